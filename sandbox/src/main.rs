@@ -1,0 +1,2 @@
+//! Sandbox binary.
+fn main() {}

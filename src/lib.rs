@@ -1,0 +1,17 @@
+//! A bridge between Gitter and Matrix, as a Matrix application service.
+//!
+//! ```text
+//! to_gitter   http::appservice (PUT transactions) -> store::inbox::enqueue, commit, answer 200
+//!                 -> bridge::dispatcher -> bridge::portal -> translate::to_gitter (pure) -> bridge::deliver -> gitter::client
+//! to_matrix   gitter::realtime (Bayeux) or bridge::catch_up -> store::inbox::enqueue, commit
+//!                 -> bridge::dispatcher -> bridge::portal -> translate::to_matrix (pure) -> bridge::deliver -> matrix
+//! ```
+//!
+//! Nothing else moves messages. Imports run one way: `cli`, `http` -> `bridge` -> `translate`, `store`,
+//! `matrix`, `gitter` -> `model`, `outcome`, `ids`; a test keeps it so. ARCHITECTURE.md walks one message
+//! each way.
+
+pub mod ids;
+pub mod model;
+pub mod outcome;
+pub mod translate;

@@ -1,0 +1,124 @@
+//! Translation: what a message of one side is on the other (DESIGN 3 and 4).
+//!
+//! Pure, synchronous and total: any input gives actions or a skip with a reason. Everything it needs to
+//! know is in the [`Context`]; it does no I/O, reads no clock and never panics. Creation, edits, history
+//! and previews all go through the same two functions, [`to_gitter::translate`] and
+//! [`to_matrix::translate`].
+
+pub mod context;
+pub mod to_gitter;
+pub mod to_matrix;
+
+use ruma::{OwnedEventId, OwnedUserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::context::Context;
+use crate::{ids::GitterMessageId, outcome::Reason};
+
+/// What translation made of an input. In JSON, the value of `expected` in a fixture (DESIGN 6.4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Translation<A> {
+    /// What to do on the other side, in order; never empty.
+    Actions {
+        /// The actions.
+        actions: Vec<A>,
+    },
+    /// Nothing to do.
+    Skipped {
+        /// Why.
+        skipped: Reason,
+        /// More for people; not compared by tests.
+        #[serde(default)]
+        detail: String,
+    },
+}
+
+impl<A> Translation<A> {
+    /// A skip with its reason, and a detail for people.
+    pub fn skip(reason: Reason, detail: impl Into<String>) -> Self {
+        Self::Skipped {
+            skipped: reason,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// One thing to do on Gitter. Stored as JSON when first attempted, and then never changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum GitterAction {
+    /// Post a message.
+    Send {
+        /// Which of the messages that one event becomes, from 0.
+        part: u32,
+        /// Gitter Markdown; at most 4,096 UTF-16 units once stand-ins are replaced.
+        text: String,
+        /// Whether it is a `/me` line.
+        status: bool,
+        /// The top-level message of its thread.
+        parent_id: Option<GitterMessageId>,
+        /// For whom it is posted; `None` when the account itself posts it (prefix form).
+        virtual_user: Option<VirtualUserAction>,
+    },
+    /// Change a message's text.
+    Edit {
+        /// The part that the message is of its event.
+        part: u32,
+        /// The message.
+        message_id: GitterMessageId,
+        /// The new text, as in `Send`.
+        text: String,
+    },
+    /// Delete a message.
+    Delete {
+        /// The message.
+        message_id: GitterMessageId,
+    },
+}
+
+/// The virtual user of a message to Gitter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualUserAction {
+    /// The Matrix id without `@`.
+    pub external_id: String,
+    /// At most 255 UTF-16 units.
+    pub display_name: String,
+    /// An mxc URI, which delivery replaces by a signed link.
+    pub avatar: Option<String>,
+}
+
+/// One thing to do on Matrix. Stored as JSON when first attempted, and then never changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum MatrixAction {
+    /// Send an `m.room.message`.
+    Send {
+        /// Which of the events that one message becomes, from 0.
+        part: u32,
+        /// A ghost or the bot.
+        sender: OwnedUserId,
+        /// The event's content.
+        content: Value,
+        /// What to send instead where an upload in `content` cannot be made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fallback: Option<Value>,
+    },
+    /// Send an `m.replace` of an event.
+    Edit {
+        /// A ghost or the bot.
+        sender: OwnedUserId,
+        /// The event that is replaced.
+        event_id: OwnedEventId,
+        /// The whole content, with `m.new_content` and `m.relates_to`.
+        content: Value,
+    },
+    /// Redact an event.
+    Redact {
+        /// A ghost or the bot.
+        sender: OwnedUserId,
+        /// The event.
+        event_id: OwnedEventId,
+    },
+}
