@@ -14,4 +14,5 @@
 pub mod ids;
 pub mod model;
 pub mod outcome;
+pub mod store;
 pub mod translate;

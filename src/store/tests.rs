@@ -1,0 +1,168 @@
+//! Every statement on both databases, and the rules that only a database can show.
+
+use std::env;
+
+use secrecy::SecretString;
+use sqlx::SqlSafeStr as _;
+
+use super::{
+    Db, Direction, LaneKey, NewItem, StoreError, account, attempt, db::Tx, ghost, inbox, installation, lane,
+    member, message, portal,
+};
+
+fn all_statements() -> Vec<(&'static str, &'static str)> {
+    [
+        account::STATEMENTS,
+        attempt::STATEMENTS,
+        ghost::STATEMENTS,
+        inbox::STATEMENTS,
+        installation::STATEMENTS,
+        lane::STATEMENTS,
+        member::STATEMENTS,
+        message::STATEMENTS,
+        portal::STATEMENTS,
+    ]
+    .concat()
+}
+
+/// Both databases: SQLite in a scratch folder, and PostgreSQL where `DATABASE_URL` names one.
+async fn databases(folder: &tempfile::TempDir) -> Vec<Db> {
+    let mut databases = vec![
+        Db::open(&SecretString::from("sqlite:test.db"), folder.path())
+            .await
+            .unwrap(),
+    ];
+    match env::var("DATABASE_URL") {
+        Ok(url) => databases.push(
+            Db::open(&scratch_database(&url).await, folder.path())
+                .await
+                .unwrap(),
+        ),
+        Err(_) => eprintln!("PostgreSQL skipped: DATABASE_URL is not set; `cargo xtask test` sets it"),
+    }
+    databases
+}
+
+/// Makes a database of its own inside the server of `DATABASE_URL`.
+async fn scratch_database(url: &str) -> SecretString {
+    let name = format!("store_{:016x}", rand::random::<u64>());
+    let admin = sqlx::PgPool::connect(url).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")).into_sql_str())
+        .execute(&admin)
+        .await
+        .unwrap();
+    let mut url = url::Url::parse(url).unwrap();
+    url.set_path(&name);
+    SecretString::from(url.to_string())
+}
+
+#[tokio::test]
+async fn every_statement_is_valid_on_both_databases() {
+    let folder = tempfile::tempdir().unwrap();
+    for db in databases(&folder).await {
+        for (name, sql) in all_statements() {
+            let prepared = match &mut db.write().await.unwrap() {
+                Tx::Sqlite(tx) => sqlx::Executor::prepare(&mut **tx, sql.into_sql_str())
+                    .await
+                    .map(|_| ()),
+                Tx::Postgres(tx) => sqlx::Executor::prepare(&mut **tx, sql.into_sql_str())
+                    .await
+                    .map(|_| ()),
+            };
+            prepared.unwrap_or_else(|error| panic!("{name} on {db:?}: {error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_another_server_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for db in databases(&folder).await {
+        let mut tx = db.write().await.unwrap();
+        installation::claim_installation(&mut tx, "a.example".try_into().unwrap(), 1)
+            .await
+            .unwrap();
+        installation::claim_installation(&mut tx, "a.example".try_into().unwrap(), 2)
+            .await
+            .unwrap();
+        let refused = installation::claim_installation(&mut tx, "b.example".try_into().unwrap(), 3)
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, StoreError::OtherServer { .. }));
+        assert!(refused.to_string().contains("a.example") && refused.to_string().contains("database.url"));
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = SecretString::from("sqlite:newer.db");
+    let db = Db::open(&url, folder.path()).await.unwrap();
+    let mut tx = db.write().await.unwrap();
+    let Tx::Sqlite(inner) = &mut tx else {
+        panic!("not SQLite")
+    };
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'later', TRUE, X'00', 1)",
+    )
+    .execute(&mut **inner)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    db.close().await;
+    let refused = Db::open(&url, folder.path()).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Newer { version: 9999 }),
+        "{refused}"
+    );
+}
+
+fn item(room: &crate::ids::GitterRoomId, key: &str, source_time: i64, held: bool) -> NewItem {
+    NewItem {
+        lane: LaneKey::live(Some(room), Direction::ToMatrix),
+        source_key: key.to_owned(),
+        source_id: key.to_owned(),
+        operation: "create".to_owned(),
+        body: "{}".to_owned(),
+        source_time,
+        held,
+        outcome: None,
+    }
+}
+
+#[tokio::test]
+async fn held_items_are_let_go_in_the_order_they_were_made_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = "5f0000000000000000000a01".parse().unwrap();
+    for db in databases(&folder).await {
+        let mut tx = db.write().await.unwrap();
+        lane::make_lanes(&mut tx, &room, "").await.unwrap();
+        let live = [item(&room, "c", 30, true), item(&room, "d", 40, true)];
+        assert_eq!(inbox::enqueue(&mut tx, &live, 1).await.unwrap(), 2);
+        let fetched = [
+            item(&room, "a", 10, true),
+            item(&room, "b", 20, true),
+            item(&room, "c", 30, true),
+        ];
+        assert_eq!(
+            inbox::enqueue(&mut tx, &fetched, 2).await.unwrap(),
+            2,
+            "c is a repeat"
+        );
+        let lane = LaneKey::live(Some(&room), Direction::ToMatrix);
+        assert!(inbox::head(&mut tx, &lane).await.unwrap().is_none());
+        assert_eq!(inbox::release_held(&mut tx, &room, 3).await.unwrap(), 4);
+        inbox::enqueue(&mut tx, &[item(&room, "e", 5, false)], 4)
+            .await
+            .unwrap();
+        let mut seen = Vec::new();
+        while let Some(head) = inbox::head(&mut tx, &lane).await.unwrap() {
+            inbox::settle_item(&mut tx, &head, &crate::outcome::Outcome::Bridged, 5)
+                .await
+                .unwrap();
+            seen.push(head.source_key);
+        }
+        assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    }
+}
