@@ -12,6 +12,7 @@
 //! each way.
 
 pub mod ids;
+pub mod matrix;
 pub mod model;
 pub mod outcome;
 pub mod store;
