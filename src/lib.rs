@@ -11,6 +11,7 @@
 //! `matrix`, `gitter` -> `model`, `outcome`, `ids`; a test keeps it so. ARCHITECTURE.md walks one message
 //! each way.
 
+pub mod gitter;
 pub mod ids;
 pub mod matrix;
 pub mod model;
