@@ -10,11 +10,15 @@
 mod budget;
 pub mod client;
 pub mod error;
+mod pictures;
+pub mod realtime;
 
 pub use self::{
     budget::BudgetState,
     client::{ClientSettings, GitterClient, MessagePage, NewMessage},
     error::{GitterError, SetupError},
+    pictures::{Picture, PictureClient, PictureError, picture_url},
+    realtime::{Realtime, RealtimeEvent, RealtimeSettings, Snapshot},
 };
 
 /// The most bytes taken of one reply or one WebSocket message: 64 MiB.
