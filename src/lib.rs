@@ -11,7 +11,9 @@
 //! `matrix`, `gitter` -> `model`, `outcome`, `ids`; a test keeps it so. ARCHITECTURE.md walks one message
 //! each way.
 
+pub mod config;
 pub mod ids;
 pub mod model;
 pub mod outcome;
+pub mod registration;
 pub mod translate;
