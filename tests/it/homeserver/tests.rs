@@ -49,7 +49,7 @@ impl Appservice {
         }
     }
 
-    /// The event types and bodies of each transaction.
+    /// How many events each transaction had.
     fn batches(&self) -> Vec<usize> {
         let taken = self.taken.borrow();
         taken
@@ -102,7 +102,6 @@ async fn ping(State(taken): State<watch::Sender<Taken>>, Json(body): Json<Value>
 
 /// Calls the homeserver with the application service's token.
 async fn call(homeserver: &FakeHomeserver, method: Method, path: &str, body: &Value) -> (u16, Value) {
-    crate::install_crypto();
     let url = homeserver.url().join(path).unwrap();
     let request = Client::new()
         .request(method, url)
@@ -113,7 +112,6 @@ async fn call(homeserver: &FakeHomeserver, method: Method, path: &str, body: &Va
 }
 
 async fn start() -> FakeHomeserver {
-    crate::install_crypto();
     FakeHomeserver::start(Settings::default()).await
 }
 
@@ -171,7 +169,6 @@ async fn a_refused_transaction_comes_again_and_nothing_is_lost_or_twice() {
 
 #[tokio::test]
 async fn a_ping_ends_the_pause() {
-    crate::install_crypto();
     let never = Duration::from_hours(1);
     let homeserver = FakeHomeserver::start(Settings {
         push_pauses: (never, never),
