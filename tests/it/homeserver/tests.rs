@@ -231,6 +231,22 @@ async fn transaction_ids_begin_again_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_transaction_follows_the_appservice_to_another_port() {
+    let homeserver = start().await;
+    let (room, ana) = room_with_bot(&homeserver).await;
+    let before = Appservice::start().await;
+    before.taken.send_modify(|taken| taken.refuse = u32::MAX);
+    homeserver.set_appservice(&before.url);
+    homeserver.send_text(&room, &ana, "hello");
+    let mut taken = before.taken.subscribe();
+    taken.wait_for(|taken| taken.refused > 1).await.unwrap();
+    let after = Appservice::start().await;
+    homeserver.set_appservice(&after.url);
+    homeserver.wait_until_pushed().await;
+    assert_eq!(after.bodies(), ["hello"]);
+}
+
+#[tokio::test]
 async fn an_event_redacted_while_it_waits_arrives_redacted() {
     let homeserver = start().await;
     let (room, ana) = room_with_bot(&homeserver).await;
