@@ -19,8 +19,8 @@ use self::socket::Command;
 pub use super::event::{RealtimeEvent, Snapshot};
 use crate::ids::GitterRoomId;
 
-/// Events that may wait in the channel; more wait in the sockets' own backlogs, and then on the network.
-const CHANNEL: usize = 256;
+/// Events that may wait in the channel; more wait in the sockets' own backlogs, which know how large they are.
+const CHANNEL: usize = 16;
 
 /// What the realtime side needs to know.
 #[derive(Debug, Clone)]
