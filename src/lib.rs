@@ -11,8 +11,10 @@
 //! `matrix`, `gitter` -> `model`, `outcome`, `ids`; a test keeps it so. ARCHITECTURE.md walks one message
 //! each way.
 
+pub mod cli;
 pub mod config;
 pub mod ids;
+pub mod logging;
 pub mod model;
 pub mod outcome;
 pub mod registration;
