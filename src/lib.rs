@@ -13,11 +13,13 @@
 
 pub mod app;
 pub mod bridge;
+pub mod cli;
 pub mod config;
 pub mod gitter;
 pub mod http;
 pub mod ids;
 pub mod matrix;
+pub mod logging;
 pub mod model;
 pub mod outcome;
 pub mod registration;
