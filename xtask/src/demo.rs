@@ -61,11 +61,12 @@ async fn show(
         eprintln!("{error:#}");
     }
     let matrix = stage.ana.messages(&stage.matrix_room).await?;
-    let gitter = stage.sandbox.messages(&stage.gitter_room).await?;
-    let members = stage.ana.members(&stage.matrix_room).await?;
+    let gitter = stage.sandbox.control().messages(&stage.gitter_room).await?;
+    let mut names = stage.ana.members(&stage.matrix_room).await?;
+    names.extend(stage.sandbox.control().display_names().await?);
     let figures = Figures::measure(&matrix, &gitter, talked.is_ok(), started.elapsed());
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}", transcript::side_by_side(&matrix, &members, &gitter))?;
+    writeln!(stdout, "{}", transcript::side_by_side(&matrix, &names, &gitter))?;
     writeln!(stdout, "{}", figures.sentence())?;
     if once {
         stage.stop().await?;

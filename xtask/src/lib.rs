@@ -18,6 +18,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod progress;
+pub mod said;
 pub mod sandbox;
 pub mod synapse;
 pub mod test;

@@ -45,11 +45,6 @@ impl Event {
             .unwrap_or_default()
     }
 
-    /// Whether the bridge sent it for somebody on Gitter: it marks such events with their source.
-    pub fn is_bridged(&self) -> bool {
-        self.content.get("im.gitter.source").is_some()
-    }
-
     /// Whether it is a `/me` line.
     pub fn is_emote(&self) -> bool {
         self.content.get("msgtype").and_then(Value::as_str) == Some("m.emote")

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::{
     packages,
     postgres::{self, Postgres},
-    process, progress, synapse, workspace,
+    process, synapse, workspace,
 };
 
 /// Runs the tests whose names contain `filter`, or all, and gives the exit code: that of the first test run
@@ -34,7 +34,8 @@ pub async fn run(filter: Option<&str>) -> Result<i32> {
         Some(_) => runner.all(),
     };
     let code = cargo(arguments, filter, Some(&database)).await?;
-    progress::step("Stop PostgreSQL", database.stop()).await?;
+    // Without a word: the test runner's summary stays the end of what is seen.
+    database.stop().await?;
     Ok(code)
 }
 

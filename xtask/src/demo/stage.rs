@@ -2,21 +2,19 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use anyhow::Result;
 
 use super::Binaries;
 use crate::{
     bridge::Bridge,
     gitter::GitterUser,
-    http,
     matrix::MatrixUser,
     progress::step,
     sandbox::Sandbox,
     synapse::{self, Synapse},
 };
 
-/// The Gitter room that is linked.
+/// The Gitter room that is linked; the sandbox's default seed has it, and Wren and Kelp.
 const GITTER_ROOM: &str = "tidepool/harbour";
 
 /// Everything that runs, and everybody who talks.
@@ -43,14 +41,17 @@ impl Stage {
     /// Starts all servers, with their data in `folder`, and links two rooms.
     pub(super) async fn start(folder: &Path, binaries: &Binaries) -> Result<Self> {
         let installation = synapse::install().await?;
-        let (seed, log) = (folder.join("seed.json"), folder.join("sandbox.log"));
-        let tokens = [new_token(), new_token()];
-        std::fs::write(&seed, seed_with(&tokens).to_string()).context("writing the sandbox's seed")?;
-        let sandbox = Sandbox::start(&binaries.sandbox, &seed, &log);
+        let log = folder.join("sandbox.log");
+        let sandbox = Sandbox::start(&binaries.sandbox, &log);
         let sandbox = step("Start a Gitter server (the sandbox)", sandbox).await?;
         let mut synapse = Synapse::prepare(&installation, &folder.join("synapse"))?;
         let data = folder.join("bridge");
-        let bridge = Bridge::prepare(&binaries.bridge, &data, synapse.url(), sandbox.addresses());
+        let bridge = Bridge::prepare(
+            &binaries.bridge,
+            &data,
+            synapse.url(),
+            sandbox.control().addresses(),
+        );
         let mut bridge = step("Write config.yaml and registration.yaml", bridge).await?;
         step("Start Synapse", synapse.start(&bridge.registration())).await?;
         step("Start the bridge", bridge.start()).await?;
@@ -65,10 +66,8 @@ impl Stage {
         )
         .await?;
 
-        let api = &sandbox.addresses().api_url;
-        let [wren, kelp] = tokens;
-        let wren = GitterUser::sign_in(http::client()?, api, wren.into()).await?;
-        let kelp = GitterUser::sign_in(http::client()?, api, kelp.into()).await?;
+        let wren = sandbox.control().sign_in("wren").await?;
+        let kelp = sandbox.control().sign_in("kelp").await?;
         let gitter_room = wren.room_id(GITTER_ROOM).await?;
         Ok(Self {
             synapse,
@@ -95,7 +94,7 @@ impl Stage {
             self.matrix_room,
             synapse::password_of("ana"),
             synapse::password_of("ben"),
-            with_slash(&self.sandbox.addresses().web_url),
+            with_slash(&self.sandbox.control().addresses().web_url),
             self.bridge.admin(),
             self.bridge.config().display(),
         )
@@ -110,26 +109,6 @@ impl Stage {
         })
         .await
     }
-}
-
-/// The sandbox's users and rooms: Wren and Kelp, with these tokens, and the account that the bridge posts
-/// with.
-fn seed_with([wren, kelp]: &[String; 2]) -> Value {
-    json!({
-        "users": [
-            { "username": "wren", "display_name": "Wren", "tokens": [{ "client": "demo", "token": wren }] },
-            { "username": "kelp", "display_name": "Kelp", "tokens": [{ "client": "demo", "token": kelp }] },
-            {
-                "username": "bridge_bot",
-                "tokens": [{ "client": "matrix-bridge", "virtual_user_type": "matrix" }],
-            },
-        ],
-        "rooms": [{ "uri": GITTER_ROOM, "topic": "Boats, tides and ferries" }],
-    })
-}
-
-fn new_token() -> String {
-    format!("{:040x}", rand::random::<u128>())
 }
 
 fn with_slash(url: &str) -> String {

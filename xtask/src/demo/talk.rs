@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::stage::Stage;
-use crate::{gitter, matrix, wait::until};
+use crate::{gitter::GitterUser, matrix::MatrixUser, wait::until};
 
 /// How long a message may take to the other side.
 const CROSSING_LIMIT: Duration = Duration::from_secs(30);
@@ -78,7 +78,7 @@ pub(super) async fn hold(stage: &Stage) -> Result<()> {
 
 async fn to_gitter(
     stage: &Stage,
-    speaker: &matrix::MatrixUser,
+    speaker: &MatrixUser,
     form: Form,
     thread: Option<&Pair>,
     text: &str,
@@ -90,11 +90,9 @@ async fn to_gitter(
         (_, None) => speaker.say(room, text).await?,
     };
     let message_id = until("it to arrive on Gitter", CROSSING_LIMIT, async || {
-        let messages = stage.sandbox.messages(&stage.gitter_room).await?;
-        let mut bridged = messages.into_iter().filter(|message| !message.is_native());
-        Ok(bridged
-            .find(|message| message.bare_text() == text)
-            .map(|message| message.id))
+        let messages = stage.sandbox.control().messages(&stage.gitter_room).await?;
+        let arrived = messages.into_iter().find(|message| message.bare_text() == text);
+        Ok(arrived.map(|message| message.id))
     })
     .await?;
     Ok(Pair { event_id, message_id })
@@ -102,27 +100,22 @@ async fn to_gitter(
 
 async fn to_matrix(
     stage: &Stage,
-    speaker: &gitter::GitterUser,
+    speaker: &GitterUser,
     form: Form,
     thread: Option<&Pair>,
     text: &str,
 ) -> Result<Pair> {
     let room = &stage.gitter_room;
-    let message = match (form, thread) {
+    let message_id = match (form, thread) {
         (Form::Emote, _) => speaker.emote(room, text).await?,
         (_, Some(thread)) => speaker.reply(room, &thread.message_id, text).await?,
         (_, None) => speaker.say(room, text).await?,
     };
     let event_id = until("it to arrive on Matrix", CROSSING_LIMIT, async || {
         let events = stage.ana.messages(&stage.matrix_room).await?;
-        let mut bridged = events.into_iter().filter(matrix::Event::is_bridged);
-        Ok(bridged
-            .find(|event| event.body() == text)
-            .map(|event| event.event_id))
+        let arrived = events.into_iter().find(|event| event.body() == text);
+        Ok(arrived.map(|event| event.event_id))
     })
     .await?;
-    Ok(Pair {
-        event_id,
-        message_id: message.id,
-    })
+    Ok(Pair { event_id, message_id })
 }

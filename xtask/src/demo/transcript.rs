@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 
-use crate::{gitter, matrix};
+use crate::{
+    matrix::Event,
+    sandbox::{Message, VirtualUser},
+};
 
 /// A message as either side shows it.
 struct Line {
@@ -15,15 +18,11 @@ struct Line {
     text: String,
 }
 
-/// Puts the Matrix room on the left and the Gitter room on the right. `names` gives the display names of
-/// Matrix users.
-pub(super) fn side_by_side(
-    matrix: &[matrix::Event],
-    names: &HashMap<String, String>,
-    gitter: &[gitter::Message],
-) -> String {
+/// Puts the Matrix room on the left and the Gitter room on the right. `names` gives what people of
+/// either side are called.
+pub(super) fn side_by_side(matrix: &[Event], names: &HashMap<String, String>, gitter: &[Message]) -> String {
     let left: Vec<Line> = matrix.iter().map(|event| on_matrix(event, names)).collect();
-    let right: Vec<Line> = gitter.iter().map(on_gitter).collect();
+    let right: Vec<Line> = gitter.iter().map(|message| on_gitter(message, names)).collect();
     let (left, right) = (show(&left), show(&right));
     let mut table = Table::new();
     table
@@ -36,7 +35,7 @@ pub(super) fn side_by_side(
     table.to_string()
 }
 
-fn on_matrix(event: &matrix::Event, names: &HashMap<String, String>) -> Line {
+fn on_matrix(event: &Event, names: &HashMap<String, String>) -> Line {
     Line {
         id: event.event_id.clone(),
         root: event.thread_root().map(str::to_owned),
@@ -46,11 +45,14 @@ fn on_matrix(event: &matrix::Event, names: &HashMap<String, String>) -> Line {
     }
 }
 
-fn on_gitter(message: &gitter::Message) -> Line {
+fn on_gitter(message: &Message, names: &HashMap<String, String>) -> Line {
+    // Gitter's flair for people from Matrix.
+    let flair = |user: &VirtualUser| format!("{} [m]", user.display_name);
+    let own_name = || names.get(&message.author).unwrap_or(&message.author).clone();
     Line {
         id: message.id.clone(),
         root: message.parent_id.clone(),
-        author: message.shown_author(),
+        author: message.virtual_user.as_ref().map_or_else(own_name, flair),
         emote: message.status,
         text: message.bare_text().to_owned(),
     }
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn both_sides_are_shown_to_the_end() {
-        let event = matrix::Event {
+        let event = Event {
             event_id: "$1".to_owned(),
             sender: "@ana:localhost".to_owned(),
             kind: "m.room.message".to_owned(),
