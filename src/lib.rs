@@ -11,6 +11,9 @@
 //! `matrix`, `gitter` -> `model`, `outcome`, `ids`; a test keeps it so. ARCHITECTURE.md walks one message
 //! each way.
 
+pub mod bridge;
+pub mod gitter;
+pub mod http;
 pub mod ids;
 pub mod matrix;
 pub mod model;

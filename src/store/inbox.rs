@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::{
     LaneKey, StoreError, Tx,
     db::{execute, query, statements},
-    error::{column, words},
+    error::words,
     lane::{NEVER, take_number},
 };
 use crate::{ids::GitterRoomId, outcome::Outcome};
@@ -16,7 +16,7 @@ statements! {
             source_time, state, outcome, reason, detail, created_at, settled_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (direction, source_key) DO NOTHING";
-    HEAD = "SELECT number, source_key, source_id, operation, body, state, attempts, first_attempt_at, next_attempt_at,
+    HEAD = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at, next_attempt_at,
             created_at
         FROM inbox
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting'
@@ -26,6 +26,9 @@ statements! {
         ORDER BY source_time, source_id, number";
     RELEASE = "UPDATE inbox SET number = $3, state = 'waiting'
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND number = $2 AND state = 'held'";
+    HELD_SOURCES = "SELECT source_id FROM inbox
+        WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state = 'held'
+            AND operation = $2";
     SETTLE = "UPDATE inbox SET state = 'settled', outcome = $5, reason = $6, detail = $7, settled_at = $8
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     POSTPONE = "UPDATE inbox SET next_attempt_at = $5, detail = $6
@@ -86,8 +89,8 @@ pub struct Item {
     pub operation: String,
     /// Raw JSON.
     pub body: String,
-    /// Where it is on its way.
-    pub state: ItemState,
+    /// When it was made on its side.
+    pub source_time: i64,
     /// How often something was sent for it.
     pub attempts: i64,
     /// When something was first sent for it; 0 for never.
@@ -105,7 +108,7 @@ struct Row {
     source_id: String,
     operation: String,
     body: String,
-    state: String,
+    source_time: i64,
     attempts: i64,
     first_attempt_at: i64,
     next_attempt_at: i64,
@@ -175,22 +178,19 @@ pub async fn head(tx: &mut Tx, lane: &LaneKey) -> Result<Option<Item>, StoreErro
         lane.direction.as_str(),
         lane.purpose.as_str()
     )?;
-    row.map(|row| {
-        Ok(Item {
-            lane: lane.clone(),
-            number: row.number,
-            source_key: row.source_key,
-            source_id: row.source_id,
-            operation: row.operation,
-            body: row.body,
-            state: column("inbox", "state", row.state)?,
-            attempts: row.attempts,
-            first_attempt_at: row.first_attempt_at,
-            next_attempt_at: row.next_attempt_at,
-            created_at: row.created_at,
-        })
-    })
-    .transpose()
+    Ok(row.map(|row| Item {
+        lane: lane.clone(),
+        number: row.number,
+        source_key: row.source_key,
+        source_id: row.source_id,
+        operation: row.operation,
+        body: row.body,
+        source_time: row.source_time,
+        attempts: row.attempts,
+        first_attempt_at: row.first_attempt_at,
+        next_attempt_at: row.next_attempt_at,
+        created_at: row.created_at,
+    }))
 }
 
 /// Lets a portal's held items go, in the order in which they were made on Gitter.
@@ -203,6 +203,16 @@ pub async fn release_held(tx: &mut Tx, room: &GitterRoomId, now: i64) -> Result<
         execute!(tx, RELEASE, room.as_str(), number, place)?;
     }
     Ok(held.len())
+}
+
+/// The Gitter messages that a portal's held items of one operation are about.
+pub async fn held_sources(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    operation: &str,
+) -> Result<Vec<String>, StoreError> {
+    let rows = query!(tx, fetch_all, (String,), HELD_SOURCES, room.as_str(), operation)?;
+    Ok(rows.into_iter().map(|(source,)| source).collect())
 }
 
 /// Gives an item its outcome; `false` if it has one already.

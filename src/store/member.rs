@@ -18,6 +18,9 @@ statements! {
         WHERE matrix_room_id = $1 AND user_id = $2";
     NAMED = "SELECT user_id, membership, display_name, avatar_url FROM member
         WHERE matrix_room_id = $1 AND display_name = $2 AND membership = 'join' ORDER BY user_id LIMIT 10";
+    GHOSTS = "SELECT member.user_id, membership, member.display_name, member.avatar_url
+        FROM member JOIN ghost ON ghost.user_id = member.user_id
+        WHERE matrix_room_id = $1 AND membership = 'join' ORDER BY member.user_id";
     CLEAR = "DELETE FROM member WHERE matrix_room_id = $1";
 }
 
@@ -94,4 +97,12 @@ pub async fn members_named(tx: &mut Tx, room: &RoomId, name: &str) -> Result<Vec
 pub async fn clear_members(tx: &mut Tx, room: &RoomId) -> Result<(), StoreError> {
     execute!(tx, CLEAR, room.as_str())?;
     Ok(())
+}
+
+/// The ghosts that are in a room.
+pub async fn ghosts_in(tx: &mut Tx, room: &RoomId) -> Result<Vec<OwnedUserId>, StoreError> {
+    let rows = query!(tx, fetch_all, Row, GHOSTS, room.as_str())?;
+    rows.into_iter()
+        .map(|row| Member::try_from(row).map(|member| member.user_id))
+        .collect()
 }
