@@ -171,8 +171,7 @@ impl Control {
     pub async fn sign_in(&self, username: &str) -> Result<GitterUser> {
         let state = self.state().await?;
         let user = entry(&state, "users", "username", username)?;
-        let token = text_at(user, "/tokens/0/token")?;
-        GitterUser::new(self.http.clone(), &self.addresses.api_url, username, token.into())
+        self.person(username, text_at(user, "/tokens/0/token")?)
     }
 
     /// Adds somebody, and signs in as them.
@@ -181,8 +180,8 @@ impl Control {
     /// When the user name is taken.
     pub async fn add_user(&self, username: &str, display_name: &str) -> Result<GitterUser> {
         let body = json!({ "username": username, "display_name": display_name });
-        self.post("users", &body).await?;
-        self.sign_in(username).await
+        let added = self.post("users", &body).await?;
+        self.person(username, text_at(&added, "/token")?)
     }
 
     /// Adds a public room, and gives its id.
@@ -190,9 +189,8 @@ impl Control {
     /// # Errors
     /// When the URI is taken.
     pub async fn add_room(&self, uri: &str) -> Result<String> {
-        self.post("rooms", &json!({ "uri": uri })).await?;
-        let state = self.state().await?;
-        Ok(text_at(entry(&state, "rooms", "uri", uri)?, "/id")?.to_owned())
+        let added = self.post("rooms", &json!({ "uri": uri })).await?;
+        Ok(text_at(&added, "/id")?.to_owned())
     }
 
     /// Makes something go wrong, once or more; the sandbox's module `faults` says what can.
@@ -200,17 +198,19 @@ impl Control {
     /// # Errors
     /// When the sandbox knows no such fault.
     pub async fn fault(&self, fault: &Value) -> Result<()> {
-        self.post("faults", fault).await
+        self.post("faults", fault).await.map(drop)
     }
 
     async fn state(&self) -> Result<Value> {
         http::json(self.http.get(self.base.join("state")?)).await
     }
 
-    async fn post(&self, name: &str, body: &Value) -> Result<()> {
-        http::json(self.http.post(self.base.join(name)?).json(body))
-            .await
-            .map(drop)
+    async fn post(&self, name: &str, body: &Value) -> Result<Value> {
+        http::json(self.http.post(self.base.join(name)?).json(body)).await
+    }
+
+    fn person(&self, username: &str, token: &str) -> Result<GitterUser> {
+        GitterUser::new(self.http.clone(), &self.addresses.api_url, username, token.into())
     }
 }
 

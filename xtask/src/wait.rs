@@ -5,8 +5,11 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use tokio::time::{Instant, sleep};
 
-/// How often a condition is looked at.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How soon a condition is looked at again.
+const FIRST_PAUSE: Duration = Duration::from_millis(30);
+
+/// How soon at most, once the wait is long: looking costs what is waited for its time.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Asks `probe` until it has a value.
 ///
@@ -19,6 +22,7 @@ pub async fn until<T>(
     mut probe: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let deadline = Instant::now() + limit;
+    let mut pause = FIRST_PAUSE;
     loop {
         let last = match probe().await {
             Ok(Some(value)) => return Ok(value),
@@ -32,6 +36,7 @@ pub async fn until<T>(
                 None => anyhow!(waited),
             });
         }
-        sleep(PAUSE).await;
+        sleep(pause).await;
+        pause = (pause * 5 / 4).min(LONGEST_PAUSE);
     }
 }
