@@ -21,7 +21,6 @@ mod worker;
 
 use std::{collections::HashMap, sync::Arc};
 
-use globset::GlobSet;
 use jiff::Timestamp;
 use ruma::OwnedServerName;
 use tokio::sync::{Mutex, Notify, watch};
@@ -31,6 +30,7 @@ use url::Url;
 pub use self::{accept::Acceptor, error::BridgeError};
 use self::{lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
 use crate::{
+    config::RoomPatterns,
     gitter::{GitterClient, PictureClient, Realtime, RealtimeEvent},
     ids::{GhostTemplate, GitterRoomId},
     matrix::{DeviceMemory, MatrixClient},
@@ -46,7 +46,7 @@ pub struct Settings {
     /// `gitter.web_url`.
     pub web_url: Url,
     /// `bridge.rooms`: the Gitter URIs that may be linked.
-    pub rooms: GlobSet,
+    pub rooms: RoomPatterns,
     /// `bridge.ghost_localpart`.
     pub ghost_localpart: GhostTemplate,
     /// The settings that translation reads.

@@ -4,8 +4,6 @@ pub mod admin;
 pub mod appservice;
 mod error;
 
-use std::future::Future;
-
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -14,14 +12,8 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// When the listener breaks.
-pub fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) -> impl Future<Output = std::io::Result<()>> {
-    async move {
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-    }
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
 }

@@ -2,7 +2,7 @@
 //!
 //! One call here is one request. Nothing is retried, remembered or decided: whether to send again, and
 //! when, is `bridge::deliver`'s business alone, and which ghosts and devices exist is the store's. Every
-//! method names the user that it acts as, so that no request is made as the bot by oversight.
+//! method that changes something for a user names that user; rooms are read as the bot.
 
 mod account;
 mod client;

@@ -9,7 +9,7 @@ use std::{
 use boot_time::Instant;
 
 /// How long a picture is not asked for again.
-const REST: Duration = Duration::from_secs(600);
+const REST: Duration = Duration::from_mins(10);
 
 /// The most pictures remembered; beyond it all are forgotten, and may be tried.
 const MOST: usize = 10_000;

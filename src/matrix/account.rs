@@ -53,7 +53,7 @@ impl MatrixClient {
     pub async fn ping(&self, transaction_id: &str) -> Result<Duration, MatrixError> {
         let mut request = request_ping::v1::Request::new(self.appservice_id().to_owned());
         request.transaction_id = Some(transaction_id.into());
-        let answer = self.call_as(Endpoint::Ping, self.bot(), request).await?;
+        let answer = self.call(Endpoint::Ping, request).await?;
         Ok(answer.duration)
     }
 
@@ -72,7 +72,7 @@ impl MatrixClient {
         request.username = Some(user.localpart().to_owned());
         request.login_type = Some(register::LoginType::ApplicationService);
         request.inhibit_login = true;
-        match self.call_as(Endpoint::Register, self.bot(), request).await {
+        match self.call(Endpoint::Register, request).await {
             Ok(_) => Ok(()),
             Err(error) if error.is("M_USER_IN_USE") => Ok(()),
             Err(error) => Err(error),
@@ -135,8 +135,8 @@ impl MatrixClient {
         Ok(())
     }
 
-    /// Uploads a file as a user. Over its size limit Synapse breaks the connection instead of answering
-    /// 413 (matrix-notes, "Sending").
+    /// Uploads a file as a user. What is too large for the homeserver is 413 `M_TOO_LARGE`; if it is far too
+    /// large, Synapse breaks the connection instead, which is `Interrupted` every time.
     pub async fn upload(
         &self,
         user: &UserId,

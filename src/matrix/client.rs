@@ -69,6 +69,21 @@ impl MatrixClient {
         &self.inner.transport
     }
 
+    /// Sends a request that is nobody's in particular.
+    pub(super) async fn call<R>(
+        &self,
+        endpoint: Endpoint,
+        request: R,
+    ) -> Result<R::IncomingResponse, MatrixError>
+    where
+        R: OutgoingRequest,
+        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+    {
+        let nobody = AppserviceUserIdentity::default();
+        self.inner.transport.call(endpoint, nobody, request).await
+    }
+
     /// Sends a request as a user.
     pub(super) async fn call_as<R>(
         &self,

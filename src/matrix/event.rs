@@ -136,7 +136,8 @@ impl MatrixClient {
         Ok(answer.event_id)
     }
 
-    /// An event of a room, as the bot sees it; none if there is no such event, or the bot may not see it.
+    /// An event of a room, as the bot sees it; none if there is no such event. Synapse says the same of one
+    /// that the bot may not see.
     pub async fn event(
         &self,
         room: &RoomId,

@@ -56,7 +56,7 @@ impl MatrixClient {
     /// The room that an alias points to; none if there is no such alias.
     pub async fn resolve_alias(&self, alias: &RoomAliasId) -> Result<Option<OwnedRoomId>, MatrixError> {
         let request = get_alias::v3::Request::new(alias.to_owned());
-        let answer = self.call_as(Endpoint::ResolveAlias, self.bot(), request).await;
+        let answer = self.call(Endpoint::ResolveAlias, request).await;
         Ok(found(answer)?.map(|answer| answer.room_id))
     }
 

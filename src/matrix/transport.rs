@@ -5,6 +5,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use http::header::AUTHORIZATION;
 use reqwest::{Client, redirect};
 use ruma::api::{
     AppserviceUserIdentity, IncomingResponseExt as _, MatrixVersion, OutgoingRequest,
@@ -95,6 +96,9 @@ impl Transport {
     ) -> Result<R::IncomingResponse, MatrixError> {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|source| unwritable(endpoint, source.without_url()))?;
+        if let Some(token) = request.headers_mut().get_mut(AUTHORIZATION) {
+            token.set_sensitive(true);
+        }
         if endpoint == Endpoint::Upload {
             *request.timeout_mut() = Some(UPLOAD_TIMEOUT);
         }
@@ -104,10 +108,13 @@ impl Transport {
             .await
             .map_err(|source| self.failed(endpoint, source))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.read(endpoint, response).await?;
+        let body = self.read(endpoint, response).await;
         if !status.is_success() {
+            // The status says no, whether or not the explanation came whole.
+            let body = body.unwrap_or_default();
             return Err(MatrixError::from_answer(endpoint, status, &headers, &body));
         }
+        let body = body?;
         let mut answer = http::Response::new(&*body);
         *answer.status_mut() = status;
         *answer.headers_mut() = headers;

@@ -6,7 +6,7 @@
 
 use std::{path::Path, str::FromStr, time::Duration};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret as _;
 use sqlx::{
     PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
@@ -15,6 +15,7 @@ use sqlx::{
 };
 
 use super::StoreError;
+use crate::config::DatabaseUrl;
 
 /// The schema, from the `migrations` folder. Forward only.
 static MIGRATOR: Migrator = sqlx::migrate!();
@@ -79,20 +80,20 @@ macro_rules! statements {
 pub(super) use {execute, query, statements};
 
 impl Db {
-    /// Opens the database and brings its schema up to date. `sqlite:` paths are relative to `data_dir`.
+    /// Opens the database and brings its schema up to date.
     ///
     /// # Errors
     /// When it cannot be reached, was made by a newer version of the bridge, or its migration fails.
-    pub async fn open(url: &SecretString, data_dir: &Path) -> Result<Self, StoreError> {
-        let db = if let Some(path) = url.expose_secret().strip_prefix("sqlite:") {
-            Self::open_sqlite(&data_dir.join(path.trim_start_matches("//"))).await?
-        } else {
-            let pool = PgPoolOptions::new()
-                .max_connections(16)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect(url.expose_secret())
-                .await?;
-            Self::Postgres(pool)
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let db = match url {
+            DatabaseUrl::Sqlite(path) => Self::open_sqlite(path).await?,
+            DatabaseUrl::Postgres(url) => Self::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(16)
+                    .acquire_timeout(Duration::from_secs(10))
+                    .connect(url.expose_secret())
+                    .await?,
+            ),
         };
         let migrated = match &db {
             Self::Sqlite { writer, .. } => MIGRATOR.run(writer).await,

@@ -2,13 +2,13 @@
 
 use std::env;
 
-use secrecy::SecretString;
 use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, Direction, LaneKey, NewItem, StoreError, account, attempt, db::Tx, ghost, inbox, installation, lane,
     member, message, portal,
 };
+use crate::config::DatabaseUrl;
 
 fn all_statements() -> Vec<(&'static str, &'static str)> {
     [
@@ -28,23 +28,19 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
 /// Both databases: SQLite in a scratch folder, and PostgreSQL where `DATABASE_URL` names one.
 async fn databases(folder: &tempfile::TempDir) -> Vec<Db> {
     let mut databases = vec![
-        Db::open(&SecretString::from("sqlite:test.db"), folder.path())
+        Db::open(&DatabaseUrl::Sqlite(folder.path().join("test.db")))
             .await
             .unwrap(),
     ];
     match env::var("DATABASE_URL") {
-        Ok(url) => databases.push(
-            Db::open(&scratch_database(&url).await, folder.path())
-                .await
-                .unwrap(),
-        ),
+        Ok(url) => databases.push(Db::open(&scratch_database(&url).await).await.unwrap()),
         Err(_) => eprintln!("PostgreSQL skipped: DATABASE_URL is not set; `cargo xtask test` sets it"),
     }
     databases
 }
 
 /// Makes a database of its own inside the server of `DATABASE_URL`.
-async fn scratch_database(url: &str) -> SecretString {
+async fn scratch_database(url: &str) -> DatabaseUrl {
     let name = format!("store_{:016x}", rand::random::<u64>());
     let admin = sqlx::PgPool::connect(url).await.unwrap();
     sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")).into_sql_str())
@@ -53,7 +49,7 @@ async fn scratch_database(url: &str) -> SecretString {
         .unwrap();
     let mut url = url::Url::parse(url).unwrap();
     url.set_path(&name);
-    SecretString::from(url.to_string())
+    DatabaseUrl::Postgres(url.to_string().into())
 }
 
 #[tokio::test]
@@ -96,8 +92,8 @@ async fn a_database_of_another_server_is_refused() {
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let url = SecretString::from("sqlite:newer.db");
-    let db = Db::open(&url, folder.path()).await.unwrap();
+    let url = DatabaseUrl::Sqlite(folder.path().join("newer.db"));
+    let db = Db::open(&url).await.unwrap();
     let mut tx = db.write().await.unwrap();
     let Tx::Sqlite(inner) = &mut tx else {
         panic!("not SQLite")
@@ -111,7 +107,7 @@ async fn a_database_of_a_newer_version_is_refused() {
     .unwrap();
     tx.commit().await.unwrap();
     db.close().await;
-    let refused = Db::open(&url, folder.path()).await.unwrap_err();
+    let refused = Db::open(&url).await.unwrap_err();
     assert!(
         matches!(refused, StoreError::Newer { version: 9999 }),
         "{refused}"

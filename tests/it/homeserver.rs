@@ -118,6 +118,7 @@ pub(crate) struct FakeHomeserver {
 impl FakeHomeserver {
     /// Starts a homeserver on a free port of the loopback interface.
     pub(crate) async fn start(settings: Settings) -> Self {
+        install_crypto();
         let shared = Arc::new(Shared {
             world: Mutex::new(World::new(settings.clone())),
             changes: watch::Sender::new(()),
@@ -250,7 +251,7 @@ impl FakeHomeserver {
     ) -> OwnedEventId {
         let draft = Draft::state(user, event_type, state_key, content, now());
         self.shared
-            .change(|world| world.set_state(room, draft))
+            .change(|world| world.send(room, draft))
             .expect("the user may set it")
     }
 
@@ -267,10 +268,26 @@ impl FakeHomeserver {
         self.shared.world().events(room)
     }
 
+    /// Waits until a room has at least so many messages, and gives all of them, in the order that they came in.
+    pub(crate) async fn wait_for_messages(&self, room: &RoomId, count: usize) -> Vec<Value> {
+        self.wait_until(&format!("{count} messages in {room}"), |world| {
+            let mut events = world.events(room);
+            events.retain(|event| event["type"] == "m.room.message");
+            (events.len() >= count).then_some(events)
+        })
+        .await
+    }
+
     /// What was uploaded as an `mxc:` URI: its content type and bytes.
     pub(crate) fn media(&self, uri: &str) -> Option<(String, Vec<u8>)> {
         self.shared.world().media(uri)
     }
+}
+
+/// Gives the process the provider of cryptography that HTTP clients need.
+pub(crate) fn install_crypto() {
+    // Another test of this process may have done it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// The homeserver's clock, in milliseconds since 1970.

@@ -8,7 +8,9 @@ mod room;
 use gitter_matrix_bridge::matrix::{ClientSettings, MatrixClient};
 use ruma::{DeviceId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 
-use crate::homeserver::{FakeHomeserver, RoomOptions, Settings};
+use url::Url;
+
+use crate::homeserver::{FakeHomeserver, RoomOptions, Settings, install_crypto};
 
 const DEVICE: &str = "GITTER_BRIDGE";
 
@@ -25,7 +27,7 @@ impl Setup {
 
     async fn with(settings: Settings) -> Self {
         let homeserver = FakeHomeserver::start(settings).await;
-        let client = client(&homeserver, &homeserver.settings().as_token);
+        let client = client_of(homeserver.url().clone(), homeserver.settings());
         client.register(client.bot()).await.unwrap();
         Self { homeserver, client }
     }
@@ -55,12 +57,12 @@ fn device() -> &'static DeviceId {
     DEVICE.into()
 }
 
-fn client(homeserver: &FakeHomeserver, as_token: &str) -> MatrixClient {
-    crate::install_crypto();
-    let settings = homeserver.settings();
+/// A client with the token of the settings.
+fn client_of(homeserver_url: Url, settings: &Settings) -> MatrixClient {
+    install_crypto();
     MatrixClient::new(ClientSettings {
-        homeserver_url: homeserver.url().clone(),
-        as_token: as_token.into(),
+        homeserver_url,
+        as_token: settings.as_token.clone().into(),
         bot: UserId::parse(format!("@{}:{}", settings.sender_localpart, settings.server_name)).unwrap(),
         appservice_id: settings.appservice_id.clone(),
     })

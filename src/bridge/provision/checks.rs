@@ -87,7 +87,7 @@ pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Sur
 /// The Gitter room: allowed, there, public.
 async fn gitter_room(bridge: &Bridge, uri: &str, survey: &mut Survey) -> Result<(), ProvisionError> {
     let uri = uri.trim().trim_matches('/');
-    if !bridge.settings.rooms.is_match(uri.to_lowercase()) {
+    if !bridge.settings.rooms.allow(uri) {
         survey.failed(
             "gitter_room_allowed",
             format!("{uri} is not among the rooms that may be linked"),

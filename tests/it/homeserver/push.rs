@@ -19,15 +19,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut transaction_id = 0_u64;
     let mut limit = MAX_EVENTS;
     loop {
-        let (appservice, events) = shared
+        let events = shared
             .until(|world| {
-                let url = world.appservice.clone()?;
                 let events = world.events_to_push().min(limit);
-                (events > 0).then_some((url, events))
+                (world.appservice.is_some() && events > 0).then_some(events)
             })
             .await;
         transaction_id += 1;
-        let failed = push(&shared, &http, &appservice, transaction_id, events).await;
+        let failed = push(&shared, &http, transaction_id, events).await;
         shared.change(|world| {
             world.has_pushed(events);
             limit = if failed || (limit == 1 && world.events_to_push() > 0) {
@@ -39,25 +38,25 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Pushes one transaction until it is taken; gives whether that took more than one attempt.
-async fn push(shared: &Shared, http: &Client, appservice: &Url, transaction_id: u64, events: usize) -> bool {
-    let url = format!(
-        "{}/_matrix/app/v1/transactions/{transaction_id}",
-        appservice.as_str().trim_end_matches('/')
-    );
+/// Pushes one transaction until it is taken; gives whether that took more than one attempt. The application
+/// service may move meanwhile, as when it is started again on another port.
+async fn push(shared: &Shared, http: &Client, transaction_id: u64, events: usize) -> bool {
     let (first_pause, longest_pause) = shared.world().settings.push_pauses;
     let mut pause = first_pause;
     let mut failed = false;
     loop {
-        let (body, hs_token) = {
+        let request = {
             let world = shared.world();
-            (
-                json!({ "events": world.next_to_push(events) }),
-                world.settings.hs_token.clone(),
-            )
+            let appservice = world.appservice.as_ref().map_or("", Url::as_str);
+            let url = format!(
+                "{}/_matrix/app/v1/transactions/{transaction_id}",
+                appservice.trim_end_matches('/')
+            );
+            http.put(url)
+                .bearer_auth(&world.settings.hs_token)
+                .json(&json!({ "events": world.next_to_push(events) }))
         };
-        let answer = http.put(&url).bearer_auth(hs_token).json(&body).send().await;
-        if answer.is_ok_and(|answer| answer.status() == 200) {
+        if request.send().await.is_ok_and(|answer| answer.status() == 200) {
             return failed;
         }
         failed = true;

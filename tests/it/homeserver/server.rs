@@ -12,13 +12,14 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Shared, api, fault::Connection, push};
 
 /// The tasks of a homeserver that runs. They end when it is dropped.
 pub(super) struct Running {
     port: u16,
+    stop: DropGuard,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -29,13 +30,16 @@ impl Running {
             .await
             .expect("the port is free");
         let port = listener.local_addr().expect("it is bound").port();
+        let stop = CancellationToken::new();
         let router = api::router(Arc::clone(&shared));
+        let accepting = tokio::spawn(accept(listener, router, stop.clone()));
+        let pushing = push::run(shared);
+        let pushing = stop.clone().run_until_cancelled_owned(pushing);
+        let pushing = tokio::spawn(async { _ = pushing.await });
         Self {
             port,
-            tasks: [
-                tokio::spawn(accept(listener, router)),
-                tokio::spawn(push::run(shared)),
-            ],
+            stop: stop.drop_guard(),
+            tasks: [accepting, pushing],
         }
     }
 
@@ -44,31 +48,23 @@ impl Running {
     }
 
     /// Ends everything at once, in the middle of whatever it is doing.
-    pub(super) async fn stop(mut self) {
-        for task in &mut self.tasks {
-            task.abort();
-            // What is left to hear is that it was cancelled.
-            let _ = task.await;
+    pub(super) async fn stop(self) {
+        drop(self.stop);
+        for task in self.tasks {
+            task.await.expect("no task panics");
         }
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
-    }
-}
-
-/// Serves connections until it is aborted, which breaks them all.
-async fn accept(listener: TcpListener, router: Router) {
+/// Serves connections until it is stopped, which breaks them all.
+async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
     let mut connections = JoinSet::new();
-    loop {
-        let (stream, _) = listener.accept().await.expect("the socket accepts");
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let (stream, _) = accepted.expect("the socket accepts");
         connections.spawn(serve(stream, router.clone()));
         while connections.try_join_next().is_some() {}
     }
+    connections.shutdown().await;
 }
 
 async fn serve(stream: TcpStream, router: Router) {

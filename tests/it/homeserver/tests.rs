@@ -49,7 +49,7 @@ impl Appservice {
         }
     }
 
-    /// The event types and bodies of each transaction.
+    /// How many events each transaction had.
     fn batches(&self) -> Vec<usize> {
         let taken = self.taken.borrow();
         taken
@@ -102,7 +102,6 @@ async fn ping(State(taken): State<watch::Sender<Taken>>, Json(body): Json<Value>
 
 /// Calls the homeserver with the application service's token.
 async fn call(homeserver: &FakeHomeserver, method: Method, path: &str, body: &Value) -> (u16, Value) {
-    crate::install_crypto();
     let url = homeserver.url().join(path).unwrap();
     let request = Client::new()
         .request(method, url)
@@ -113,7 +112,6 @@ async fn call(homeserver: &FakeHomeserver, method: Method, path: &str, body: &Va
 }
 
 async fn start() -> FakeHomeserver {
-    crate::install_crypto();
     FakeHomeserver::start(Settings::default()).await
 }
 
@@ -171,7 +169,6 @@ async fn a_refused_transaction_comes_again_and_nothing_is_lost_or_twice() {
 
 #[tokio::test]
 async fn a_ping_ends_the_pause() {
-    crate::install_crypto();
     let never = Duration::from_hours(1);
     let homeserver = FakeHomeserver::start(Settings {
         push_pauses: (never, never),
@@ -231,6 +228,22 @@ async fn transaction_ids_begin_again_after_a_restart() {
     let ids = appservice.transaction_ids();
     assert_eq!(ids.iter().filter(|id| *id == "1").count(), 2, "{ids:?}");
     assert_eq!(appservice.bodies(), ["hello"]);
+}
+
+#[tokio::test]
+async fn a_transaction_follows_the_appservice_to_another_port() {
+    let homeserver = start().await;
+    let (room, ana) = room_with_bot(&homeserver).await;
+    let before = Appservice::start().await;
+    before.taken.send_modify(|taken| taken.refuse = u32::MAX);
+    homeserver.set_appservice(&before.url);
+    homeserver.send_text(&room, &ana, "hello");
+    let mut taken = before.taken.subscribe();
+    taken.wait_for(|taken| taken.refused > 1).await.unwrap();
+    let after = Appservice::start().await;
+    homeserver.set_appservice(&after.url);
+    homeserver.wait_until_pushed().await;
+    assert_eq!(after.bodies(), ["hello"]);
 }
 
 #[tokio::test]

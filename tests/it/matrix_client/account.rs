@@ -1,10 +1,12 @@
 //! Registration, devices, profiles, uploads.
 
+use axum::{Json, Router, routing::post};
 use gitter_matrix_bridge::matrix::DeviceMemory;
 use ruma::{mxc_uri, user_id};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::mpsc};
 
-use super::{DEVICE, Setup, client, device};
+use super::{DEVICE, Setup, client_of, device};
 use crate::homeserver::{FakeHomeserver, RoomOptions, Settings};
 
 #[tokio::test]
@@ -31,7 +33,11 @@ async fn a_user_outside_the_namespace_is_refused() {
 #[tokio::test]
 async fn versions_need_no_token_and_all_else_does() {
     let homeserver = FakeHomeserver::start(Settings::default()).await;
-    let client = client(&homeserver, "wrong-token");
+    let settings = Settings {
+        as_token: "wrong-token".to_owned(),
+        ..Settings::default()
+    };
+    let client = client_of(homeserver.url().clone(), &settings);
     assert!(
         client
             .versions()
@@ -121,4 +127,24 @@ async fn an_upload_keeps_bytes_and_content_type() {
         json!(setup.homeserver.media(uri.as_str()).unwrap()),
         json!(["image/png", [0, 1, 255]])
     );
+}
+
+#[tokio::test]
+async fn a_ping_comes_back_to_the_bridge() {
+    let setup = Setup::start().await;
+    let error = setup.client.ping("p1").await.unwrap_err();
+    assert!(error.is("M_URL_NOT_SET"), "{error}");
+
+    let (pings, mut pinged) = mpsc::unbounded_channel();
+    let ping = async move |Json(body): Json<Value>| {
+        pings.send(body).unwrap();
+        Json(json!({}))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/_matrix/app/v1/ping", post(ping));
+    tokio::spawn(axum::serve(listener, router).into_future());
+    setup.homeserver.set_appservice(&url.parse().unwrap());
+    setup.client.ping("p2").await.unwrap();
+    assert_eq!(pinged.recv().await, Some(json!({ "transaction_id": "p2" })));
 }

@@ -1,14 +1,25 @@
 //! Errors, told apart by what may have happened on the homeserver. Nothing is tried twice.
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
-use gitter_matrix_bridge::matrix::{Endpoint, MatrixError, SendEvent};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    response::Redirect,
+    routing::{any, get},
+};
+use futures_util::stream;
+use gitter_matrix_bridge::matrix::{Endpoint, MatrixClient, MatrixError, SendEvent};
 use reqwest::{Method, StatusCode};
-use ruma::{OwnedRoomId, UserId};
+use ruma::{OwnedRoomId, OwnedUserId, UserId};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
-use super::{Setup, device};
-use crate::homeserver::{Effect, Fault, RoomOptions, Stage};
+use super::{Setup, client_of, device};
+use crate::homeserver::{Effect, Fault, RoomOptions, Settings, Stage};
 
 fn fault(stage: Stage, effect: Effect) -> Fault {
     Fault {
@@ -24,7 +35,7 @@ fn fault(stage: Stage, effect: Effect) -> Fault {
 struct Sending {
     setup: Setup,
     room: OwnedRoomId,
-    ghost: ruma::OwnedUserId,
+    ghost: OwnedUserId,
     content: Value,
 }
 
@@ -123,8 +134,10 @@ async fn a_late_answer_is_waited_for() {
             .homeserver
             .add_fault(fault(stage, Effect::Latency(latency)));
         let start = Instant::now();
-        sending.send().await.unwrap();
+        let stored = sending.setup.homeserver.wait_for_messages(&sending.room, 1);
+        let (event_id, stored) = tokio::join!(sending.send(), stored);
         assert!(start.elapsed() >= latency);
+        assert_eq!(stored[0]["event_id"], json!(event_id.unwrap()));
     }
 }
 
@@ -159,4 +172,48 @@ async fn a_ghost_that_is_not_joined_may_not_send() {
         .await
         .unwrap_err();
     assert!(error.is("M_FORBIDDEN"), "{error}");
+}
+
+/// A client of a server that is no homeserver.
+async fn client_of_other(router: Router) -> MatrixClient {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, router).into_future());
+    client_of(url.parse().unwrap(), &Settings::default())
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let router = Router::new()
+        .route("/elsewhere", get(async || r#"{"versions":["v1.11"]}"#))
+        .fallback(any(async || Redirect::temporary("/elsewhere")));
+    let error = client_of_other(router).await.versions().await.unwrap_err();
+    assert_eq!(error.status(), Some(StatusCode::TEMPORARY_REDIRECT));
+}
+
+#[tokio::test]
+async fn an_answer_of_another_form_is_unreadable() {
+    let router = Router::new().fallback(any(async || r#"{"welcome":"to this page"}"#));
+    let error = client_of_other(router).await.versions().await.unwrap_err();
+    assert!(matches!(error, MatrixError::Unreadable { .. }), "{error:?}");
+}
+
+/// A body that never ends.
+fn endless() -> Body {
+    let chunk = || Ok::<_, Infallible>(Bytes::from(vec![b' '; 1 << 20]));
+    Body::from_stream(stream::repeat_with(chunk))
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    let router = Router::new().fallback(any(async || endless()));
+    let error = client_of_other(router).await.versions().await.unwrap_err();
+    assert!(matches!(error, MatrixError::Unreadable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_stands_though_its_body_cannot_be_read() {
+    let router = Router::new().fallback(any(async || (StatusCode::BAD_GATEWAY, endless())));
+    let error = client_of_other(router).await.versions().await.unwrap_err();
+    assert_eq!(error.status(), Some(StatusCode::BAD_GATEWAY));
 }

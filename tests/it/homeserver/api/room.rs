@@ -152,6 +152,6 @@ pub(super) async fn set_state(
         content,
         time.unwrap_or_else(now),
     );
-    let event_id = shared.change(|world| world.set_state(&path.room, draft))?;
+    let event_id = shared.change(|world| world.send(&path.room, draft))?;
     Ok(Json(json!({ "event_id": event_id })))
 }
