@@ -8,6 +8,7 @@ mod config;
 mod output;
 mod registration;
 mod room;
+mod serve;
 mod translate;
 
 #[cfg(test)]
@@ -29,7 +30,9 @@ use crate::{config::ConfigError, registration::RegistrationError};
     after_help = "The first steps:\n  \
         gitter-matrix-bridge config example > config.yaml   # then edit it\n  \
         gitter-matrix-bridge config check\n  \
-        gitter-matrix-bridge registration                   # then name it in the homeserver's configuration\n\n\
+        gitter-matrix-bridge registration                   # then name it in the homeserver's configuration\n  \
+        gitter-matrix-bridge serve\n  \
+        gitter-matrix-bridge room link group/room '#alias:server'\n\n\
         Exit codes: 0 done; 1 failed, or the bridge is not reachable; 2 wrong usage or configuration."
 )]
 struct Cli {
@@ -49,6 +52,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the bridge
+    Serve(serve::Arguments),
     /// Write the registration, the file that the homeserver and the bridge share
     Registration(registration::Arguments),
     /// Check the configuration, or print an example of one
@@ -123,6 +128,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 async fn follow(cli: Cli) -> anyhow::Result<Exit> {
     let file = cli.config;
     match cli.command {
+        Command::Serve(arguments) => serve::run(&file, arguments).await,
         Command::Registration(arguments) => registration::run(&file, &arguments),
         Command::Config(command) => config::run(&file, &command),
         Command::Room(command) => room::run(&file, command).await,

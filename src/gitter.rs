@@ -11,8 +11,8 @@ mod bayeux;
 mod budget;
 pub mod client;
 pub mod error;
-mod pictures;
 mod event;
+mod pictures;
 pub mod realtime;
 
 pub use self::{
