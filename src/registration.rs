@@ -59,7 +59,7 @@ pub enum RegistrationError {
     },
     /// The file is not a registration.
     #[error(
-        "{path} is not a usable registration (`gitter-matrix-bridge registration --force` writes a new one, with new tokens):{}",
+        "{path} is not a usable registration (`gitter-matrix-bridge registration --force` replaces it):{}",
         crate::config::listed(problems),
         path = path.display()
     )]
