@@ -107,6 +107,20 @@ fn what_is_not_a_registration_is_only_replaced_by_force() {
 }
 
 #[test]
+fn a_link_to_the_file_stays_a_link() {
+    let place = Place::new();
+    told(&place, &place.run(["registration", "-o", "copy.yaml"]), 0);
+    std::os::unix::fs::symlink("copy.yaml", place.path("registration.yaml")).unwrap();
+    let words = told(&place, &place.run(["registration"]), 0);
+    assert!(words.contains("with the same tokens"), "{words}");
+    assert!(
+        fs::symlink_metadata(place.path("registration.yaml"))
+            .unwrap()
+            .is_symlink()
+    );
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_a_failure() {
     let place = Place::new();
     let words = told(
