@@ -7,9 +7,11 @@
 //! Whoever makes a client or starts the realtime side first installs a TLS provider
 //! (`rustls::crypto::ring::default_provider().install_default()`).
 
+mod bayeux;
 mod budget;
 pub mod client;
 pub mod error;
+mod event;
 mod pictures;
 pub mod realtime;
 
@@ -26,3 +28,6 @@ pub use self::{
 /// The longest of both list 100 messages of at most 4,096 UTF-16 units. Their HTML may be a hundred times as
 /// long as the text (formulas), so this leaves 640 KiB to each, and still bounds what a broken server costs.
 const MAX_REPLY_BYTES: usize = 64 * 1024 * 1024;
+
+/// How the bridge introduces itself.
+const USER_AGENT: &str = concat!("gitter-matrix-bridge/", env!("CARGO_PKG_VERSION"));

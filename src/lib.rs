@@ -13,10 +13,12 @@
 
 pub mod app;
 pub mod bridge;
+pub mod cli;
 pub mod config;
 pub mod gitter;
 pub mod http;
 pub mod ids;
+pub mod logging;
 pub mod matrix;
 pub mod model;
 pub mod outcome;

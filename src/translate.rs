@@ -5,9 +5,21 @@
 //! and previews all go through the same two functions, [`to_gitter::translate`] and
 //! [`to_matrix::translate`].
 
+mod body;
+mod content;
 pub mod context;
+mod escape;
+mod event;
+mod html;
+mod link;
+mod mentions;
+mod people;
+mod pills;
+mod split;
+mod threads;
 pub mod to_gitter;
 pub mod to_matrix;
+mod typed;
 
 use ruma::OwnedUserId;
 use serde::{Deserialize, Serialize};

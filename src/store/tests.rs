@@ -5,8 +5,7 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, Direction, LaneKey, NewItem, StoreError, account, attempt, db::Tx, ghost, inbox, installation, lane,
-    member, message, portal,
+    Db, StoreError, account, attempt, db::Tx, ghost, inbox, installation, lane, member, message, portal,
 };
 use crate::config::DatabaseUrl;
 
@@ -114,51 +113,4 @@ async fn a_database_of_a_newer_version_is_refused() {
     );
 }
 
-fn item(room: &crate::ids::GitterRoomId, key: &str, source_time: i64, held: bool) -> NewItem {
-    NewItem {
-        lane: LaneKey::live(Some(room), Direction::ToMatrix),
-        source_key: key.to_owned(),
-        source_id: key.to_owned(),
-        operation: "create".to_owned(),
-        body: "{}".to_owned(),
-        source_time,
-        held,
-        outcome: None,
-    }
-}
-
-#[tokio::test]
-async fn held_items_are_let_go_in_the_order_they_were_made_in() {
-    let folder = tempfile::tempdir().unwrap();
-    let room = "5f0000000000000000000a01".parse().unwrap();
-    for db in databases(&folder).await {
-        let mut tx = db.write().await.unwrap();
-        lane::make_lanes(&mut tx, &room, "").await.unwrap();
-        let live = [item(&room, "c", 30, true), item(&room, "d", 40, true)];
-        assert_eq!(inbox::enqueue(&mut tx, &live, 1).await.unwrap(), 2);
-        let fetched = [
-            item(&room, "a", 10, true),
-            item(&room, "b", 20, true),
-            item(&room, "c", 30, true),
-        ];
-        assert_eq!(
-            inbox::enqueue(&mut tx, &fetched, 2).await.unwrap(),
-            2,
-            "c is a repeat"
-        );
-        let lane = LaneKey::live(Some(&room), Direction::ToMatrix);
-        assert!(inbox::head(&mut tx, &lane).await.unwrap().is_none());
-        assert_eq!(inbox::release_held(&mut tx, &room, 3).await.unwrap(), 4);
-        inbox::enqueue(&mut tx, &[item(&room, "e", 5, false)], 4)
-            .await
-            .unwrap();
-        let mut seen = Vec::new();
-        while let Some(head) = inbox::head(&mut tx, &lane).await.unwrap() {
-            inbox::settle_item(&mut tx, &head, &crate::outcome::Outcome::Bridged, 5)
-                .await
-                .unwrap();
-            seen.push(head.source_key);
-        }
-        assert_eq!(seen, ["a", "b", "c", "d", "e"]);
-    }
-}
+mod flow;

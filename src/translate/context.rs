@@ -2,7 +2,7 @@
 //! (DESIGN 6.4, which names every field).
 
 use jiff::Timestamp;
-use ruma::{OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId};
+use ruma::{EventId, OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedUserId, UserId};
 use serde::Deserialize;
 use url::Url;
 
@@ -25,11 +25,13 @@ pub struct Context {
     /// Gitter users with their ghosts: the author and everyone mentioned, as far as known.
     #[serde(default)]
     pub users: Vec<User>,
-    /// Matrix members: the sender and everyone mentioned, as far as known.
+    /// Matrix members: the sender, everyone mentioned and everyone who shares the sender's display name, as
+    /// far as known.
     #[serde(default)]
     pub members: Vec<Member>,
-    /// Messages that crossed before, which the item relates to, oldest first. For a message in a thread:
-    /// the thread's root and its latest reply.
+    /// Messages that crossed before, which the item relates to, oldest first: what it is itself, if it is
+    /// mapped; what it replies to; for a message in a thread, the thread's root (on both sides) and its
+    /// latest reply.
     #[serde(default)]
     pub messages: Vec<Message>,
     /// Whether the account may post for virtual users; else the prefix form is used.
@@ -59,6 +61,60 @@ pub struct Context {
     /// How ids of new ghosts are made.
     #[serde(default)]
     pub ghost_localpart: GhostTemplate,
+}
+
+impl Context {
+    /// The bridge's own Matrix user; `None` only where the server's name leaves no room for it.
+    pub fn bot(&self) -> Option<OwnedUserId> {
+        self.bot
+            .mxid
+            .clone()
+            .or_else(|| UserId::parse(format!("@gitterbot:{}", self.server_name)).ok())
+    }
+
+    /// Whether a Matrix user is the bot or a ghost.
+    pub fn is_own(&self, user: &UserId) -> bool {
+        self.ghost(user).is_some() || self.bot().is_some_and(|bot| bot == user)
+    }
+
+    /// The Gitter user that a ghost stands for.
+    pub fn ghost(&self, ghost: &UserId) -> Option<&User> {
+        self.users.iter().find(|user| user.mxid == ghost)
+    }
+
+    /// The Gitter user with this id.
+    pub fn gitter_user(&self, id: &GitterUserId) -> Option<&User> {
+        self.users.iter().find(|user| user.gitter_id == *id)
+    }
+
+    /// The member with this Matrix id.
+    pub fn member(&self, user: &UserId) -> Option<&Member> {
+        self.members.iter().find(|member| member.mxid == user)
+    }
+
+    /// What an event crossed as: the message itself before its edits, the first of its parts.
+    pub fn crossed_event(&self, event: &EventId) -> Option<&Message> {
+        self.messages
+            .iter()
+            .filter(|message| message.matrix_event_id == event)
+            .min_by_key(|message| (message.kind != Kind::Create, message.part))
+    }
+
+    /// What a Gitter message crossed as: the message itself before its edits, the first of its parts.
+    pub fn crossed_message(&self, id: &GitterMessageId) -> Option<&Message> {
+        self.messages
+            .iter()
+            .filter(|message| message.gitter_message_id == *id)
+            .min_by_key(|message| (message.kind != Kind::Create, message.part))
+    }
+
+    /// The side that a message was written on; where the map does not say, its sender does.
+    pub fn origin(&self, message: &Message) -> Origin {
+        message.origin.unwrap_or_else(|| match &message.sender {
+            Some(sender) if self.is_own(sender) => Origin::Gitter,
+            _ => Origin::Matrix,
+        })
+    }
 }
 
 /// The portal of the item.

@@ -7,225 +7,61 @@ fn problem_of(line: &str) -> String {
     problems(&format!("{SHORTEST}{line}\n"), &[])
 }
 
-/// The problem of a section that is written over three lines, the key on the tenth.
-fn problem_of_key(section: &str, key: &str) -> String {
-    problem_of(&format!("{section}:\n  {key}"))
-}
+/// A key with a bad value, and what is said about it.
+const BAD_VALUES: &str = "\
+appservice.listen: localhost => must be an IP address and a port
+appservice.url: S3CRET => must be an address such as
+appservice.url: ftp://S3CRET.example => must begin with `http://` or `https://`
+appservice.url: http://u:S3CRET@example.org => must not hold a user name or a password
+appservice.public_url: http://x.example/?t=S3CRET => must not hold `?` or `#`
+appservice.registration: [S3CRET] => must be a single value
+database.url: mysql://u:S3CRET@db/x => must be `sqlite:<file>` or `postgres://
+database.url: 'sqlite::memory:' => must name a file: what is only in memory is lost
+database.url: 'sqlite:' => must name a file, such as
+database.url: 'sqlite:x.db?mode=rwc' => must not hold `?`
+bridge.rooms: S3CRET => must be a list
+bridge.rooms: ['S3CRET['] => must hold globs
+bridge.alias_prefix: 'S3CRET :' => must consist of lower-case letters
+bridge.ghost_localpart: gitter_{username} => must hold {id} once
+bridge.ghost_localpart: '{id}{id}' => must hold {id} once
+bridge.ghost_localpart: 'S3CRET_{id}' => must consist of lower-case letters
+bridge.ghost_localpart: 'x_{id}{name}' => must consist of lower-case letters
+bridge.ghost_localpart: 'x_{id' => must consist of lower-case letters
+bridge.ghost_display_name: S3CRET => must hold {display_name} or {username}
+bridge.ghost_display_name: '{name}' => must hold {display_name} or {username}
+bridge.threads: S3CRET => must be `thread` or `reply`
+bridge.membership: Lazy => must be `lazy` or `mirror`
+bridge.reactions: reply => must be `ignore` or `thread`
+bridge.announce: yes => must be `true` or `false`
+bridge.max_parts: 0 => must be a whole number from 1 to 20
+bridge.max_parts: 4.5 => must be a whole number from 1 to 20
+bridge.give_up_after: 5 => must be a length of time
+bridge.give_up_after: 0s => must be a length of time
+bridge.give_up_after: -5m => must be a length of time
+bridge.give_up_after: 1mo => must be a length of time
+bridge.privacy_check: S3CRET => must be a length of time
+bridge.permissions: admin => must be a map
+bridge.permissions: { '*': S3CRET } => must give `user` or `admin`
+bridge.permissions: { '@S3CRET': user } => must be given to `*`, a server
+media.expires: S3CRET => must be `never` or a length of time
+media.max_bytes: S3CRET => must be a number of bytes
+media.max_bytes: 0 => must be a number of bytes
+admin.listen: 127.0.0.1 => must be an IP address and a port
+logging.level: inof => must be `error`, `warn`
+logging.level: info,sqlx=S3CRET => must be `error`, `warn`
+logging.format: yaml => must be `pretty` or `json`
+telemetry.otlp_endpoint: localhost:4318 => must begin with `http://`
+";
 
 #[test]
 fn each_bad_value_is_named_with_its_key_and_line() {
-    for (section, line, key, message) in [
-        (
-            "appservice",
-            "listen: localhost",
-            "listen",
-            "must be an IP address and a port",
-        ),
-        ("appservice", "url: S3CRET", "url", "must be an address such as"),
-        (
-            "appservice",
-            "url: ftp://S3CRET.example",
-            "url",
-            "must begin with `http://` or `https://`",
-        ),
-        (
-            "appservice",
-            "url: http://u:S3CRET@example.org",
-            "url",
-            "must not hold a user name or a password",
-        ),
-        (
-            "appservice",
-            "public_url: http://x.example/?t=S3CRET",
-            "public_url",
-            "must not hold `?` or `#`",
-        ),
-        (
-            "appservice",
-            "registration: [S3CRET]",
-            "registration",
-            "must be a single value",
-        ),
-        (
-            "database",
-            "url: mysql://u:S3CRET@db/x",
-            "url",
-            "must be `sqlite:<file>` or `postgres://",
-        ),
-        (
-            "database",
-            "url: 'sqlite::memory:'",
-            "url",
-            "must name a file: what is only in memory is lost",
-        ),
-        ("database", "url: 'sqlite:'", "url", "must name a file, such as"),
-        (
-            "database",
-            "url: 'sqlite:x.db?mode=rwc'",
-            "url",
-            "must not hold `?`",
-        ),
-        ("bridge", "rooms: S3CRET", "rooms", "must be a list"),
-        ("bridge", "rooms: ['S3CRET[']", "rooms", "must hold globs"),
-        (
-            "bridge",
-            "alias_prefix: 'S3CRET :'",
-            "alias_prefix",
-            "must consist of lower-case letters",
-        ),
-        (
-            "bridge",
-            "ghost_localpart: gitter_{username}",
-            "ghost_localpart",
-            "must hold {id} once",
-        ),
-        (
-            "bridge",
-            "ghost_localpart: '{id}{id}'",
-            "ghost_localpart",
-            "must hold {id} once",
-        ),
-        (
-            "bridge",
-            "ghost_localpart: 'S3CRET_{id}'",
-            "ghost_localpart",
-            "must consist of lower-case letters",
-        ),
-        (
-            "bridge",
-            "ghost_localpart: 'x_{id}{name}'",
-            "ghost_localpart",
-            "must consist of lower-case letters",
-        ),
-        (
-            "bridge",
-            "ghost_localpart: 'x_{id'",
-            "ghost_localpart",
-            "must consist of lower-case letters",
-        ),
-        (
-            "bridge",
-            "ghost_display_name: S3CRET",
-            "ghost_display_name",
-            "must hold {display_name} or {username}",
-        ),
-        (
-            "bridge",
-            "ghost_display_name: '{name}'",
-            "ghost_display_name",
-            "must hold {display_name} or {username}",
-        ),
-        (
-            "bridge",
-            "threads: S3CRET",
-            "threads",
-            "must be `thread` or `reply`",
-        ),
-        (
-            "bridge",
-            "membership: Lazy",
-            "membership",
-            "must be `lazy` or `mirror`",
-        ),
-        (
-            "bridge",
-            "reactions: reply",
-            "reactions",
-            "must be `ignore` or `thread`",
-        ),
-        ("bridge", "announce: yes", "announce", "must be `true` or `false`"),
-        (
-            "bridge",
-            "max_parts: 0",
-            "max_parts",
-            "must be a whole number from 1 to 20",
-        ),
-        (
-            "bridge",
-            "max_parts: 4.5",
-            "max_parts",
-            "must be a whole number from 1 to 20",
-        ),
-        (
-            "bridge",
-            "give_up_after: 5",
-            "give_up_after",
-            "must be a length of time",
-        ),
-        (
-            "bridge",
-            "give_up_after: 0s",
-            "give_up_after",
-            "must be a length of time",
-        ),
-        (
-            "bridge",
-            "give_up_after: -5m",
-            "give_up_after",
-            "must be a length of time",
-        ),
-        (
-            "bridge",
-            "give_up_after: 1mo",
-            "give_up_after",
-            "must be a length of time",
-        ),
-        (
-            "bridge",
-            "privacy_check: S3CRET",
-            "privacy_check",
-            "must be a length of time",
-        ),
-        ("bridge", "permissions: admin", "permissions", "must be a map"),
-        (
-            "bridge",
-            "permissions: { '*': S3CRET }",
-            "permissions",
-            "must give `user` or `admin`",
-        ),
-        (
-            "bridge",
-            "permissions: { '@S3CRET': user }",
-            "permissions",
-            "must be given to `*`, a server",
-        ),
-        (
-            "media",
-            "expires: S3CRET",
-            "expires",
-            "must be `never` or a length of time",
-        ),
-        (
-            "media",
-            "max_bytes: S3CRET",
-            "max_bytes",
-            "must be a number of bytes",
-        ),
-        ("media", "max_bytes: 0", "max_bytes", "must be a number of bytes"),
-        (
-            "admin",
-            "listen: 127.0.0.1",
-            "listen",
-            "must be an IP address and a port",
-        ),
-        ("logging", "level: inof", "level", "must be `error`, `warn`"),
-        (
-            "logging",
-            "level: info,sqlx=S3CRET",
-            "level",
-            "must be `error`, `warn`",
-        ),
-        ("logging", "format: yaml", "format", "must be `pretty` or `json`"),
-        (
-            "telemetry",
-            "otlp_endpoint: localhost:4318",
-            "otlp_endpoint",
-            "must begin with `http://`",
-        ),
-    ] {
-        let problem = problem_of_key(section, line);
+    for case in BAD_VALUES.lines() {
+        let (setting, message) = case.split_once(" => ").unwrap();
+        let (section, setting) = setting.split_once('.').unwrap();
+        let (key, _) = setting.split_once(':').unwrap();
+        let problem = problem_of(&format!("{section}:\n  {setting}"));
         let expected = format!("conf/config.yaml:10: {section}.{key} {message}");
-        assert!(problem.starts_with(&expected), "{line}\n{problem}");
+        assert!(problem.starts_with(&expected), "{case}\n{problem}");
         assert!(!problem.contains('\n'), "{problem}");
     }
 }

@@ -14,12 +14,11 @@ use url::Url;
 
 use super::ClientSettings;
 use crate::gitter::{
-    MAX_REPLY_BYTES,
+    MAX_REPLY_BYTES, USER_AGENT,
     budget::{Budget, Permit, Report},
     error::{BodyError, GitterError, SetupError},
 };
 
-const USER_AGENT: &str = concat!("gitter-matrix-bridge/", env!("CARGO_PKG_VERSION"));
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Gitter closes an idle connection after 5 s; a POST on one that is just being closed would be reset.

@@ -1,0 +1,74 @@
+//! Where log lines go and how they look, by the configuration's `logging`.
+//!
+//! They go to the standard error stream or to a file; the standard output belongs to what commands print.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry,
+    filter::ParseError,
+    fmt,
+    layer::SubscriberExt as _,
+    util::{SubscriberInitExt as _, TryInitError},
+};
+
+use crate::config::{LogFormat, Logging};
+
+/// Why nothing can be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// `logging.level` is no filter.
+    #[error("logging.level cannot be used")]
+    Level(#[from] ParseError),
+    /// `logging.file` cannot be written.
+    #[error("logging.file: cannot write {path}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Logging was started before.
+    #[error("logging was started before")]
+    Started(#[from] TryInitError),
+}
+
+/// Starts logging, for the whole process and once. A file is appended to, so that it may be cut by others.
+pub fn start(logging: &Logging) -> Result<(), LoggingError> {
+    let filter = EnvFilter::builder().parse(&logging.level)?;
+    let layer = match &logging.file {
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            let file = file.map_err(|source| LoggingError::File {
+                path: path.clone(),
+                source,
+            })?;
+            layer(logging.format, false, Arc::new(file))
+        }
+        None => layer(logging.format, io::stderr().is_terminal(), io::stderr),
+    };
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init()?;
+    Ok(())
+}
+
+fn layer<Writer>(
+    format: LogFormat,
+    colours: bool,
+    writer: Writer,
+) -> Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>
+where
+    Writer: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().with_writer(writer);
+    match format {
+        LogFormat::Pretty => layer.with_ansi(colours).boxed(),
+        LogFormat::Json => layer.json().with_ansi(false).flatten_event(true).boxed(),
+    }
+}

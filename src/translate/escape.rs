@@ -1,0 +1,274 @@
+//! Writing plain text as Gitter Markdown that shows exactly that text (gitter-api 5.2, 5.6, 5.7).
+//!
+//! Gitter's Markdown is an old `marked`: backslashes escape only some characters, and `$`, `@`, `<`, `&`,
+//! `=` and `:` are not among them, so those become HTML entities, which it passes on. Left alone on
+//! purpose: `@name`, `#7`, `:shortcode:` and bare addresses, which people expect to work.
+
+mod block;
+
+use super::body::{Body, MarkKind, Piece};
+
+/// How many characters of an address without scheme are looked at.
+const MAX_LOOK_AHEAD: usize = 256;
+
+/// Writes a body after `lead`, which is Markdown already (empty, the start of a line, or a whole paragraph).
+pub(super) fn markdown(body: &Body, lead: &str) -> String {
+    let mut writer = Writer {
+        out: lead.to_owned(),
+        escape_underscores: has_loose_underscore(body, lead),
+        last_is_raw: false,
+    };
+    let pieces = body.pieces();
+    let mut previous: Option<&MarkKind> = None;
+    for (index, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Text(text) => {
+                let starts_line = index == 0 && (lead.is_empty() || lead.ends_with('\n'));
+                let text = if matches!(previous, Some(MarkKind::Mention(_))) {
+                    writer.end_mention(text)
+                } else {
+                    text
+                };
+                let is_lone_line = lead.is_empty() && !body.text().contains('\n');
+                writer.lines(text, starts_line, is_lone_line);
+                previous = None;
+            }
+            Piece::Marked(text, kind) => {
+                writer.marked(text, kind);
+                previous = Some(kind);
+            }
+        }
+    }
+    writer.out
+}
+
+/// Writes a Markdown link; the label shows exactly, and no mention or other link comes to be inside it.
+pub(super) fn link(label: &str, href: &str) -> String {
+    let mut written = String::from("[");
+    for character in label.chars() {
+        match character {
+            '[' | ']' | '*' | '<' | '&' | '@' | '$' | '`' => push_entity(&mut written, character),
+            '\\' | '_' | '~' | '#' => {
+                written.push('\\');
+                written.push(character);
+            }
+            _ if character.is_whitespace() || character.is_control() => written.push(' '),
+            _ => written.push(character),
+        }
+    }
+    written.push_str("](");
+    for character in href.chars() {
+        match character {
+            '(' => written.push_str("%28"),
+            ')' => written.push_str("%29"),
+            '*' => written.push_str("%2A"),
+            '<' => written.push_str("%3C"),
+            '>' => written.push_str("%3E"),
+            '"' => written.push_str("%22"),
+            '\'' => written.push_str("%27"),
+            '\\' => written.push_str("%5C"),
+            _ if character.is_whitespace() => written.push_str("%20"),
+            _ => written.push(character),
+        }
+    }
+    written.push(')');
+    written
+}
+
+/// Whether a name is one that Gitter reads whole after `@` (gitter-api 5.6, without its brackets).
+pub(super) fn is_mentionable(name: &str) -> bool {
+    name.chars().all(is_mention_character) && name.ends_with(|last: char| last.is_ascii_alphanumeric())
+}
+
+/// Whether a character may be in a mention.
+pub(super) fn is_mention_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "_.:-".contains(character)
+}
+
+/// Whether Gitter takes a character before `@` for the beginning of an email address.
+pub(super) fn is_email_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(character)
+}
+
+/// Whether a text begins with an HTML entity's rest, after its `&`.
+pub(super) fn is_entity(after: &str) -> bool {
+    let name = after.strip_prefix('#').unwrap_or(after);
+    let rest = name.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '_');
+    rest.len() < name.len() && rest.starts_with(';')
+}
+
+/// Whether any underscore could end an emphasis: one that no letter or digit follows. Where none can,
+/// `snake_case` stays as it is.
+fn has_loose_underscore(body: &Body, lead: &str) -> bool {
+    let is_loose = |text: &str| {
+        let mut characters = text.chars().peekable();
+        std::iter::from_fn(|| characters.next().map(|it| (it, characters.peek().copied()))).any(
+            |(character, next)| character == '_' && !next.is_some_and(|next| next.is_ascii_alphanumeric()),
+        )
+    };
+    is_loose(body.text())
+        || is_loose(lead)
+        || body.marks().iter().any(|mark| match &mark.kind {
+            MarkKind::Mention(text) | MarkKind::Link { href: text, .. } => is_loose(text),
+            MarkKind::Address => false,
+        })
+}
+
+fn push_entity(out: &mut String, character: char) {
+    out.push_str(match character {
+        '[' => "&lsqb;",
+        ']' => "&rsqb;",
+        '*' => "&ast;",
+        '<' => "&lt;",
+        '&' => "&amp;",
+        '@' => "&commat;",
+        '$' => "&dollar;",
+        '=' => "&equals;",
+        ':' => "&colon;",
+        '/' => "&sol;",
+        '?' => "&quest;",
+        '%' => "&percnt;",
+        '^' => "&Hat;",
+        '\'' => "&apos;",
+        '`' => "&grave;",
+        other => return out.push(other),
+    });
+}
+
+struct Writer {
+    out: String,
+    escape_underscores: bool,
+    /// Whether the last character of `out` is text just as it was.
+    last_is_raw: bool,
+}
+
+impl Writer {
+    fn backslash(&mut self, character: char) {
+        self.out.push('\\');
+        self.out.push(character);
+        self.last_is_raw = false;
+    }
+
+    fn entity(&mut self, character: char) {
+        push_entity(&mut self.out, character);
+        self.last_is_raw = false;
+    }
+
+    fn raw(&mut self, character: char) {
+        self.out.push(character);
+        self.last_is_raw = true;
+    }
+
+    /// Writes a character so that it joins with nothing around it.
+    fn shield(&mut self, character: char) {
+        match character {
+            '.' | '!' | '#' | '+' | '-' | '_' | '{' | '}' | '|' | '~' | '*' | '`' => {
+                self.backslash(character);
+            }
+            _ => self.entity(character),
+        }
+    }
+
+    fn lines(&mut self, text: &str, starts_line: bool, is_lone_line: bool) {
+        for (index, line) in text.split('\n').enumerate() {
+            if index > 0 {
+                self.out.push('\n');
+                self.last_is_raw = false;
+            }
+            let rest = if index > 0 || starts_line {
+                self.block_start(line, is_lone_line)
+            } else {
+                line
+            };
+            self.inline(rest);
+        }
+    }
+
+    fn inline(&mut self, text: &str) {
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            let after = characters.as_str();
+            match character {
+                '\\' | '*' | '`' | '~' | '[' => self.backslash(character),
+                '_' if self.escape_underscores => self.backslash('_'),
+                // Gitter's links ignore escapes: behind one of our own links this would be a second end.
+                ']' if after.starts_with('(') => self.entity(']'),
+                ']' => self.backslash(']'),
+                '<' if !after.starts_with(' ') => self.entity('<'),
+                '&' if is_entity(after) => self.entity('&'),
+                '$' if after.starts_with('$') => self.entity('$'),
+                // `@/all` would notify everyone.
+                '@' if after.starts_with('/') => self.entity('@'),
+                ':' if after.starts_with("//") && self.ends_with_scheme() => self.entity(':'),
+                '.' if self.ends_with_www() && has_special(after) => self.backslash('.'),
+                _ => self.raw(character),
+            }
+        }
+    }
+
+    fn marked(&mut self, text: &str, kind: &MarkKind) {
+        match kind {
+            MarkKind::Address => self.out.push_str(text),
+            MarkKind::Mention(mention) => {
+                self.shield_last(is_email_character);
+                self.out.push_str(mention);
+            }
+            MarkKind::Link { label, href } => {
+                self.shield_last(|last| last == '!' || last == '@');
+                self.out.push_str(&link(label, href));
+            }
+        }
+        self.last_is_raw = false;
+    }
+
+    /// Writes the last character again so that it does not join with what comes next.
+    fn shield_last(&mut self, joins: impl Fn(char) -> bool) {
+        if self.last_is_raw
+            && let Some(last) = self.out.chars().next_back().filter(|last| joins(*last))
+        {
+            self.out.pop();
+            self.shield(last);
+        }
+    }
+
+    /// Writes the first character after a mention so that it does not belong to it; returns the rest.
+    fn end_mention<'a>(&mut self, text: &'a str) -> &'a str {
+        let joins = text.trim_start_matches(|it| is_mention_character(it) && !it.is_ascii_alphanumeric());
+        let mut characters = text.chars();
+        match characters.next() {
+            Some(first)
+                if is_mention_character(first)
+                    && joins.starts_with(|next: char| next.is_ascii_alphanumeric()) =>
+            {
+                self.shield(first);
+                characters.as_str()
+            }
+            _ => text,
+        }
+    }
+
+    /// Whether what is written ends like the start of an address that is not marked as one, so that it
+    /// must not become one.
+    fn ends_with_scheme(&self) -> bool {
+        let tail: Vec<char> = self.out.chars().rev().take(5).collect();
+        let tail: String = tail.iter().rev().collect::<String>().to_ascii_lowercase();
+        tail.ends_with("http") || tail == "https" || tail.ends_with("ftp")
+    }
+
+    fn ends_with_www(&self) -> bool {
+        let before = self.out.strip_suffix("www");
+        before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+    }
+}
+
+/// Whether an address without scheme holds anything that would be escaped.
+fn has_special(address: &str) -> bool {
+    address
+        .chars()
+        .take(MAX_LOOK_AHEAD)
+        .take_while(|it| !it.is_ascii_whitespace())
+        .any(|it| r"\*_~`[]<>&$@".contains(it))
+}
+
+#[cfg(test)]
+mod tests;

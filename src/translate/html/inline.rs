@@ -1,0 +1,127 @@
+//! What stands inside lines: emphasis, links, mentions, images, maths.
+
+use scraper::ElementRef;
+
+use super::{Place, Renderer, escape};
+use crate::translate::{link, mentions::Person};
+
+impl Renderer<'_> {
+    pub(super) fn inline(&mut self, element: ElementRef<'_>, place: Place) {
+        match element.value().name() {
+            name @ ("em" | "strong" | "del") => self.tag(name, element, place),
+            "i" => self.tag("em", element, place),
+            "b" => self.tag("strong", element, place),
+            "s" | "strike" => self.tag("del", element, place),
+            "code" => {
+                let code: String = element.text().collect();
+                self.rich(&format!("<code>{}</code>", escape(&code)), &code);
+            }
+            "br" => {
+                self.rendered.html.push_str("<br>");
+                self.rendered.text.push('\n');
+            }
+            "a" => self.link(element, place),
+            "img" => self.image(element, place),
+            _ if element.value().classes().any(|class| class == "katex") => self.maths(element, place),
+            _ => match element.attr("data-screen-name") {
+                Some(name) => self.mention(name, element, place),
+                None => self.children(element, place),
+            },
+        }
+    }
+
+    fn tag(&mut self, name: &str, element: ElementRef<'_>, place: Place) {
+        self.rendered.is_rich = true;
+        self.rendered.html.extend(["<", name, ">"]);
+        self.children(element, place);
+        self.rendered.html.extend(["</", name, ">"]);
+    }
+
+    /// Writes ready HTML that is more than text.
+    fn rich(&mut self, html: &str, text: &str) {
+        self.rendered.is_rich = true;
+        self.leading_author = None;
+        self.trim_next = false;
+        self.rendered.html.push_str(html);
+        self.rendered.text.push_str(text);
+    }
+
+    fn link(&mut self, element: ElementRef<'_>, place: Place) {
+        let href = element
+            .attr("href")
+            .filter(|href| is_linkable(href) && !place.in_link);
+        let Some(href) = href else {
+            return self.children(element, place);
+        };
+        let shown: String = element.text().collect();
+        // Clients link bare addresses by themselves.
+        if shown != href && format!("mailto:{shown}") != href {
+            self.rendered.is_rich = true;
+        }
+        self.rendered.html.extend(["<a href=\"", &escape(href), "\">"]);
+        let place = Place {
+            in_link: true,
+            ..place
+        };
+        self.children(element, place);
+        self.rendered.html.push_str("</a>");
+    }
+
+    /// Matrix clients show no images of the web, so an image is a link with its description.
+    fn image(&mut self, element: ElementRef<'_>, place: Place) {
+        let source = element.attr("src").filter(|source| is_linkable(source));
+        let description = element.attr("alt").map(str::trim).filter(|alt| !alt.is_empty());
+        let shown = description.or(source).unwrap_or("image");
+        match source.filter(|_| !place.in_link) {
+            Some(source) => {
+                let html = format!("<a href=\"{}\">{}</a>", escape(source), escape(shown));
+                self.rich(&html, shown);
+            }
+            None => self.rich(&escape(shown), shown),
+        }
+    }
+
+    /// `KaTeX` writes a formula twice and with its source; only the source crosses (client-server API,
+    /// "mathematical messages").
+    fn maths(&mut self, element: ElementRef<'_>, place: Place) {
+        let source = element
+            .descendent_elements()
+            .find(|it| it.attr("encoding") == Some("application/x-tex"))
+            .map(|annotation| annotation.text().collect::<String>());
+        let Some(source) = source else {
+            return self.children(element, place);
+        };
+        let source = escape(source.trim());
+        let html = format!("<span data-mx-maths=\"{source}\"><code>{source}</code></span>");
+        self.rich(&html, &source);
+    }
+
+    fn mention(&mut self, name: &str, element: ElementRef<'_>, place: Place) {
+        if self
+            .leading_author
+            .take()
+            .is_some_and(|author| author.eq_ignore_ascii_case(name))
+        {
+            self.trim_next = true;
+            return;
+        }
+        let shown: String = element.text().collect();
+        let Some(Person { id, name }) = self.people.mentioned(name) else {
+            return self.children(element, place);
+        };
+        if place.in_link {
+            self.children(element, place);
+        } else {
+            let href = escape(&link::to_user(&id));
+            self.rich(&format!("<a href=\"{href}\">{}</a>", escape(&name)), &shown);
+        }
+        if !self.rendered.mentioned.contains(&id) {
+            self.rendered.mentioned.push(id);
+        }
+    }
+}
+
+/// Whether a link may be kept: the schemes that Matrix clients open and people expect.
+fn is_linkable(href: &str) -> bool {
+    url::Url::parse(href).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "mailto" | "matrix"))
+}

@@ -1,0 +1,161 @@
+//! Splitting a long text into messages that Gitter takes: at most 4,096 UTF-16 units each, as written.
+
+use super::{
+    body::{Body, MarkKind},
+    escape,
+    people::units,
+};
+
+/// The most UTF-16 units of a Gitter message (gitter-api 5.2).
+pub(super) const MAX_UNITS: usize = 4096;
+
+/// How a text becomes messages.
+pub(super) struct Plan<'a> {
+    /// Markdown before the text of each part.
+    pub(super) prefix: &'a str,
+    /// Markdown before the prefix of the first part: paragraphs of their own.
+    pub(super) opening: &'a str,
+    /// Markdown at the end of the last part if the text did not fit into all of them.
+    pub(super) cut_note: &'a str,
+    /// The most parts; at least one is made.
+    pub(super) max_parts: u32,
+}
+
+/// Writes a body as the Markdown of one message or several. It is cut between paragraphs, else lines, else
+/// words, else characters; never inside a mention, a link or an escape.
+pub(super) fn split(body: &Body, plan: &Plan<'_>) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = body.clone();
+    loop {
+        let lead = if parts.is_empty() {
+            format!("{}{}", plan.opening, plan.prefix)
+        } else {
+            plan.prefix.to_owned()
+        };
+        let whole = escape::markdown(&rest, &lead);
+        if units(&whole) <= MAX_UNITS {
+            parts.push(whole);
+            return parts;
+        }
+        let is_last = parts.len() + 1 >= usize::try_from(plan.max_parts).unwrap_or(usize::MAX);
+        let note = if is_last { plan.cut_note } else { "" };
+        let end = cut(&rest, &lead, MAX_UNITS.saturating_sub(units(note)));
+        let head = rest.slice(0..end);
+        parts.push(escape::markdown(&head, &lead) + note);
+        rest = rest.slice(end..rest.text().len());
+        if is_last || rest.text().is_empty() {
+            return parts;
+        }
+    }
+}
+
+/// Where to cut a text that is too long: the last good place at which what is before it fits.
+fn cut(body: &Body, lead: &str, max_units: usize) -> usize {
+    // A unit is at most three bytes of plain text; only marks may become shorter.
+    let marked: usize = body.marks().iter().map(|mark| mark.range.len()).sum();
+    let horizon = max_units * 3 + marked;
+    let text = body.text();
+    let fits = |end: usize| units(&escape::markdown(&body.slice(0..end), lead)) <= max_units;
+    let last_fitting = |places: Vec<usize>| {
+        let count = places.partition_point(|end| fits(*end));
+        count.checked_sub(1).and_then(|last| places.get(last).copied())
+    };
+    let is_candidate = |place: &usize| (1..=horizon).contains(place) && is_between(body, *place);
+    let after = |pattern: &'static str| {
+        let places = text.match_indices(pattern).map(|(at, _)| at);
+        places.filter(is_candidate).collect()
+    };
+    let furthest = last_fitting(
+        text.char_indices()
+            .map(|(at, _)| at)
+            .filter(is_candidate)
+            .collect(),
+    );
+    // Nothing fits only where the lead alone fills a message; one character goes on, so that there is an end.
+    let furthest = furthest.unwrap_or_else(|| text.chars().next().map_or(0, char::len_utf8));
+    ["\n\n", "\n", " "]
+        .into_iter()
+        .filter_map(|pattern| last_fitting(after(pattern)))
+        .find(|end| *end >= furthest / 2)
+        .unwrap_or(furthest)
+}
+
+/// Whether a place is outside all marks. Only an address that begins the text may be cut, since it may be
+/// too long by itself.
+fn is_between(body: &Body, place: usize) -> bool {
+    body.mark_around(place)
+        .is_none_or(|mark| mark.kind == MarkKind::Address && mark.range.start == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str, max_parts: u32) -> Vec<String> {
+        let plan = Plan {
+            prefix: "",
+            opening: "",
+            cut_note: " (cut)",
+            max_parts,
+        };
+        split(&Body::new(text), &plan)
+    }
+
+    #[test]
+    fn cuts_between_paragraphs_lines_and_words() {
+        for separator in ["\n\n", "\n", " "] {
+            let text = vec!["word".repeat(100); 20].join(separator);
+            let parts = parts(&text, 4);
+            assert_eq!(parts.join(separator), text);
+            assert!(parts.iter().all(|part| units(part) <= MAX_UNITS));
+            assert_eq!(parts.len(), 2);
+        }
+    }
+
+    #[test]
+    fn never_cuts_an_escape_or_a_pair_of_surrogates() {
+        for (character, written) in [("*", 2), ("🐦", 2), ("<", 4)] {
+            let parts = parts(&character.repeat(5000), 8);
+            let sizes: Vec<usize> = parts.iter().map(|part| units(part)).collect();
+            assert_eq!(sizes.iter().sum::<usize>(), 5000 * written);
+            assert!(sizes.iter().all(|size| size % written == 0), "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn never_cuts_a_mention() {
+        let mut body = Body::new(&"x".repeat(4090));
+        let text = format!("{}@wren", "x".repeat(4093));
+        body.clone_from(&Body::new(&text));
+        body.mark(4093..4098, MarkKind::Mention("@wren".to_owned()));
+        let plan = Plan {
+            prefix: "",
+            opening: "",
+            cut_note: "",
+            max_parts: 4,
+        };
+        assert_eq!(split(&body, &plan), ["x".repeat(4093), "@wren".to_owned()]);
+    }
+
+    #[test]
+    fn the_last_part_says_that_it_was_cut() {
+        let parts = parts(&"word ".repeat(5000), 2);
+        assert_eq!(parts.len(), 2);
+        assert!(parts[1].ends_with("word (cut)"));
+        assert!(units(&parts[1]) <= MAX_UNITS);
+    }
+
+    #[test]
+    fn an_address_longer_than_a_message_is_cut() {
+        let text = format!("https://example.org/{}", "a".repeat(5000));
+        let mut body = Body::new(&text);
+        body.mark(0..text.len(), MarkKind::Address);
+        let plan = Plan {
+            prefix: "",
+            opening: "",
+            cut_note: "",
+            max_parts: 4,
+        };
+        assert_eq!(split(&body, &plan).concat(), text);
+    }
+}
