@@ -57,15 +57,15 @@ async fn a_thread_of_a_gitter_message_goes_on_on_both_sides() -> Result<()> {
     let ana = world.matrix_person("ana", "Ana").await?;
     let wren = world.gitter.sign_in("wren").await?;
 
-    let root = wren.say(&room.gitter, "Who has the oars?").await?;
-    let root_event = world.on_matrix(&room, "Who has the oars?").await?.event_id;
-    wren.reply(&room.gitter, &root, "And the anchor?").await?;
+    let first = wren.say(&room.gitter, "Who has the oars?").await?;
+    let first_event = world.on_matrix(&room, "Who has the oars?").await?.event_id;
+    wren.reply(&room.gitter, &first, "And the anchor?").await?;
     let event = world.on_matrix(&room, "And the anchor?").await?;
-    assert_eq!(event.thread_root(), Some(root_event.as_str()));
+    assert_eq!(event.thread_root(), Some(first_event.as_str()));
 
-    ana.reply(&room.matrix, &root_event, "I have both.").await?;
+    ana.reply(&room.matrix, &first_event, "I have both.").await?;
     let message = world.on_gitter(&room, "I have both.").await?;
-    assert_eq!(message.parent_id, Some(root));
+    assert_eq!(message.parent_id, Some(first));
     world.finish().await
 }
 
@@ -76,15 +76,15 @@ async fn a_thread_of_a_matrix_message_goes_on_on_both_sides() -> Result<()> {
     let ana = world.matrix_person("ana", "Ana").await?;
     let wren = world.gitter.sign_in("wren").await?;
 
-    let root_event = ana.say(&room.matrix, "Who has the oars?").await?;
-    let root = world.on_gitter(&room, "Who has the oars?").await?.id;
-    ana.reply(&room.matrix, &root_event, "And the anchor?").await?;
+    let first_event = ana.say(&room.matrix, "Who has the oars?").await?;
+    let first = world.on_gitter(&room, "Who has the oars?").await?.id;
+    ana.reply(&room.matrix, &first_event, "And the anchor?").await?;
     let message = world.on_gitter(&room, "And the anchor?").await?;
-    assert_eq!(message.parent_id.as_ref(), Some(&root));
+    assert_eq!(message.parent_id.as_ref(), Some(&first));
 
-    wren.reply(&room.gitter, &root, "I have both.").await?;
+    wren.reply(&room.gitter, &first, "I have both.").await?;
     let event = world.on_matrix(&room, "I have both.").await?;
-    assert_eq!(event.thread_root(), Some(root_event.as_str()));
+    assert_eq!(event.thread_root(), Some(first_event.as_str()));
     world.finish().await
 }
 

@@ -45,7 +45,6 @@ pub(crate) struct World {
     /// Makes the Matrix rooms, and reads them.
     host: MatrixUser,
     rooms: Vec<Room>,
-    sandbox: Sandbox,
     /// `None` once the test is over and nothing of it is worth keeping.
     folder: Option<TempDir>,
 }
@@ -64,6 +63,7 @@ impl World {
     pub(crate) async fn start(options: Options) -> Result<Self> {
         let installation = synapse::install().await?;
         let folder = tempfile::Builder::new().prefix("gitter-bridge-e2e-").tempdir()?;
+        // It runs until the test's runtime ends.
         let sandbox = Sandbox::start(Settings {
             rate_limit: options.rate_limit,
             ..Settings::default()
@@ -95,7 +95,6 @@ impl World {
             bridge,
             host,
             rooms: Vec::new(),
-            sandbox,
             folder: Some(folder),
         })
     }
@@ -202,8 +201,7 @@ impl World {
         self.settled().await?;
         self.bridge.stop().await?;
         self.synapse.stop().await?;
-        let folder = self.folder.take();
-        drop(folder);
+        self.folder = None;
         Ok(())
     }
 }
