@@ -163,10 +163,10 @@ impl Sandbox {
     /// When serving had failed before or panicked, or when a request is still under way after 10 seconds.
     pub async fn stop(self) -> io::Result<()> {
         self.server.stopping.cancel();
-        self.server.sockets.close();
+        self.server.tasks.close();
         let all = async {
             self.serving.await.map_err(io::Error::other)??;
-            self.server.sockets.wait().await;
+            self.server.tasks.wait().await;
             Ok(())
         };
         timeout(STOP_WITHIN, all).await.map_err(io::Error::other)?

@@ -180,6 +180,6 @@ async fn picture(
 }
 
 async fn realtime(State(server): Shared, upgrade: WebSocketUpgrade) -> Response {
-    let tracker = server.sockets.clone();
+    let tracker = server.tasks.clone();
     upgrade.on_upgrade(move |websocket| tracker.track_future(bayeux::socket::serve(server, websocket)))
 }

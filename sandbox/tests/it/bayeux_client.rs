@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use futures_util::{SinkExt, StreamExt};
 use gitter_sandbox::ObjectId;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, PATIENCE};
 
 /// A WebSocket to the sandbox, and the client id after a handshake.
 pub(crate) struct BayeuxClient {
@@ -100,7 +100,10 @@ impl BayeuxClient {
     /// The next frame that comes, whole.
     pub(crate) async fn next_frame(&mut self) -> Value {
         loop {
-            if let Message::Text(text) = self.socket.next().await.unwrap().unwrap() {
+            let message = timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("no frame came");
+            if let Message::Text(text) = message.unwrap().unwrap() {
                 return serde_json::from_str(&text).unwrap();
             }
         }

@@ -1,8 +1,12 @@
 //! Faults on demand, asked for over HTTP as tests outside the project do.
 
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-use crate::{bayeux_client::BayeuxClient, fixture::Fixture};
+use crate::{
+    bayeux_client::BayeuxClient,
+    fixture::{Fixture, PATIENCE},
+};
 
 impl Fixture {
     async fn ask_for(&self, fault: Value) {
@@ -17,6 +21,16 @@ impl Fixture {
         let request = self.http.post(url).bearer_auth(self.sandbox.token());
         let answer = request.json(&json!({"text": "hi"})).send().await?;
         Ok(answer.status().as_u16())
+    }
+
+    /// Waits until a message is stored.
+    async fn until_stored(&self) {
+        let stored = async {
+            while self.stored() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, stored).await.expect("no message was stored");
     }
 
     fn stored(&self) -> usize {
@@ -63,17 +77,30 @@ async fn latency_after_storing_loses_the_answer_to_a_client_that_goes_away() {
     fixture
         .ask_for(json!({"request": {"effect": {"latency_ms": 3_600_000}, "when": "after"}}))
         .await;
-    let stored = async {
-        while fixture.stored() == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
     tokio::select! {
         answer = fixture.try_post() => panic!("{answer:?}"),
-        () = stored => {}
+        () = fixture.until_stored() => {}
     }
     // Requests that still wait do not keep the sandbox from stopping.
     fixture.sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_is_carried_out_late_even_when_its_client_has_gone_away() {
+    let fixture = Fixture::start().await;
+    fixture
+        .ask_for(json!({"request": {"effect": {"latency_ms": 50}}}))
+        .await;
+    let (path, token) = (Fixture::messages_of(fixture.harbour), fixture.sandbox.token());
+    let request = format!(
+        "POST /api/v1{path} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{{\"text\":\"hi\"}}"
+    );
+    let mut connection = TcpStream::connect(fixture.sandbox.address()).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    drop(connection);
+    fixture.until_stored().await;
+    assert_eq!(fixture.stored(), 1);
 }
 
 #[tokio::test]

@@ -1,8 +1,13 @@
 //! A running sandbox and an HTTP client for it.
 
+use std::time::Duration;
+
 use gitter_sandbox::{Control, NewRoom, ObjectId, Sandbox, Settings};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
+
+/// How long a test waits before it fails; nothing it waits for takes near as long.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A sandbox with the default seed and no rate limit, unless a test says otherwise.
 pub(crate) struct Fixture {
