@@ -9,7 +9,7 @@ use gitter_sandbox::{Sandbox, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 use xtask::{
-    bridge::Bridge,
+    bridge::{self, Bridge},
     compare::Comparison,
     matrix::{Event, MatrixUser},
     said::crossings,
@@ -104,7 +104,7 @@ impl World {
         let uri = format!("tidepool/{name}");
         let room = Room {
             gitter: self.gitter.add_room(&uri).await?,
-            matrix: self.host.create_room(name).await?,
+            matrix: self.host.create_room(name, bridge::BOT).await?,
         };
         self.bridge.link(&uri, &room.matrix).await?;
         self.rooms.push(room.clone());

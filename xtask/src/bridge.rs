@@ -20,6 +20,9 @@ use crate::{
     wait::until,
 };
 
+/// The bot of a registration with default names, on [`SERVER_NAME`].
+pub const BOT: &str = "@gitterbot:localhost";
+
 /// How long it may take to start.
 const START_LIMIT: Duration = Duration::from_mins(1);
 

@@ -96,11 +96,10 @@ struct Binaries {
 
 /// Builds the programs, with cargo's own progress on stderr.
 async fn build() -> Result<Binaries> {
-    let mut command = process::command(workspace::cargo());
+    let mut command = workspace::cargo();
     command
         .args(["build", "--message-format=json-render-diagnostics"])
-        .args(["--package", BRIDGE, "--package", SANDBOX, "--bins"])
-        .current_dir(workspace::root());
+        .args(["--package", BRIDGE, "--package", SANDBOX, "--bins"]);
     let messages = process::output(&mut command).await?;
     Ok(Binaries {
         bridge: executable(&messages, BRIDGE)?,

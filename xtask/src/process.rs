@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process_group};
+use rustix::process::{Pid, WaitOptions, kill_process_group, waitpid};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -102,6 +102,10 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+        if self.0.is_some() {
+            // Else it would stay a zombie until this process ends. What was killed is dead in no time.
+            let _ = waitpid(self.0, WaitOptions::empty());
+        }
     }
 }
 

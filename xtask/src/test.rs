@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::{
     packages,
     postgres::{self, Postgres},
-    process, synapse, workspace,
+    synapse, workspace,
 };
 
 /// What every run of tests covers, so that all of them share one build.
@@ -92,9 +92,8 @@ impl Runner {
 /// Runs cargo where the terminal's Ctrl-C reaches it, and gives its exit code.
 async fn cargo(arguments: &[&str], database: &Postgres) -> Result<i32> {
     eprintln!("... cargo {}", arguments.join(" "));
-    let status = process::command(workspace::cargo())
+    let status = workspace::cargo()
         .args(arguments)
-        .current_dir(workspace::root())
         .env(postgres::VARIABLE, database.url())
         .status()
         .await

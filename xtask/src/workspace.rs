@@ -1,12 +1,14 @@
 //! Where things are in the checkout this was built from.
 
 use std::{
-    ffi::OsString,
     fs::{File, create_dir_all},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
+use tokio::process::Command;
+
+use crate::process;
 
 /// The workspace's root folder.
 pub fn root() -> &'static Path {
@@ -19,9 +21,20 @@ pub fn cache() -> PathBuf {
     root().join(".cache")
 }
 
-/// The cargo that runs this, or the one on the path.
-pub fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The cargo that runs this, or the one on the path, in the workspace's root.
+pub fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = process::command(program);
+    command.current_dir(root());
+    // `cargo run` tells the program which package it is of. Build scripts look at that: passed on, it would
+    // have cargo build them, and all that depends on them, again.
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Holds the lock `name` in the cache until the result is dropped, so that processes started at the same

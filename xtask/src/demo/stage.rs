@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Binaries;
 use crate::{
-    bridge::Bridge,
+    bridge::{self, Bridge},
     gitter::GitterUser,
     matrix::MatrixUser,
     progress::step,
@@ -46,19 +46,19 @@ impl Stage {
         let sandbox = step("Start a Gitter server (the sandbox)", sandbox).await?;
         let mut synapse = Synapse::prepare(&installation, &folder.join("synapse"))?;
         let data = folder.join("bridge");
-        let bridge = Bridge::prepare(
+        let prepared = Bridge::prepare(
             &binaries.bridge,
             &data,
             synapse.url(),
             sandbox.control().addresses(),
         );
-        let mut bridge = step("Write config.yaml and registration.yaml", bridge).await?;
+        let mut bridge = step("Write config.yaml and registration.yaml", prepared).await?;
         step("Start Synapse", synapse.start(&bridge.registration())).await?;
         step("Start the bridge", bridge.start()).await?;
 
         let ana = synapse.register("ana", "Ana").await?;
         let ben = synapse.register("ben", "Ben").await?;
-        let matrix_room = ana.create_room("Harbour").await?;
+        let matrix_room = ana.create_room("Harbour", bridge::BOT).await?;
         ben.join(&matrix_room).await?;
         step(
             &format!("Link {GITTER_ROOM} and the Matrix room {matrix_room}"),
