@@ -19,7 +19,10 @@ use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{config::ConfigError, registration::RegistrationError};
+use crate::{
+    config::{ConfigError, Problem},
+    registration::RegistrationError,
+};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -148,6 +151,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     let unusable = error.chain().any(|cause| {
         cause.is::<UsageError>()
             || cause.is::<ConfigError>()
+            || cause.is::<Problem>()
             || cause
                 .downcast_ref::<RegistrationError>()
                 .is_some_and(|error| !matches!(error, RegistrationError::Unwritable { .. }))

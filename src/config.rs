@@ -85,10 +85,7 @@ impl Config {
         text: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(file, text, variables);
-        if reader.has_problems() {
-            return Err(ConfigError::Problems(reader.finish(&[])));
-        }
+        let mut reader = Reader::new(file, text, variables).map_err(ConfigError::Problems)?;
         let config = Self::read_sections(&mut reader);
         match (config, reader.finish(&sections::SECTIONS)) {
             (Some(config), problems) if problems.is_empty() => Ok(config),

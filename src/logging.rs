@@ -9,9 +9,10 @@ use std::{
     sync::Arc,
 };
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry,
-    filter::ParseError,
+    filter::{FilterExt as _, ParseError, filter_fn},
     fmt,
     layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
@@ -38,6 +39,16 @@ pub enum LoggingError {
     Started(#[from] TryInitError),
 }
 
+/// WebSocket frames, which the most verbose lines of these crates hold, may hold the token of a handshake.
+const SECRET_TRACES: [&str; 2] = ["tungstenite", "tokio_tungstenite"];
+
+fn tells_no_secret(line: &Metadata<'_>) -> bool {
+    *line.level() != Level::TRACE
+        || !SECRET_TRACES
+            .iter()
+            .any(|target| line.target().starts_with(target))
+}
+
 /// Starts logging, for the whole process and once. A file is appended to, so that it may be cut by others.
 pub fn start(logging: &Logging) -> Result<(), LoggingError> {
     let filter = EnvFilter::builder().parse(&logging.level)?;
@@ -53,7 +64,7 @@ pub fn start(logging: &Logging) -> Result<(), LoggingError> {
         None => layer(logging.format, io::stderr().is_terminal(), io::stderr),
     };
     tracing_subscriber::registry()
-        .with(layer.with_filter(filter))
+        .with(layer.with_filter(filter.and(filter_fn(tells_no_secret))))
         .try_init()?;
     Ok(())
 }

@@ -42,6 +42,8 @@ pub struct Registration {
     pub users: Vec<Namespace>,
     /// Room aliases that belong to the bridge.
     pub aliases: Vec<Namespace>,
+    /// Rooms that belong to the bridge: none, unless the homeserver's operator wants it to see more.
+    pub rooms: Vec<Namespace>,
     /// All other keys of the file, which only the homeserver reads.
     pub other: BTreeMap<String, Value>,
 }
@@ -59,7 +61,7 @@ pub enum RegistrationError {
     },
     /// The file is not a registration.
     #[error(
-        "{path} is not a usable registration (`gitter-matrix-bridge registration --force` writes a new one, with new tokens):{}",
+        "{path} is not a usable registration (`gitter-matrix-bridge registration --force` replaces it):{}",
         crate::config::listed(problems),
         path = path.display()
     )]
@@ -90,14 +92,15 @@ impl Registration {
             sender_localpart: "gitterbot".to_owned(),
             users: Vec::new(),
             aliases: Vec::new(),
+            rooms: Vec::new(),
             other: BTreeMap::new(),
         };
         registration.renew(config);
         registration
     }
 
-    /// Brings an older registration up to date with a configuration: its address and its namespaces are
-    /// written anew, keys that are missing are added, and all else stays as it is.
+    /// Brings an older registration up to date with a configuration: its address, and its namespaces of users
+    /// and aliases, are written anew, keys that are missing are added, and all else stays as it is.
     pub fn renew(&mut self, config: &Config) {
         let server_name = &config.homeserver.server_name;
         self.url = Some(config.appservice.url_for_homeserver());

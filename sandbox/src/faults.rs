@@ -60,7 +60,7 @@ pub struct RequestFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestEffect {
-    /// It is answered with this status.
+    /// It is answered with this status, 200 or above.
     Status(u16),
     /// Its connection is reset.
     Reset,

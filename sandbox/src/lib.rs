@@ -15,7 +15,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::serve::Listener;
 use jiff::SignedDuration;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
     connection::{ResetHandle, ResettableListener},
@@ -42,6 +42,9 @@ mod rest;
 mod seed;
 mod server;
 mod state;
+
+/// How long requests under way may hold up the end.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a sandbox starts with.
 #[derive(Clone)]
@@ -157,12 +160,15 @@ impl Sandbox {
     /// Stops: sockets are closed, requests under way are answered.
     ///
     /// # Errors
-    /// When serving had failed before, or panicked.
+    /// When serving had failed before or panicked, or when a request is still under way after 10 seconds.
     pub async fn stop(self) -> io::Result<()> {
         self.server.stopping.cancel();
-        self.server.sockets.close();
-        self.serving.await.map_err(io::Error::other)??;
-        self.server.sockets.wait().await;
-        Ok(())
+        self.server.tasks.close();
+        let all = async {
+            self.serving.await.map_err(io::Error::other)??;
+            self.server.tasks.wait().await;
+            Ok(())
+        };
+        timeout(STOP_WITHIN, all).await.map_err(io::Error::other)?
     }
 }

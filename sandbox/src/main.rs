@@ -36,7 +36,7 @@ struct Arguments {
 
 /// The first line on stdout.
 #[derive(Serialize)]
-struct Ready<'sandbox> {
+struct Announcement<'sandbox> {
     ready: bool,
     api_url: &'sandbox str,
     realtime_url: &'sandbox str,
@@ -84,7 +84,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// Writes the one line that programs wait for.
 fn announce(sandbox: &Sandbox) -> io::Result<()> {
-    let ready = Ready {
+    let announcement = Announcement {
         ready: true,
         api_url: &sandbox.api_url(),
         realtime_url: &sandbox.realtime_url(),
@@ -92,7 +92,7 @@ fn announce(sandbox: &Sandbox) -> io::Result<()> {
         token: sandbox.token(),
     };
     let mut stdout = io::stdout();
-    writeln!(stdout, "{}", serde_json::to_string(&ready)?)?;
+    writeln!(stdout, "{}", serde_json::to_string(&announcement)?)?;
     stdout.flush()
 }
 

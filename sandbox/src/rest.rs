@@ -46,7 +46,9 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .method_not_allowed_fallback(nothing_here)
         .layer(middleware::from_fn_with_state(server.clone(), gate::admit));
     let gitter = Router::new()
-        .nest("/api/v1", api)
+        .nest("/api/v1", api.clone())
+        // Where a Gitter has its API in a process of its own.
+        .nest("/v1", api)
         .route("/api/private/avatars/{*name}", get(picture))
         .route("/bayeux", any(realtime))
         .route("/faye", any(realtime))
@@ -178,6 +180,6 @@ async fn picture(
 }
 
 async fn realtime(State(server): Shared, upgrade: WebSocketUpgrade) -> Response {
-    let tracker = server.sockets.clone();
+    let tracker = server.tasks.clone();
     upgrade.on_upgrade(move |websocket| tracker.track_future(bayeux::socket::serve(server, websocket)))
 }

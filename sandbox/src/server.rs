@@ -12,8 +12,8 @@ pub(crate) struct Server {
     state: Mutex<State>,
     /// Cancelled when the sandbox is to stop.
     pub(crate) stopping: CancellationToken,
-    /// The tasks that serve a WebSocket each.
-    pub(crate) sockets: TaskTracker,
+    /// The tasks of requests and sockets.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Server {
@@ -22,7 +22,7 @@ impl Server {
         Self {
             state: Mutex::new(state),
             stopping: CancellationToken::new(),
-            sockets: TaskTracker::new(),
+            tasks: TaskTracker::new(),
         }
     }
 

@@ -21,6 +21,11 @@ pub(crate) use self::{
     messages::{ListQuery, MessageSnapshot},
     realtime::{Outgoing, Realtime, Socket},
 };
+pub use self::{
+    report::{RoomReport, StateReport, StoredMessage, TokenReport, UserReport},
+    setup::SetupError,
+    virtual_user::VirtualUser,
+};
 
 mod budget;
 mod channel;
@@ -31,12 +36,6 @@ mod rooms;
 mod setup;
 mod view;
 mod virtual_user;
-
-pub use self::{
-    report::{RoomReport, StateReport, StoredMessage, TokenReport, UserReport},
-    setup::SetupError,
-    virtual_user::VirtualUser,
-};
 
 /// What the operations need to know of the settings.
 pub(crate) struct Rules {

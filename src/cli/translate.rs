@@ -11,17 +11,22 @@ use serde_json::{json, value::RawValue};
 use super::{Exit, output};
 use crate::translate::{Context, to_gitter, to_matrix};
 
-const EXAMPLE: &str = "Each line of the standard input is a JSON object with `context` and `input`; for each, one line of \
-    JSON is printed, in the same order. A line that is none prints {\"error\": \"...\"}, and the exit code is 1.\n\n\
-    Example:\n  jq -c '.[]' tests/fixtures/to_gitter/*.json | gitter-matrix-bridge translate to-gitter";
+/// What to put in and what comes out, with an example.
+fn manual(command: &str, fixtures: &str) -> String {
+    format!(
+        "Each line of the standard input is a JSON object with `context` and `input`. For each, one line of JSON is \
+         printed, in the same order. A line that is none prints {{\"error\": \"...\"}}, and the exit code is 1.\n\n\
+         Example:\n  jq -c '.[]' tests/fixtures/{fixtures}/*.json | gitter-matrix-bridge translate {command}"
+    )
+}
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(super) enum Command {
     /// Translate Matrix events to what is sent to Gitter
-    #[command(after_help = EXAMPLE)]
+    #[command(after_help = manual("to-gitter", "to_gitter"))]
     ToGitter,
     /// Translate what happened to Gitter messages to what is sent to Matrix
-    #[command(after_help = EXAMPLE.replace("gitter", "matrix").replace("matrix-matrix-bridge", "gitter-matrix-bridge"))]
+    #[command(after_help = manual("to-matrix", "to_matrix"))]
     ToMatrix,
 }
 

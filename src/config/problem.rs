@@ -43,6 +43,8 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
 /// The problems, each on a line of its own.
 pub(crate) fn listed(problems: &[Problem]) -> String {
     let lines: Vec<_> = problems.iter().map(|problem| format!("\n  {problem}")).collect();

@@ -98,8 +98,9 @@ pub(crate) enum Existing {
     Replace,
 }
 
-/// Writes a file with mode 0600, whole or not at all.
+/// Writes a file with mode 0600, whole or not at all. Of a symbolic link, what it leads to is written.
 pub(crate) fn write_private(path: &Path, text: &str, existing: Existing) -> io::Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -109,8 +110,8 @@ pub(crate) fn write_private(path: &Path, text: &str, existing: Existing) -> io::
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     match existing {
-        Existing::Keep => file.persist_noclobber(path)?,
-        Existing::Replace => file.persist(path)?,
+        Existing::Keep => file.persist_noclobber(&path)?,
+        Existing::Replace => file.persist(&path)?,
     };
     Ok(())
 }

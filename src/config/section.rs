@@ -146,12 +146,13 @@ enum Source {
 
 impl Reader {
     /// Prepares to read the text of a file, with variables of the environment over it. Variables whose
-    /// names do not begin with [`VARIABLE_PREFIX`] are not looked at.
+    /// names do not begin with [`VARIABLE_PREFIX`] are not looked at. Where the text cannot be read at all,
+    /// that is the one problem.
     pub(crate) fn new(
         file: &Path,
         text: &str,
         variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Self {
+    ) -> Result<Self, Vec<Problem>> {
         let folder = file.parent().unwrap_or(Path::new(""));
         let mut reader = Self {
             file: file.to_owned(),
@@ -172,16 +173,15 @@ impl Reader {
             Ok(_) => reader.refuse(
                 Some(1),
                 "",
-                "this must consist of keys with values, such as `homeserver:`",
+                "this must consist of keys with values, such as `key: value`",
             ),
             Err(error) => reader.refuse(error.line, "", error.message),
         }
-        reader
-    }
-
-    /// Whether anything is wrong so far.
-    pub(crate) const fn has_problems(&self) -> bool {
-        !self.problems.is_empty()
+        if reader.problems.is_empty() {
+            Ok(reader)
+        } else {
+            Err(reader.problems)
+        }
     }
 
     /// Says where paths that are relative to `data_dir` start from now on.
@@ -320,13 +320,14 @@ impl Reader {
 fn read_variable<T>(text: &str, read: impl Fn(&Node) -> Result<T, Refusal>) -> Result<T, Refusal> {
     let as_it_stands = || read(&Node::text(text));
     match Node::parse(text) {
-        Ok(node) => read(&node).or_else(|refusal| as_it_stands().map_err(|_| refusal)),
-        Err(_) => as_it_stands(),
+        Ok(node) if !node.is_null() => read(&node).or_else(|refusal| as_it_stands().map_err(|_| refusal)),
+        _ => as_it_stands(),
     }
 }
 
+/// Whether a variable has no value. YAML is not asked: to it, a token such as `!x` is a tag without a value.
 fn is_null(text: &str) -> bool {
-    Node::parse(text).is_ok_and(|node| matches!(node.value, Value::Null))
+    matches!(text.trim(), "" | "~" | "null")
 }
 
 fn take(entries: &mut Vec<Entry>, name: &str) -> Option<Entry> {

@@ -65,7 +65,7 @@ section! {
         /// Where the bridge listens for the homeserver and for readers of media.
         listen: SocketAddr = socket_address, Default("127.0.0.1:29330");
         /// Where the homeserver reaches the bridge; without it, `http://` and the address above.
-        url: Option<Url> = optional(web_address), Shown("http://127.0.0.1:29330");
+        url: Option<Url> = optional(web_address), Hidden("http://bridge:29330");
         /// Where browsers fetch signed media, maybe with a path; without it, media cross as text.
         public_url: Option<Url> = optional(web_address), Hidden("https://bridge.example.org");
     }

@@ -25,10 +25,7 @@ const KNOWN: [&str; 6] = [
 
 /// Reads the text of a file, whose name stands in messages.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Registration, Vec<Problem>> {
-    let mut reader = Reader::new(path, text, []);
-    if reader.has_problems() {
-        return Err(reader.finish(&[]));
-    }
+    let mut reader = Reader::new(path, text, [])?;
     let registration = read(&mut reader, text);
     match (registration, reader.finish(&[])) {
         (Some(registration), problems) if problems.is_empty() => Ok(registration),
@@ -61,17 +58,21 @@ fn read(reader: &mut Reader, text: &str) -> Option<Registration> {
         &mut fields,
         "sender_localpart",
         Presence::Required("gitterbot"),
-        word,
+        localpart,
     );
     let namespaces = Presence::Required("{ users: [..], aliases: [..], rooms: [] }");
     let namespaces = reader.key(&mut fields, "namespaces", namespaces, |node, _| {
-        Ok((namespaces_of("users", node)?, namespaces_of("aliases", node)?))
+        Ok((
+            namespaces_of("users", node)?,
+            namespaces_of("aliases", node)?,
+            namespaces_of("rooms", node)?,
+        ))
     });
     let other = other_keys(text);
     if other.is_none() {
         reader.refuse(None, "", "some keys are not plain texts, which cannot be kept");
     }
-    let (users, aliases) = namespaces?;
+    let (users, aliases, rooms) = namespaces?;
     Some(Registration {
         id: id?,
         url: url?,
@@ -80,6 +81,7 @@ fn read(reader: &mut Reader, text: &str) -> Option<Registration> {
         sender_localpart: sender?,
         users,
         aliases,
+        rooms,
         other: other?,
     })
 }
@@ -98,6 +100,14 @@ fn word(node: &Node, _: &Folders) -> Result<String, Refusal> {
         }
         _ => Err("must be one word without blanks".into()),
     }
+}
+
+fn localpart(node: &Node, folders: &Folders) -> Result<String, Refusal> {
+    let text = word(node, folders)?;
+    if text.contains([':', '@']) {
+        return Err("must be the part of the bot's id between `@` and `:`".into());
+    }
+    Ok(text)
 }
 
 fn optional_word(node: &Node, folders: &Folders) -> Result<Option<String>, Refusal> {
@@ -167,7 +177,7 @@ struct File<'a> {
 struct Namespaces<'a> {
     users: &'a [Namespace],
     aliases: &'a [Namespace],
-    rooms: [Namespace; 0],
+    rooms: &'a [Namespace],
 }
 
 /// Writes the text of the file, tokens included.
@@ -181,7 +191,7 @@ pub(super) fn render(registration: &Registration) -> Result<String, serde_saphyr
         namespaces: Namespaces {
             users: &registration.users,
             aliases: &registration.aliases,
-            rooms: [],
+            rooms: &registration.rooms,
         },
         other: &registration.other,
     };

@@ -124,7 +124,7 @@ hs_token: two
 sender_localpart: oldbot
 namespaces:
   users: [{exclusive: false, regex: '@old_.*'}]
-  rooms: []
+  rooms: [{exclusive: false, regex: '!all.*'}]
 rate_limited: true
 de.sorunome.msc2409.push_ephemeral: true
 protocols: [gitter]
@@ -144,6 +144,7 @@ protocols: [gitter]
         "url: http://bridge:29330\n",
         "io.element.msc4190: true",
         r"^@oldbot:example\.org$",
+        "!all.*",
         r"^@gitter_.*:example\.org$",
     ] {
         assert!(renewed.contains(kept), "{kept}\n{renewed}");

@@ -79,20 +79,29 @@ impl Connection {
     async fn step(&mut self) -> Flow {
         let answer_due = self.held.iter().map(|held| held.due).min();
         tokio::select! {
+            // In this order, so that news comes before the answers to what followed it, and overtakes frames
+            // that are delayed on purpose.
+            biased;
             () = self.server.stopping.cancelled() => self.close(close_code::AWAY).await,
             // Without a close frame: the connection is just gone.
             () = self.socket.cut.cancelled() => Flow::Break(()),
+            () = sleep_until(self.heartbeat.due()) => self.beat().await,
+            Some(outgoing) = self.frames.recv() => self.pass(outgoing).await,
+            () = until(answer_due) => self.answer_held().await,
             message = self.websocket.recv() => match message {
                 Some(Ok(message)) => self.take(message).await,
                 Some(Err(_)) | None => Flow::Break(()),
             },
-            Some(outgoing) = self.frames.recv() => self.pass(outgoing).await,
             Some(frame) = self.delayed.next() => self.send(&json!([frame])).await,
-            () = until(answer_due) => self.answer_held().await,
-            () = sleep_until(self.heartbeat.due()) => match self.heartbeat.beat(Instant::now()) {
-                Beat::Ping => self.write(Message::Ping(Vec::new().into())).await,
-                Beat::Close => self.close(close_code::NORMAL).await,
-            },
+        }
+    }
+
+    async fn beat(&mut self) -> Flow {
+        // A client may have stopped connecting while its socket lives on; news must not reach it for ever.
+        self.server.lock().realtime.forget_dead(Server::now());
+        match self.heartbeat.beat(Instant::now()) {
+            Beat::Ping => self.write(Message::Ping(Vec::new().into())).await,
+            Beat::Close => self.close(close_code::NORMAL).await,
         }
     }
 

@@ -8,13 +8,14 @@
 //! DELETE /sandbox/faults   204; the faults that have not happened yet never will
 //! ```
 //!
-//! A body that cannot be used, or that clashes with what is there, is answered `{"error"}` with 400, 409 or 422.
+//! A body that cannot be used, or that clashes with what is there, is answered `{"error"}` with 400, 409, 415 or
+//! 422.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{FromRef, State},
+    extract::{FromRef, FromRequest, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -50,7 +51,7 @@ async fn state(State(control): State<Control>) -> Json<StateReport> {
 
 async fn add_user(
     State(control): State<Control>,
-    Json(user): Json<NewUser>,
+    Body(user): Body<NewUser>,
 ) -> Result<Json<Value>, SetupError> {
     let user = control.add_user(&user)?;
     Ok(Json(json!({
@@ -64,14 +65,14 @@ async fn add_user(
 
 async fn add_room(
     State(control): State<Control>,
-    Json(room): Json<NewRoom>,
+    Body(room): Body<NewRoom>,
 ) -> Result<Json<Value>, SetupError> {
     let id = control.add_room(&room)?;
     Ok(Json(json!({ "id": id, "uri": room.uri })))
 }
 
 /// All or none of the faults are taken.
-async fn add_faults(State(control): State<Control>, Json(faults): Json<Value>) -> Response {
+async fn add_faults(State(control): State<Control>, Body(faults): Body<Value>) -> Response {
     let faults = match faults {
         many @ Value::Array(_) => many,
         one => json!([one]),
@@ -90,6 +91,26 @@ async fn add_faults(State(control): State<Control>, Json(faults): Json<Value>) -
 async fn clear_faults(State(control): State<Control>) -> StatusCode {
     control.clear_faults();
     StatusCode::NO_CONTENT
+}
+
+/// A JSON body.
+#[derive(FromRequest)]
+#[from_request(via(Json), rejection(BadBody))]
+struct Body<T>(T);
+
+/// A body that does not have the shape asked for.
+struct BadBody(JsonRejection);
+
+impl From<JsonRejection> for BadBody {
+    fn from(rejection: JsonRejection) -> Self {
+        Self(rejection)
+    }
+}
+
+impl IntoResponse for BadBody {
+    fn into_response(self) -> Response {
+        error_response(self.0.status(), &self.0.body_text())
+    }
 }
 
 impl IntoResponse for SetupError {

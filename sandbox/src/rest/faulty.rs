@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    body,
     extract::{ConnectInfo, Request, State},
     http::{Method, StatusCode},
     middleware::Next,
@@ -16,13 +17,32 @@ use crate::{
     server::Server,
 };
 
+/// Longer bodies are not taken in at all. Far above Gitter's own limit, so that clients see its refusal.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
 /// Carries a request out, unless a fault comes before, and answers it, unless one comes after.
+///
+/// A request that was taken in is carried out even when its client does not wait for it, as on a real server.
 pub(super) async fn suffer(
     State(server): State<Arc<Server>>,
     ConnectInfo(connection): ConnectInfo<ResetHandle>,
     request: Request,
     next: Next,
 ) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = body::to_bytes(body, MAX_BODY).await else {
+        return error_response(StatusCode::PAYLOAD_TOO_LARGE, Server::now());
+    };
+    let request = Request::from_parts(parts, body.into());
+    let tasks = server.tasks.clone();
+    let carried_out = tasks.spawn(carry_out(server, connection, request, next)).await;
+    carried_out.unwrap_or_else(|error| {
+        tracing::error!(%error, "A request failed; this is a bug in the sandbox");
+        error_response(StatusCode::INTERNAL_SERVER_ERROR, Server::now())
+    })
+}
+
+async fn carry_out(server: Arc<Server>, connection: ResetHandle, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     if let Some(response) = happen(&server, &connection, When::Before, &method, &path).await {
         return response;

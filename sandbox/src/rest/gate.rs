@@ -19,8 +19,6 @@ use crate::{
 
 /// The most bytes of a request body.
 const MAX_BODY: usize = 100 * 1024;
-/// Longer bodies are read up to here before they are refused, so that the client gets to see the refusal.
-const MAX_DRAINED_BODY: usize = 64 * MAX_BODY;
 
 /// The JSON of a request body; an empty object where there is none.
 #[derive(Debug, Clone)]
@@ -59,15 +57,12 @@ async fn identify(server: &Server, request: Request) -> Result<(Request, Caller)
         });
     }
     let (parts, body) = request.into_parts();
-    let bytes = body::to_bytes(body, MAX_DRAINED_BODY).await.unwrap_or_default();
-    let length = parts.headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
+    let Ok(bytes) = body::to_bytes(body, MAX_BODY).await else {
         return Err(Refusal {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             reason: "the body is too large",
         });
-    }
+    };
     let body = read_body(&parts.headers, &bytes)?;
     let mut request = Request::from_parts(parts, body::Body::empty());
     request.extensions_mut().insert(Body(body));

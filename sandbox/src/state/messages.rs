@@ -287,3 +287,6 @@ fn parent_of(room: &Room, body: &Value) -> Result<Parent, Refusal> {
     }
     Ok(Parent::Message(parent))
 }
+
+#[cfg(test)]
+mod tests;

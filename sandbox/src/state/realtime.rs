@@ -107,10 +107,15 @@ impl Realtime {
         id
     }
 
-    /// The user of a client that is alive, which from now on gets its frames by this socket.
-    pub(crate) fn bind(&mut self, now: Timestamp, id: &str, socket: &Socket) -> Option<ObjectId> {
+    /// Forgets the clients that are dead by now.
+    pub(crate) fn forget_dead(&mut self, now: Timestamp) {
         self.clients
             .retain(|_, client| now.duration_since(client.heard) < DEAD_AFTER);
+    }
+
+    /// The user of a client that is alive, which from now on gets its frames by this socket.
+    pub(crate) fn bind(&mut self, now: Timestamp, id: &str, socket: &Socket) -> Option<ObjectId> {
+        self.forget_dead(now);
         let client = self.clients.get_mut(id)?;
         client.socket = Some(socket.clone());
         Some(client.user)

@@ -200,7 +200,8 @@ impl State {
     }
 }
 
-/// Whether the text can be one part of a URI (gitter-api 4.5, without the reserved words).
+/// Whether the text can be one part of a URI: the characters of gitter-api 4.5, but no limit of length and no
+/// reserved words.
 fn is_uri_part(text: &str) -> bool {
     !text.is_empty()
         && text

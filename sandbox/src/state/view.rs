@@ -73,6 +73,37 @@ struct RoomView<'state> {
     user: Option<Value>,
 }
 
+impl<'state> RoomView<'state> {
+    /// What rooms of groups and one-to-one rooms have in common; the rest is left empty.
+    fn common(room: &'state Room, reader: ObjectId, form: RoomForm) -> Self {
+        Self {
+            id: room.id,
+            name: String::new(),
+            topic: &room.topic,
+            uri: None,
+            url: String::new(),
+            avatar_url: None,
+            one_to_one: false,
+            public: false,
+            security: None,
+            github_type: "",
+            user_count: room.members.len(),
+            unread_items: 0,
+            mentions: 0,
+            lurk: false,
+            noindex: false,
+            tags: (form != RoomForm::Resolved).then_some([]),
+            providers: &room.providers,
+            permissions: json!({ "admin": room.admins.contains(&reader) }),
+            room_member: room.members.contains(&reader),
+            group_id: None,
+            backend: None,
+            group: None,
+            user: None,
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct MessageView<'state> {
@@ -147,31 +178,7 @@ impl State {
     /// A room object as `reader` sees it (gitter-api 4.1 and 4.2). A one-to-one room whose other party is gone
     /// is `None`.
     pub(super) fn room_json(&self, room: &Room, reader: ObjectId, form: RoomForm) -> Option<Value> {
-        let view = RoomView {
-            id: room.id,
-            name: String::new(),
-            topic: &room.topic,
-            uri: None,
-            url: String::new(),
-            avatar_url: None,
-            one_to_one: false,
-            public: false,
-            security: None,
-            github_type: "ONETOONE",
-            user_count: room.members.len(),
-            unread_items: 0,
-            mentions: 0,
-            lurk: false,
-            noindex: false,
-            tags: (form != RoomForm::Resolved).then_some([]),
-            providers: &room.providers,
-            permissions: json!({ "admin": room.admins.contains(&reader) }),
-            room_member: room.members.contains(&reader),
-            group_id: None,
-            backend: None,
-            group: None,
-            user: None,
-        };
+        let view = RoomView::common(room, reader, form);
         match &room.kind {
             RoomKind::Group { group, uri, public } => {
                 let group = self.groups.get(group)?;
@@ -201,6 +208,7 @@ impl State {
                     name: other.display_name.clone(),
                     url: format!("/{}", other.username),
                     one_to_one: true,
+                    github_type: "ONETOONE",
                     user: Some(self.user_json(other)),
                     ..view
                 }))

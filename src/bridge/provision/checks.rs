@@ -1,14 +1,14 @@
 //! The checks before two rooms are linked, in the order in which things break, each with its mend.
 
 use http::StatusCode;
-use ruma::{OwnedRoomId, RoomAliasId, RoomId};
+use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 use serde::Serialize;
 
 use super::{LinkRequest, ProvisionError};
 use crate::{
     bridge::{Bridge, BridgeError},
     gitter::GitterError,
-    matrix::MatrixError,
+    matrix::{MatrixError, RoomAccess},
     model,
     store::{Portal, portal},
 };
@@ -239,13 +239,43 @@ async fn membership(
     } else {
         survey.passed("matrix_room_unencrypted", "the room is not encrypted");
     }
-    if access.may_send(bot) && access.may_invite(bot) {
-        survey.passed("matrix_room_power", format!("{bot} may send messages and invite"));
+    if access.may_send(bot) {
+        survey.passed("matrix_room_send", format!("{bot} may send messages"));
     } else {
         survey.failed(
-            "matrix_room_power",
-            format!("{bot} may not send messages or not invite in the room"),
-            format!("give {bot} the power for both, for example power level 50"),
+            "matrix_room_send",
+            format!("{bot} may not send messages in the room"),
+            format!("give {bot} the power to, for example power level 50"),
+        );
+    }
+    ghosts_get_in(bridge, room, &access, survey).await
+}
+
+/// Ghosts can join by themselves, or the bot may invite them.
+async fn ghosts_get_in(
+    bridge: &Bridge,
+    room: &RoomId,
+    access: &RoomAccess,
+    survey: &mut Survey,
+) -> Result<(), ProvisionError> {
+    const CHECK: &str = "matrix_room_ghosts";
+    let bot = bridge.matrix.bot();
+    if access.may_invite(bot) {
+        survey.passed(CHECK, format!("{bot} may invite ghosts"));
+        return Ok(());
+    }
+    let rules = bridge
+        .matrix
+        .state(room, StateEventType::RoomJoinRules, "")
+        .await
+        .map_err(BridgeError::from)?;
+    if rules.is_some_and(|rules| rules.get("join_rule").is_some_and(|rule| rule == "public")) {
+        survey.passed(CHECK, "everyone may join the room, so ghosts may");
+    } else {
+        survey.failed(
+            CHECK,
+            format!("ghosts cannot get into the room: it is not public, and {bot} may not invite"),
+            format!("give {bot} the power to invite, for example power level 50"),
         );
     }
     Ok(())

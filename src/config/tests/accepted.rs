@@ -63,7 +63,6 @@ fn the_example_says_what_holds_without_it() {
     let file = folder.path().join("config.yaml");
     let token = "  token_file: gitter.token\n";
     let shortest = SHORTEST.replace("  token: S3CRET-of-gitter\n", token);
-    let shortest = format!("{shortest}appservice: {{ url: http://127.0.0.1:29330 }}\n");
     let from_example = Config::read(&file, &example(), []).unwrap();
     let from_defaults = Config::read(&file, &shortest, []).unwrap();
     assert_eq!(format!("{from_example:?}"), format!("{from_defaults:?}"));
@@ -178,6 +177,24 @@ fn the_environment_wins_and_takes_lists_maps_null_and_plain_text() {
     assert!(
         matches!(config.database.url, DatabaseUrl::Postgres(url) if url.expose_secret() == "postgres://u:#*&@db/bridge")
     );
+}
+
+#[test]
+fn a_secret_in_the_environment_may_look_like_anything() {
+    for token in [
+        "!x", "&x", "*x", "@x", "{x}", "[x", "'x", "\"x", "%x", "0x1F", "true", "1e10",
+    ] {
+        let config = read_with(SHORTEST, &[("GITTER_BRIDGE__GITTER__TOKEN", token)]).expect(token);
+        assert_eq!(config.gitter.token.unwrap().expose_secret(), token);
+    }
+    let config = read_with(
+        SHORTEST,
+        &[
+            ("GITTER_BRIDGE__GITTER__TOKEN", "null"),
+            ("GITTER_BRIDGE__GITTER__TOKENS", "[x]"),
+        ],
+    );
+    assert!(config.unwrap().gitter.token.is_none());
 }
 
 #[test]

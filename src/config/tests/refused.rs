@@ -165,8 +165,8 @@ fn syntax_errors_name_their_line_and_show_no_neighbours() {
         assert!(problem.starts_with(place), "{line}: {problem}");
     }
     assert_eq!(
-        problems("S3CRET", &[]),
-        "conf/config.yaml:1: this must consist of keys with values, such as `homeserver:`"
+        problems("S3CRET", &[("GITTER_BRIDGE__BRIDGE__THREADS", "reply")]),
+        "conf/config.yaml:1: this must consist of keys with values, such as `key: value`"
     );
 }
 

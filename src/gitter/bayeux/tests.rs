@@ -5,6 +5,7 @@ use rand::SeedableRng as _;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::gitter::event::Snapshot;
 
 /// A session, the socket it thinks it has, and a clock that only the test moves.
 struct Bench {
