@@ -168,6 +168,11 @@ impl FakeHomeserver {
         self.shared.change(|world| world.faults.push(fault));
     }
 
+    /// How many more requests will go wrong as arranged.
+    pub(crate) fn faults_left(&self) -> u32 {
+        self.shared.world().faults.iter().map(|fault| fault.times).sum()
+    }
+
     /// Waits until the world is as asked for; `what` says it for people, should it never be.
     pub(crate) async fn wait_until<T>(&self, what: &str, ready: impl FnMut(&World) -> Option<T>) -> T {
         timeout(PATIENCE, self.shared.until(ready))

@@ -1,6 +1,10 @@
-//! Integration tests: the bridge's parts over real sockets, against stateful fakes.
+//! Integration tests: the bridge over real sockets, against stateful fakes.
 
+#[cfg(test)]
+mod crossing;
 #[cfg(test)]
 mod homeserver;
 #[cfg(test)]
 mod matrix_client;
+#[cfg(test)]
+mod world;
