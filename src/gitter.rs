@@ -16,7 +16,7 @@ mod pictures;
 pub mod realtime;
 
 pub use self::{
-    budget::BudgetState,
+    budget::{BudgetState, Permit},
     client::{ClientSettings, GitterClient, MessagePage, NewMessage},
     error::{GitterError, SetupError},
     pictures::{Picture, PictureClient, PictureError, picture_url},

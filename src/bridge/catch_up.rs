@@ -35,17 +35,23 @@ const LONGEST_WAIT: i64 = 60_000;
 #[derive(Debug)]
 pub(super) struct Running(JoinHandle<()>);
 
-/// Subscribes to the rooms of all portals that work.
+/// Subscribes to the rooms of all portals that work, or did until a room refused the bridge: a start tries
+/// again.
 pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
     let mut tx = bridge.db.write().await?;
     let portals = portal::portals(&mut tx).await?;
     let working: Vec<&Portal> = portals
         .iter()
-        .filter(|portal| matches!(portal.state, PortalState::Active | PortalState::CatchingUp))
+        .filter(|portal| !matches!(portal.state, PortalState::Paused | PortalState::Private))
         .collect();
     for portal in &working {
-        let room = &portal.gitter_room_id;
-        portal::set_portal_state(&mut tx, room, PortalState::Active, PortalState::CatchingUp).await?;
+        portal::set_portal_state(
+            &mut tx,
+            &portal.gitter_room_id,
+            portal.state,
+            PortalState::CatchingUp,
+        )
+        .await?;
     }
     tx.commit().await?;
     for portal in working {
@@ -103,10 +109,24 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
             RealtimeEvent::TokenRefused => {
                 error!("Gitter refuses the token; put a valid one into gitter.token_file and restart");
             }
-            RealtimeEvent::Connected | RealtimeEvent::Interrupted { .. } | RealtimeEvent::Message { .. } => {}
+            RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
+            RealtimeEvent::Connected | RealtimeEvent::Message { .. } => {}
         }
     }
     bridge.portals_changed();
+    Ok(())
+}
+
+/// Asks for new snapshots. Where a socket was lost they come unasked; after a gap, the socket lives on and
+/// may be left as it is for minutes.
+async fn resubscribe(bridge: &Bridge, rooms: &[GitterRoomId]) -> Result<(), StoreError> {
+    let mut tx = bridge.db.read().await?;
+    for room in rooms {
+        let portal = portal::portal_by_gitter_room(&mut tx, room).await?;
+        if portal.is_some_and(|portal| portal.state == PortalState::CatchingUp) {
+            bridge.realtime.subscribe(room.clone());
+        }
+    }
     Ok(())
 }
 
@@ -175,6 +195,8 @@ async fn start_catch_up(bridge: &Arc<Bridge>, room: &GitterRoomId, snapshot: &Sn
         }
     };
     let task = catch_up(Arc::clone(bridge), room.clone(), snapshot);
+    // One at a time: two events of a batch may each start one.
+    stop_catch_up(bridge, room).await;
     let running = Running(bridge.tracker.spawn(task));
     bridge.catch_ups.lock().await.insert(room.clone(), running);
 }
@@ -183,7 +205,11 @@ async fn start_catch_up(bridge: &Arc<Bridge>, room: &GitterRoomId, snapshot: &Sn
 async fn catch_up(bridge: Arc<Bridge>, room: GitterRoomId, snapshot: Vec<Box<RawValue>>) {
     let mut failures = 0;
     loop {
-        match try_catch_up(&bridge, &room, &snapshot).await {
+        let tried = try_catch_up(&bridge, &room, &snapshot);
+        let Some(tried) = bridge.stop.run_until_cancelled(tried).await else {
+            return;
+        };
+        match tried {
             Ok(found) => {
                 info!(portal.room = %room, messages = found, "A room is caught up");
                 bridge.wake.notify_one();

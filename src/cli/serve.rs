@@ -28,6 +28,8 @@ pub(super) async fn run(file: &Path, arguments: Arguments) -> anyhow::Result<Exi
         .as_ref()
         .unwrap_or(&config.appservice.registration);
     let registration = Registration::load(registration)?;
+    registration.check_ghosts(&config)?;
+    registration.check_aliases(&config)?;
     logging::start(&config.logging)?;
     app::serve(&config, &registration).await?;
     Ok(Exit::Done)

@@ -111,7 +111,7 @@ impl Budget {
 
 /// The right to one request. Dropping it says that the request is over.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub struct Permit {
     budget: Budget,
 }
 

@@ -18,7 +18,7 @@ use url::Url;
 
 use self::transport::Transport;
 use super::{
-    budget::BudgetState,
+    budget::{BudgetState, Permit},
     error::{GitterError, SetupError},
 };
 use crate::{
@@ -154,14 +154,28 @@ impl GitterClient {
         reply.json().map(Some)
     }
 
-    /// Posts a message (gitter-api 5.2). A success does not prove that it is stored: a reply without `v` was
+    /// Waits until the request budget has room for one request, which can take a minute. For a caller that
+    /// must know when its request leaves.
+    pub async fn permit(&self) -> Permit {
+        self.transport.permit().await
+    }
+
+    /// Posts a message at once, with a permit (gitter-api 5.2). A success does not prove that it is stored: a reply without `v` was
     /// thrown away by a silent ban (gitter-api 5.8).
-    pub async fn create(&self, room: &GitterRoomId, message: &NewMessage) -> Result<Message, GitterError> {
+    pub async fn create(
+        &self,
+        permit: Permit,
+        room: &GitterRoomId,
+        message: &NewMessage,
+    ) -> Result<Message, GitterError> {
         let request = self
             .transport
             .request(Method::POST, &messages_of(room))
             .json(message);
-        self.transport.send("create message", request).await?.json()
+        self.transport
+            .send_with(permit, "create message", request)
+            .await?
+            .json()
     }
 
     /// Changes a message's text, within 600 s of its making (gitter-api 5.3).

@@ -50,7 +50,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/rooms/{room}", get(show).delete(unlink))
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
-        .layer(middleware::from_fn_with_state(state.clone(), authenticate));
+        .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));
     Router::new()
         .route("/live", get(|| async { Json(json!({"live": true})) }))
         .route("/ready", get(ready))

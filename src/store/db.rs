@@ -4,7 +4,9 @@
 //! on SQLite every write transaction starts with `BEGIN IMMEDIATE`, since one that reads first and writes
 //! later fails under load otherwise. There is one writing connection on SQLite, so writers queue in order.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr as _, time::Duration,
+};
 
 use secrecy::ExposeSecret as _;
 use sqlx::{
@@ -107,9 +109,18 @@ impl Db {
     }
 
     async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+        // Made here rather than by SQLite, so that only its owner reads what people say.
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|source| StoreError::File {
+                path: path.to_owned(),
+                source,
+            })?;
         let options = SqliteConnectOptions::from_str("sqlite:")?
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
@@ -123,7 +134,7 @@ impl Db {
             .await?;
         let readers = pool
             .max_connections(4)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .connect_with(options.read_only(true))
             .await?;
         Ok(Self::Sqlite { writer, readers })
     }

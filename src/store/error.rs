@@ -1,5 +1,7 @@
 //! What can go wrong with the database.
 
+use std::path::PathBuf;
+
 use sqlx::migrate::MigrateError;
 
 /// An error of the database. Everything but [`StoreError::Database`] needs a person.
@@ -8,6 +10,14 @@ pub enum StoreError {
     /// The database refused, or could not be reached.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The file of a SQLite database cannot be written.
+    #[error("{path} cannot be written; check data_dir and its rights", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date: {0}")]
     Migrate(#[source] MigrateError),

@@ -50,6 +50,10 @@ async fn an_answer_of_gitter_that_is_lost_makes_no_second_message() -> Result<()
     ana.say(&room.matrix, "I do.").await?;
 
     world.crossed(2, 0, Duration::from_mins(1)).await?;
+    // The fault was the bridge's: it would hit Wren, were it still to come.
+    let wren = world.gitter.sign_in("wren").await?;
+    wren.say(&room.gitter, "So do I.").await?;
+    world.crossed(2, 1, Duration::from_mins(1)).await?;
     world.finish().await
 }
 

@@ -46,13 +46,22 @@ impl Delivery<'_> {
     /// Posts a message.
     pub(super) async fn send_to_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         let message = self.new_message(attempt)?;
+        // The wait for the budget comes before the attempt: its time is then that of the request.
+        let Some(permit) = self
+            .bridge
+            .stop
+            .run_until_cancelled(self.bridge.gitter.permit())
+            .await
+        else {
+            return Ok(Step::Wait { until: now() });
+        };
         if !self.open(attempt).await? {
             return Ok(Step::Lost);
         }
         match self
             .bridge
             .gitter
-            .create(&self.portal.gitter_room_id, &message)
+            .create(permit, &self.portal.gitter_room_id, &message)
             .await
         {
             Ok(message) if message.v.is_some() => self.posted(attempt, last, &message).await,

@@ -217,7 +217,10 @@ async fn what_a_new_message_lacks_is_absent_not_null() {
     let reply = json!({ "id": MESSAGE, "text": "hello" });
     server.reply(200, &reply);
     server.reply(200, &reply);
-    let stored = client.create(&room(), &hello()).await.unwrap();
+    let stored = client
+        .create(client.permit().await, &room(), &hello())
+        .await
+        .unwrap();
     assert_eq!(stored.v, None, "the sign of a silent ban is kept");
     assert_eq!(server.last().json(), json!({ "text": "hello", "status": false }));
     let for_ana = NewMessage {
@@ -230,7 +233,10 @@ async fn what_a_new_message_lacks_is_absent_not_null() {
         }),
         ..hello()
     };
-    client.create(&room(), &for_ana).await.unwrap();
+    client
+        .create(client.permit().await, &room(), &for_ana)
+        .await
+        .unwrap();
     let virtual_user = json!({ "type": "matrix", "externalId": "ana:example.org", "displayName": "Ana" });
     assert_eq!(
         server.last().json(),
@@ -338,7 +344,10 @@ async fn the_budget_is_read_from_the_replies_by_gitters_clock() {
     assert!(near(budget.resets_at.unwrap()), "{budget:?}");
 
     server.reply_with(429, &headers("0"), &json!({ "error": "Too Many Requests" }));
-    let error = client.create(&room(), &hello()).await.unwrap_err();
+    let error = client
+        .create(client.permit().await, &room(), &hello())
+        .await
+        .unwrap_err();
     assert!(
         matches!(error, GitterError::RateLimited { until, .. } if near(until)),
         "{error:?}"
@@ -364,7 +373,10 @@ async fn the_clock_offset_comes_from_the_date() {
 async fn a_success_that_cannot_be_read_may_have_been_stored() {
     let (server, client) = Server::start().await;
     server.reply(200, &"OK");
-    let error = client.create(&room(), &hello()).await.unwrap_err();
+    let error = client
+        .create(client.permit().await, &room(), &hello())
+        .await
+        .unwrap_err();
     assert!(
         matches!(
             error,
@@ -379,7 +391,7 @@ async fn a_success_that_cannot_be_read_may_have_been_stored() {
     server.reply(502, &"<html>");
     assert!(
         client
-            .create(&room(), &hello())
+            .create(client.permit().await, &room(), &hello())
             .await
             .unwrap_err()
             .outcome_unknown()
@@ -387,7 +399,7 @@ async fn a_success_that_cannot_be_read_may_have_been_stored() {
     server.reply(400, &"");
     assert!(
         !client
-            .create(&room(), &hello())
+            .create(client.permit().await, &room(), &hello())
             .await
             .unwrap_err()
             .outcome_unknown()

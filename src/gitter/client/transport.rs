@@ -75,7 +75,22 @@ impl Transport {
         endpoint: &'static str,
         request: RequestBuilder,
     ) -> Result<Reply, GitterError> {
-        let permit = self.budget.acquire().await;
+        let permit = self.permit().await;
+        self.send_with(permit, endpoint, request).await
+    }
+
+    /// Waits until the budget has room for a request.
+    pub(super) async fn permit(&self) -> Permit {
+        self.budget.acquire().await
+    }
+
+    /// Sends a request that the budget has room for.
+    pub(super) async fn send_with(
+        &self,
+        permit: Permit,
+        endpoint: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Reply, GitterError> {
         let sent_at = Timestamp::now();
         let started = Instant::now();
         let mut response = request.send().await.map_err(|source| failure(endpoint, source))?;

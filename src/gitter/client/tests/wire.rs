@@ -14,7 +14,7 @@ use crate::gitter::GitterError;
 async fn a_body_has_a_length_and_is_not_chunked() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener);
-    let posting = tokio::spawn(async move { client.create(&room(), &hello()).await });
+    let posting = tokio::spawn(async move { client.create(client.permit().await, &room(), &hello()).await });
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"}") {
@@ -43,7 +43,10 @@ async fn a_refused_connection_was_surely_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener);
     drop(listener);
-    let error = client.create(&room(), &hello()).await.unwrap_err();
+    let error = client
+        .create(client.permit().await, &room(), &hello())
+        .await
+        .unwrap_err();
     assert!(matches!(error, GitterError::Unreachable { .. }), "{error:?}");
     assert!(!error.outcome_unknown());
 }
@@ -52,7 +55,7 @@ async fn a_refused_connection_was_surely_not_sent() {
 async fn a_cut_connection_leaves_the_outcome_open_and_nothing_is_sent_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener);
-    let posting = tokio::spawn(async move { client.create(&room(), &hello()).await });
+    let posting = tokio::spawn(async move { client.create(client.permit().await, &room(), &hello()).await });
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"}") {
@@ -71,7 +74,7 @@ async fn a_cut_connection_leaves_the_outcome_open_and_nothing_is_sent_again() {
 async fn a_silent_server_is_given_up_after_half_a_minute() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener);
-    let posting = tokio::spawn(async move { client.create(&room(), &hello()).await });
+    let posting = tokio::spawn(async move { client.create(client.permit().await, &room(), &hello()).await });
     let (mut socket, _) = listener.accept().await.unwrap();
     assert_ne!(socket.read(&mut [0; 16]).await.unwrap(), 0);
     tokio::time::pause();
