@@ -134,3 +134,6 @@ pub enum MatrixAction {
         event_id: OwnedEventId,
     },
 }
+
+#[cfg(test)]
+mod tests;
