@@ -51,6 +51,8 @@ pub struct Settings {
     pub ghost_localpart: GhostTemplate,
     /// The settings that translation reads.
     pub translation: context::Settings,
+    /// `bridge.give_up_after`, in milliseconds.
+    pub give_up_after: i64,
     /// `gitter.files_hosts`.
     pub files_hosts: Vec<String>,
     /// `gitter.image_proxy_host`.

@@ -216,6 +216,13 @@ impl Delivery<'_> {
     ) -> Result<Step, BridgeError> {
         let now = now();
         let direction = self.lane.key.direction;
+        let decision = self.unless_given_up(decision, now);
+        // Nothing waits any more for an attempt whose item has failed.
+        let state = if matches!(decision, Decision::Reject(_)) {
+            AttemptState::Planned
+        } else {
+            state
+        };
         let mut tx = self.bridge.db.write().await?;
         attempt::set_attempt_state(&mut tx, attempt, state, why).await?;
         let step = match decision {
@@ -272,6 +279,17 @@ impl Delivery<'_> {
             self.bridge.portals_changed();
         }
         Ok(step)
+    }
+
+    /// A retry, as long as the item has not been retried for `bridge.give_up_after`.
+    fn unless_given_up(self, decision: Decision, now: i64) -> Decision {
+        let begun = self.item.first_attempt_at;
+        match decision {
+            Decision::Retry { .. } if begun > 0 && now - begun > self.bridge.settings.give_up_after => {
+                Decision::Reject(Reason::GaveUp)
+            }
+            decision => decision,
+        }
     }
 
     /// Reads a frozen action.

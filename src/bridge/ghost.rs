@@ -2,13 +2,14 @@
 //!
 //! Each step is done once and remembered; doing one again does no harm.
 
+use http::StatusCode;
 use ruma::{DeviceId, OwnedMxcUri, UserId};
 use tracing::warn;
 
 use super::{Bridge, BridgeError, now};
 use crate::{
     gitter::picture_url,
-    matrix::DeviceMemory,
+    matrix::{DeviceMemory, MatrixError},
     model,
     store::{Ghost, Member, Portal, ghost, member},
 };
@@ -128,13 +129,13 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
         return Ok(());
     }
     if name != ghost.shown_name {
-        bridge.matrix.set_display_name(&ghost.user_id, &name).await?;
+        allowed(ghost, bridge.matrix.set_display_name(&ghost.user_id, &name).await)?;
     }
     let mut shown_avatar = ghost.shown_avatar.clone();
     if ghost.avatar_url != ghost.shown_avatar && bridge.absent_pictures.may_try(&ghost.avatar_url) {
         match upload_picture(bridge, &ghost.avatar_url).await {
             Ok(mxc) => {
-                bridge.matrix.set_avatar(&ghost.user_id, &mxc).await?;
+                allowed(ghost, bridge.matrix.set_avatar(&ghost.user_id, &mxc).await)?;
                 shown_avatar.clone_from(&ghost.avatar_url);
             }
             Err(error) => {
@@ -147,6 +148,17 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
     ghost::record_profile(&mut tx, &ghost.user_id, &name, &shown_avatar).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// A homeserver may forbid changes of profiles; messages cross all the same.
+fn allowed(ghost: &Ghost, set: Result<(), MatrixError>) -> Result<(), MatrixError> {
+    match set {
+        Err(error) if error.status() == Some(StatusCode::FORBIDDEN) => {
+            warn!(ghost.id = %ghost.user_id, error = %error, "The homeserver does not let a ghost set its profile");
+            Ok(())
+        }
+        set => set,
+    }
 }
 
 /// Uploads a picture of a Gitter user, once.

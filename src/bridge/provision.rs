@@ -82,8 +82,13 @@ pub enum ProvisionError {
     #[error("no linked room has the id {0}")]
     NotFound(String),
     /// One of the rooms is linked with a third.
-    #[error("{0}")]
-    AlreadyLinked(String),
+    #[error("{error}")]
+    AlreadyLinked {
+        /// Which.
+        error: String,
+        /// What to do.
+        mend: String,
+    },
     /// A check failed.
     #[error("the rooms cannot be linked: {}", failed(.0))]
     Checks(Vec<Check>),
@@ -120,8 +125,8 @@ impl Bridge {
         if let Some(portal) = survey.existing {
             return Ok(Linked::Before(self.view(portal).await?));
         }
-        if let Some(message) = survey.already_linked {
-            return Err(ProvisionError::AlreadyLinked(message));
+        if let Some((error, mend)) = survey.already_linked {
+            return Err(ProvisionError::AlreadyLinked { error, mend });
         }
         match (survey.gitter_room, survey.matrix_room) {
             (Some(gitter), Some(matrix)) if survey.checks.iter().all(|check| check.ok) => {

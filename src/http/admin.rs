@@ -64,7 +64,8 @@ async fn authenticate(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    check_token(request.headers(), &state.token, StatusCode::UNAUTHORIZED)?;
+    check_token(request.headers(), &state.token, StatusCode::UNAUTHORIZED)
+        .map_err(|refusal| refusal.with_mend("show the token that is in admin.token_file of this bridge"))?;
     Ok(next.run(request).await)
 }
 
@@ -139,9 +140,8 @@ impl From<ProvisionError> for ApiError {
             }
             ProvisionError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "M_NOT_FOUND", message)
                 .with_mend("list the linked rooms: gitter-matrix-bridge room list"),
-            ProvisionError::AlreadyLinked(_) => {
-                Self::new(StatusCode::CONFLICT, "GITTER_ALREADY_LINKED", message)
-                    .with_mend("unlink the other pair first: gitter-matrix-bridge room unlink")
+            ProvisionError::AlreadyLinked { mend, .. } => {
+                Self::new(StatusCode::CONFLICT, "GITTER_ALREADY_LINKED", message).with_mend(mend)
             }
             ProvisionError::Checks(checks) => {
                 let mends: Vec<&str> = checks

@@ -18,6 +18,14 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// The PostgreSQL server cannot be reached, or refuses the bridge.
+    #[error("PostgreSQL at {address} does not let the bridge in; check that it runs, and name and password")]
+    Refused {
+        /// Its host and port, and the database.
+        address: String,
+        /// What it said.
+        source: sqlx::Error,
+    },
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date: {0}")]
     Migrate(#[source] MigrateError),
