@@ -4,7 +4,7 @@
 //! back until everything older is queued. What was missed is found in the snapshot that comes with the
 //! subscription, or, where that does not reach back far enough, in listings.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, iter, slice, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use serde_json::value::RawValue;
@@ -16,7 +16,7 @@ use crate::{
     gitter::{MessagePage, RealtimeEvent, Snapshot},
     ids::{GitterMessageId, GitterRoomId},
     model,
-    store::{NewItem, Portal, PortalState, StoreError, Tx, inbox, lane, message, portal},
+    store::{Direction, LaneKey, NewItem, Portal, PortalState, StoreError, Tx, inbox, lane, message, portal},
 };
 
 /// How far before the newest known message the look begins: ids of one moment may arrive out of order.
@@ -40,6 +40,7 @@ pub(super) struct Running(JoinHandle<()>);
 pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
     let mut tx = bridge.db.write().await?;
     let portals = portal::portals(&mut tx).await?;
+    lock(&mut tx, portals.iter().map(|portal| &portal.gitter_room_id)).await?;
     let working: Vec<&Portal> = portals
         .iter()
         .filter(|portal| !matches!(portal.state, PortalState::Paused | PortalState::Private))
@@ -95,6 +96,7 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
         }
     }
     let mut tx = bridge.db.write().await?;
+    lock(&mut tx, batch.iter().flat_map(rooms_of)).await?;
     for event in batch {
         take_one(&mut tx, event).await?;
     }
@@ -115,6 +117,28 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
     }
     bridge.portals_changed();
     Ok(())
+}
+
+/// Locks the lanes of rooms before their portals' states are read or changed: an item held back for a state
+/// that somebody else is just ending would never be let go. Always in one order, so that no two processes wait
+/// for each other.
+async fn lock(tx: &mut Tx, rooms: impl Iterator<Item = &GitterRoomId>) -> Result<(), StoreError> {
+    let rooms: BTreeSet<&GitterRoomId> = rooms.collect();
+    for room in rooms {
+        lane::lock_lane(tx, &LaneKey::live(Some(room), Direction::ToMatrix)).await?;
+    }
+    Ok(())
+}
+
+/// The rooms that an event is about.
+fn rooms_of(event: &RealtimeEvent) -> &[GitterRoomId] {
+    match event {
+        RealtimeEvent::Message { room, .. }
+        | RealtimeEvent::Subscribed { room, .. }
+        | RealtimeEvent::Refused { room, .. } => slice::from_ref(room),
+        RealtimeEvent::Interrupted { rooms } => rooms,
+        RealtimeEvent::TokenRefused | RealtimeEvent::Connected => &[],
+    }
 }
 
 /// Asks for new snapshots. Where a socket was lost they come unasked; after a gap, the socket lives on and
@@ -248,6 +272,7 @@ async fn try_catch_up(
         list_since(bridge, room, start.clone()).await?
     };
     let mut tx = bridge.db.write().await?;
+    lock(&mut tx, iter::once(room)).await?;
     let found = queue(&mut tx, &portal, &missed, &start).await?;
     inbox::release_held(&mut tx, room, now()).await?;
     portal::set_portal_state(&mut tx, room, PortalState::CatchingUp, PortalState::Active).await?;

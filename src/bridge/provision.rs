@@ -16,7 +16,10 @@ use crate::{
     ids::GitterRoomId,
     model,
     outcome::{Outcome, Reason},
-    store::{Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane, member, portal},
+    store::{
+        Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
+        member, portal,
+    },
 };
 
 /// How long linking waits for the subscription.
@@ -301,8 +304,12 @@ async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
 async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<(), StoreError> {
     let room = &portal.gitter_room_id;
     let outcome = Outcome::Skipped(Reason::DroppedByOperator, "the room was unlinked".to_owned());
-    inbox::settle_waiting(tx, room, &outcome, now()).await?;
+    for direction in [Direction::ToGitter, Direction::ToMatrix] {
+        lane::lock_lane(tx, &LaneKey::live(Some(room), direction)).await?;
+    }
+    // Attempts before items, as everywhere: in the other order this and a delivery may wait for each other.
     attempt::abandon_attempts(tx, room.as_str()).await?;
+    inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
     portal::delete_portal(tx, room).await
 }

@@ -213,6 +213,14 @@ pub async fn verify_lease(tx: &mut Tx, lane: &Lane) -> Result<bool, StoreError> 
     )? == 1)
 }
 
+/// Keeps everybody else from putting items into a lane, or from letting held ones go, for the rest of this
+/// transaction. What they committed before is seen by the statements that follow.
+pub async fn lock_lane(tx: &mut Tx, key: &LaneKey) -> Result<(), StoreError> {
+    let (direction, purpose) = (key.direction.as_str(), key.purpose.as_str());
+    execute!(tx, LOCK, &key.room, direction, purpose)?;
+    Ok(())
+}
+
 /// Renews all claims of a process.
 pub async fn renew_leases(tx: &mut Tx, owner: &str, until: i64) -> Result<(), StoreError> {
     execute!(tx, RENEW, owner, until)?;
@@ -224,7 +232,7 @@ pub async fn release_lane(tx: &mut Tx, lane: &Lane, not_before: i64) -> Result<(
     let Lane { key, owner, fence } = lane;
     let (direction, purpose) = (key.direction.as_str(), key.purpose.as_str());
     // The lock first, in a statement of its own: what was enqueued before is then seen by the next one.
-    execute!(tx, LOCK, &key.room, direction, purpose)?;
+    lock_lane(tx, key).await?;
     let head = query!(
         tx,
         fetch_optional,
