@@ -33,12 +33,7 @@ pub(super) fn make(message: &Message, name: Name<'_>, context: &Context) -> Opti
         Some(rendered) if !message.html.is_empty() => rendered.mentioned.clone(),
         _ => people.listed(),
     };
-    let is_announcement = people.is_announcement(
-        message
-            .from_user
-            .as_ref()
-            .and_then(|author| context.gitter_user(&author.account_id()?)),
-    );
+    let is_announcement = people.is_announcement(message.from_user.as_ref());
     let formatted = rendered
         .filter(|rendered| adds_to(rendered, &text))
         .map(|rendered| rendered.html);
