@@ -11,7 +11,17 @@
 //! `matrix`, `gitter` -> `model`, `outcome`, `ids`; a test keeps it so. ARCHITECTURE.md walks one message
 //! each way.
 
+pub mod app;
+pub mod bridge;
+pub mod cli;
+pub mod config;
+pub mod gitter;
+pub mod http;
 pub mod ids;
+pub mod logging;
+pub mod matrix;
 pub mod model;
 pub mod outcome;
+pub mod registration;
+pub mod store;
 pub mod translate;

@@ -22,7 +22,7 @@ pub mod to_gitter;
 pub mod to_matrix;
 mod typed;
 
-use ruma::{OwnedEventId, OwnedUserId};
+use ruma::OwnedUserId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -75,20 +75,6 @@ pub enum GitterAction {
         /// For whom it is posted; `None` when the account itself posts it (prefix form).
         virtual_user: Option<VirtualUserAction>,
     },
-    /// Change a message's text.
-    Edit {
-        /// The part that the message is of its event.
-        part: u32,
-        /// The message.
-        message_id: GitterMessageId,
-        /// The new text, as in `Send`.
-        text: String,
-    },
-    /// Delete a message.
-    Delete {
-        /// The message.
-        message_id: GitterMessageId,
-    },
 }
 
 /// The virtual user of a message to Gitter.
@@ -117,22 +103,6 @@ pub enum MatrixAction {
         /// What to send instead where an upload in `content` cannot be made.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fallback: Option<Value>,
-    },
-    /// Send an `m.replace` of an event.
-    Edit {
-        /// A ghost or the bot.
-        sender: OwnedUserId,
-        /// The event that is replaced.
-        event_id: OwnedEventId,
-        /// The whole content, with `m.new_content` and `m.relates_to`.
-        content: Value,
-    },
-    /// Redact an event.
-    Redact {
-        /// A ghost or the bot.
-        sender: OwnedUserId,
-        /// The event.
-        event_id: OwnedEventId,
     },
 }
 

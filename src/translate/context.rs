@@ -8,6 +8,9 @@ use url::Url;
 
 use crate::ids::{GhostTemplate, GitterMessageId, GitterRoomId, GitterUserId};
 
+/// The length of a signed link that signing keeps to, in UTF-16 units.
+pub const DEFAULT_LINK_UNITS: usize = 120;
+
 /// What is known when one item is translated.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Context {
@@ -330,5 +333,5 @@ const fn yes() -> bool {
 }
 
 const fn default_link_units() -> usize {
-    120
+    DEFAULT_LINK_UNITS
 }

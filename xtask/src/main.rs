@@ -1,2 +1,73 @@
-//! Project commands.
-fn main() {}
+//! The project's own commands, as `cargo xtask <command>`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tokio::{
+    select,
+    signal::{
+        ctrl_c,
+        unix::{SignalKind, signal},
+    },
+};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the bridge at work: starts a homeserver, a Gitter server and the bridge on this machine, and
+    /// lets four people talk across.
+    Demo {
+        /// End by itself, with the figures as JSON on the last line of stdout; the exit code is 0 only if
+        /// nothing was lost, doubled or reordered.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Run all tests, with the servers that they need.
+    Test {
+        /// Only the tests whose names contain this.
+        filter: Option<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo { once } => {
+            let ok = xtask::demo::run(once, interrupted()?).await?;
+            Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Test { filter } => {
+            let code = xtask::test::run(filter.as_deref()).await?;
+            Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
+        }
+    }
+}
+
+/// Ready once somebody wants this to end: by Ctrl-C, or by `kill`.
+fn interrupted() -> Result<impl Future<Output = ()>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        select! {
+            _ = ctrl_c() => (),
+            _ = terminated.recv() => (),
+        }
+    })
+}

@@ -1,0 +1,219 @@
+//! Everything the sandbox remembers, and every operation on it.
+//!
+//! One struct, kept behind one mutex by its owner. Operations are plain functions that take the time as an
+//! argument; nothing here waits, reads a clock or speaks HTTP. What an operation publishes is handed to the
+//! realtime clients before it returns, in the order of gitter-api 14.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    faults::{Fault, Faults},
+    object_id::{ObjectId, ObjectIdMaker},
+    refusal::Refusal,
+};
+
+use self::{budget::Budget, messages::Message};
+pub(crate) use self::{
+    budget::Charge,
+    channel::{BadChannel, Channel},
+    messages::{ListQuery, MessageSnapshot},
+    realtime::{Outgoing, Realtime, Socket},
+};
+pub use self::{
+    report::{RoomReport, StateReport, StoredMessage, TokenReport, UserReport},
+    setup::SetupError,
+    virtual_user::VirtualUser,
+};
+
+mod budget;
+mod channel;
+mod messages;
+mod realtime;
+mod report;
+mod rooms;
+mod setup;
+mod view;
+mod virtual_user;
+
+/// What the operations need to know of the settings.
+pub(crate) struct Rules {
+    /// Where the web site is, without a slash at the end.
+    pub(crate) web_url: String,
+    /// How long after it was sent a message may be edited.
+    pub(crate) edit_window: SignedDuration,
+    /// Requests a minute for each account and client; 0 for no limit.
+    pub(crate) rate_limit: u32,
+}
+
+/// The whole server.
+pub(crate) struct State {
+    ids: ObjectIdMaker,
+    rules: Rules,
+    budget: Budget,
+    users: BTreeMap<ObjectId, User>,
+    user_names: HashMap<String, ObjectId>,
+    /// Whom each access token speaks for.
+    tokens: HashMap<String, Caller>,
+    /// Client key to the one type of virtual user it may use (gitter-api 2.1).
+    approved_client_keys: HashMap<String, String>,
+    groups: BTreeMap<ObjectId, Group>,
+    rooms: BTreeMap<ObjectId, Room>,
+    /// Rooms by their URI in lower case.
+    room_uris: HashMap<String, ObjectId>,
+    /// The Bayeux clients.
+    pub(crate) realtime: Realtime,
+    /// The faults asked for.
+    pub(crate) faults: Faults,
+}
+
+/// Who makes a request: an account, by way of an OAuth client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Caller {
+    /// The account.
+    pub(crate) user: ObjectId,
+    /// The key of the client that the token was issued to.
+    pub(crate) client: String,
+}
+
+struct User {
+    id: ObjectId,
+    username: String,
+    display_name: String,
+}
+
+struct Group {
+    id: ObjectId,
+    uri: String,
+    name: String,
+}
+
+struct Room {
+    id: ObjectId,
+    kind: RoomKind,
+    topic: String,
+    members: BTreeSet<ObjectId>,
+    admins: BTreeSet<ObjectId>,
+    providers: Vec<String>,
+    messages: BTreeMap<ObjectId, Message>,
+}
+
+enum RoomKind {
+    /// A room of a group.
+    Group {
+        group: ObjectId,
+        /// `<group>/<room>` in its canonical case.
+        uri: String,
+        public: bool,
+    },
+    /// A conversation of its two members.
+    OneToOne,
+}
+
+impl Room {
+    fn is_public(&self) -> bool {
+        matches!(self.kind, RoomKind::Group { public: true, .. })
+    }
+
+    fn may_read(&self, user: ObjectId) -> bool {
+        self.is_public() || self.members.contains(&user)
+    }
+
+    /// Virtual users have a policy of their own on top of this (gitter-api 4.4).
+    fn may_write(&self, user: ObjectId) -> bool {
+        self.may_read(user) && (self.providers.is_empty() || self.admins.contains(&user))
+    }
+}
+
+impl State {
+    /// An empty server.
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            ids: ObjectIdMaker::new(rand::random()),
+            budget: Budget::new(rules.rate_limit),
+            rules,
+            users: BTreeMap::new(),
+            user_names: HashMap::new(),
+            tokens: HashMap::new(),
+            approved_client_keys: HashMap::new(),
+            groups: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            room_uris: HashMap::new(),
+            realtime: Realtime::default(),
+            faults: Faults::default(),
+        }
+    }
+
+    /// Whom an access token speaks for.
+    pub(crate) fn caller(&self, token: &str) -> Option<Caller> {
+        self.tokens.get(token).cloned()
+    }
+
+    /// The caller who is a user by name, through no client in particular.
+    pub(crate) fn caller_named(&self, username: &str) -> Option<Caller> {
+        let user = *self.user_names.get(username)?;
+        Some(Caller {
+            user,
+            client: String::new(),
+        })
+    }
+
+    /// Makes a fault happen now, or keeps it for when its time comes.
+    pub(crate) fn add_fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::CutSockets => self.realtime.cut_sockets(),
+            Fault::ForgetClients => self.realtime.forget_clients(),
+            Fault::Request(fault) => self.faults.add_request(fault),
+            Fault::Frames(fault) => self.faults.add_frames(fault),
+            Fault::EmptySnapshots(empty) => self.faults.set_empty_snapshots(empty),
+        }
+    }
+
+    /// Forgets the faults that have not happened yet.
+    pub(crate) fn clear_faults(&mut self) {
+        self.faults = Faults::default();
+    }
+
+    /// Counts a request against the caller's budget; `None` where there is no limit.
+    pub(crate) fn charge(&mut self, now: Timestamp, caller: &Caller) -> Option<Charge> {
+        self.budget.charge(now, caller)
+    }
+
+    /// Whether the caller may follow a channel.
+    pub(crate) fn may_follow(&self, caller: &Caller, channel: Channel) -> Result<(), Refusal> {
+        match channel {
+            Channel::RoomMessages(room) | Channel::Room(room) | Channel::RoomUsers(room) => {
+                self.readable_room(caller, &room.to_string()).map(drop)
+            }
+            Channel::User(user) | Channel::UserRooms(user) if user != caller.user => {
+                Err(Refusal::forbidden("the channel is another user's"))
+            }
+            Channel::User(_) | Channel::UserRooms(_) | Channel::Ping => Ok(()),
+        }
+    }
+
+    /// A room that the caller may read, by the id in a path or channel.
+    fn readable_room(&self, caller: &Caller, room_id: &str) -> Result<&Room, Refusal> {
+        let room_id: ObjectId = room_id
+            .parse()
+            .map_err(|_| Refusal::bad_request("the room id is not an object id"))?;
+        let room = self
+            .rooms
+            .get(&room_id)
+            .ok_or(Refusal::not_found("there is no such room"))?;
+        if !room.may_read(caller.user) {
+            return Err(Refusal::forbidden("the account may not read the room"));
+        }
+        Ok(room)
+    }
+
+    /// The id of a room that the caller may write to, by the id in a path.
+    fn writable_room(&self, caller: &Caller, room_id: &str) -> Result<&Room, Refusal> {
+        let room = self.readable_room(caller, room_id)?;
+        if !room.may_write(caller.user) {
+            return Err(Refusal::forbidden("the account may not write to the room"));
+        }
+        Ok(room)
+    }
+}

@@ -1,0 +1,17 @@
+//! The sandbox from outside: over real HTTP and a real WebSocket, as a bridge meets it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod accounts;
+mod bayeux_client;
+mod faults;
+mod fixture;
+mod messages;
+mod program;
+mod realtime;
+mod rooms;

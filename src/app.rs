@@ -1,0 +1,356 @@
+//! Puts the bridge together, runs it, and ends it in order. Every wait at the start says what it waits for.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use ruma::{OwnedUserId, UserId};
+use secrecy::SecretString;
+use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+
+use crate::{
+    bridge::{Acceptor, Bridge, Parts, Settings},
+    config::{Config, DatabaseUrl, Reactions, Threads, secret},
+    gitter::{self, GitterClient, GitterError, PictureClient, Realtime, RealtimeSettings},
+    http::{
+        self,
+        admin::{self, AdminState},
+        appservice::{self, AppserviceState},
+    },
+    matrix::{self, DeviceMemory, MatrixClient, MatrixError},
+    registration::Registration,
+    store::{self, Db, account::Account},
+    translate::context,
+};
+
+/// How long what is under way may take to finish once the bridge is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The longest wait between two tries to reach a side at the start.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Runs the bridge until a signal ends it: the first lets what is under way finish, the second does not.
+///
+/// # Errors
+/// As [`run`].
+pub async fn serve(config: &Config, registration: &Registration) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    run(config, registration, stop).await
+}
+
+/// Runs the bridge until the token is cancelled.
+///
+/// # Errors
+/// When it cannot start: the message names the key or the file, and the mend.
+pub async fn run(
+    config: &Config,
+    registration: &Registration,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let _lock = lock_data_dir(config)?;
+    let process = Process {
+        config,
+        registration,
+        db: open_database(config).await?,
+        wake: Arc::default(),
+        stop,
+        tracker: TaskTracker::new(),
+    };
+    let bridge: Arc<OnceLock<Arc<Bridge>>> = Arc::default();
+    process.listen(&bridge).await?;
+    tokio::select! {
+        running = process.start() => {
+            // Set once, here.
+            bridge.set(running?).ok();
+            info!("The bridge runs");
+            process.stop.cancelled().await;
+        }
+        () = process.stop.cancelled() => {}
+    }
+    process.finish().await;
+    Ok(())
+}
+
+/// What all parts of the running program share.
+struct Process<'a> {
+    config: &'a Config,
+    registration: &'a Registration,
+    db: Db,
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// Cancels the token on the first SIGTERM or SIGINT; ends the process on the second.
+fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate =
+        tokio::signal::unix::signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt =
+        tokio::signal::unix::signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if first {
+                stop.cancel();
+            } else {
+                error!("Stopped at once, on a second signal");
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// A SQLite database belongs to one process: a second one on the same folder is refused.
+fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
+    let DatabaseUrl::Sqlite(_) = &config.database.url else {
+        return Ok(None);
+    };
+    let folder = &config.data_dir;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("data_dir: the folder {} cannot be made", folder.display()))?;
+    let path = folder.join("bridge.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(|| format!("data_dir: {} cannot be written", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another bridge runs on the folder {}: stop it first, or use PostgreSQL for several",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("data_dir: {} cannot be locked", path.display()))
+        }
+    }
+}
+
+async fn open_database(config: &Config) -> anyhow::Result<Db> {
+    let db = Db::open(&config.database.url).await.context("database.url")?;
+    let mut tx = db.write().await?;
+    let now = jiff::Timestamp::now().as_millisecond();
+    store::installation::claim_installation(&mut tx, &config.homeserver.server_name, now).await?;
+    if !db.is_shared() {
+        // We hold the lock on the folder, so whoever claimed lanes is gone.
+        store::lane::clear_leases(&mut tx).await?;
+    }
+    tx.commit().await?;
+    Ok(db)
+}
+
+impl Process<'_> {
+    /// Opens both listeners. The homeserver may push from here on; what it pushes waits in the inbox.
+    async fn listen(&self, bridge: &Arc<OnceLock<Arc<Bridge>>>) -> anyhow::Result<()> {
+        let acceptor = Acceptor::new(self.db.clone(), Arc::clone(&self.wake));
+        let appservice = AppserviceState {
+            acceptor,
+            hs_token: self.registration.hs_token.clone(),
+        };
+        let token = secret::read_or_make(&self.config.admin.token_file).context("admin.token_file")?;
+        let admin = AdminState {
+            bridge: Arc::clone(bridge),
+            token,
+        };
+        for (key, address, router) in [
+            (
+                "appservice.listen",
+                self.config.appservice.listen,
+                appservice::router(appservice),
+            ),
+            ("admin.listen", self.config.admin.listen, admin::router(admin)),
+        ] {
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("{key}: cannot listen on {address}; is another bridge running?"))?;
+            info!(listener = key, %address, "Listening");
+            self.tracker
+                .spawn(http::serve(listener, router, self.stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// Reaches both sides and starts the flow between them.
+    async fn start(&self) -> anyhow::Result<Arc<Bridge>> {
+        let config = self.config;
+        let (matrix, device_memory) = self.reach_homeserver().await?;
+        let (gitter, token, account) = self.reach_gitter().await?;
+        let realtime = RealtimeSettings {
+            url: config.gitter.realtime_url.clone(),
+            token,
+            rooms_per_socket: usize::try_from(config.gitter.rooms_per_socket)?,
+        };
+        let (realtime, events) = Realtime::start(realtime, self.stop.clone(), &self.tracker);
+        let bridge = Bridge::new(Parts {
+            db: self.db.clone(),
+            matrix,
+            device_memory,
+            gitter,
+            account,
+            pictures: PictureClient::new(&[&config.gitter.api_url, &config.gitter.web_url])?,
+            realtime,
+            settings: settings(config),
+            wake: Arc::clone(&self.wake),
+            stop: self.stop.clone(),
+            tracker: self.tracker.clone(),
+        });
+        bridge.start(events).await?;
+        Ok(bridge)
+    }
+
+    async fn reach_homeserver(&self) -> anyhow::Result<(MatrixClient, DeviceMemory)> {
+        let bot = format!(
+            "@{}:{}",
+            self.registration.sender_localpart, self.config.homeserver.server_name
+        );
+        let bot = UserId::parse(bot).context("sender_localpart of the registration")?;
+        let matrix = MatrixClient::new(matrix::ClientSettings {
+            homeserver_url: self.config.homeserver.url.clone(),
+            as_token: self.registration.as_token.clone(),
+            bot: bot.clone(),
+            appservice_id: self.registration.id.clone(),
+        })?;
+        let meet = || meet_homeserver(&matrix, &bot);
+        let memory = until_reached("the homeserver", meet, matrix_waits).await?;
+        if memory == DeviceMemory::None {
+            info!(
+                "The homeserver has no devices for application services; events are looked for before a repeat"
+            );
+        }
+        // It ends the homeserver's back-off. Its failure is for the log: events come when they come.
+        match matrix.ping(&format!("{:016x}", rand::random::<u64>())).await {
+            Ok(time) => info!(
+                milliseconds = time.as_millis(),
+                "The homeserver reaches the bridge"
+            ),
+            Err(error) => warn!(error = %error, url = self.registration.url.as_deref().unwrap_or_default(),
+                "The homeserver does not reach the bridge; check appservice.url, and url in the registration"),
+        }
+        Ok((matrix, memory))
+    }
+
+    async fn reach_gitter(&self) -> anyhow::Result<(GitterClient, SecretString, Account)> {
+        let tokens = &self.config.gitter;
+        let token = tokens
+            .access_tokens()
+            .next()
+            .context("gitter.token_file is missing")?
+            .clone();
+        let settings = gitter::ClientSettings {
+            api_url: self.config.gitter.api_url.clone(),
+            token: token.clone(),
+        };
+        let gitter = GitterClient::new(&settings)?;
+        let account = until_reached("Gitter", || meet_gitter(&gitter), gitter_waits).await?;
+        info!(account.name = account.username, account.id = %account.user_id, "Gitter knows the account");
+        let mut tx = self.db.write().await?;
+        store::account::record_account(&mut tx, &account, jiff::Timestamp::now().as_millisecond()).await?;
+        tx.commit().await?;
+        Ok((gitter, token, account))
+    }
+
+    /// Lets what is under way finish.
+    async fn finish(&self) {
+        info!("The bridge stops; what is under way may finish");
+        self.tracker.close();
+        if tokio::time::timeout(DRAIN, self.tracker.wait()).await.is_err() {
+            warn!("Something did not finish in time; it goes on when the bridge is started again");
+        }
+        tokio::time::timeout(DRAIN, self.db.close()).await.ok();
+    }
+}
+
+/// The bot exists, and the homeserver's memory of transaction ids is known.
+async fn meet_homeserver(matrix: &MatrixClient, bot: &OwnedUserId) -> Result<DeviceMemory, MatrixError> {
+    matrix.register(bot).await?;
+    matrix.device_memory(bot).await
+}
+
+async fn meet_gitter(gitter: &GitterClient) -> Result<Account, GitterError> {
+    let user = gitter.current_user().await?;
+    let user_id = user.id.parse().map_err(|_| GitterError::Unauthorized {
+        endpoint: "current user",
+        login_required: false,
+    })?;
+    Ok(Account {
+        user_id,
+        username: user.username,
+    })
+}
+
+/// Whether waiting may help: it does not against a refused token.
+fn matrix_waits(error: &MatrixError) -> bool {
+    error
+        .status()
+        .is_none_or(|status| status.is_server_error() || status.as_u16() == 429)
+        && !matches!(error, MatrixError::Unwritable { .. })
+}
+
+fn gitter_waits(error: &GitterError) -> bool {
+    match error {
+        GitterError::Status { status, .. } => status.is_server_error(),
+        GitterError::Unauthorized { .. } => false,
+        _ => true,
+    }
+}
+
+/// Tries until a side answers; says once per try what it waits for.
+async fn until_reached<T, E, F>(
+    side: &'static str,
+    mut ask: impl FnMut() -> F,
+    waits: fn(&E) -> bool,
+) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut wait = Duration::from_secs(1);
+    loop {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if waits(&error) => {
+                warn!(side, error = %error, seconds = wait.as_secs(), "Waiting for a side to answer");
+            }
+            Err(error) => return Err(error).with_context(|| format!("{side} refuses the bridge")),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let bridge = &config.bridge;
+    Settings {
+        server_name: config.homeserver.server_name.clone(),
+        web_url: config.gitter.web_url.clone(),
+        rooms: bridge.rooms.clone(),
+        ghost_localpart: bridge.ghost_localpart.clone(),
+        translation: context::Settings {
+            threads: match bridge.threads {
+                Threads::Thread => context::Threads::Thread,
+                Threads::Reply => context::Threads::Reply,
+            },
+            reactions: match bridge.reactions {
+                Reactions::Ignore => context::Reactions::Ignore,
+                Reactions::Thread => context::Reactions::Thread,
+            },
+            announce: bridge.announce,
+            max_parts: bridge.max_parts,
+            relay_foreign: bridge.relay_foreign,
+            ghost_display_name: bridge.ghost_display_name.clone(),
+        },
+        files_hosts: config.gitter.files_hosts.clone(),
+        image_proxy_host: config.gitter.image_proxy_host.clone(),
+    }
+}

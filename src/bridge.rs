@@ -1,0 +1,143 @@
+//! The flow (DESIGN 3): what was accepted is claimed, put in context, translated and delivered.
+//!
+//! `accept` fills the inbox, `dispatcher` claims lanes, `worker` takes the items of one lane in order,
+//! `portal` loads what translation needs, `deliver` sends and decides what a failure means. `catch_up` and
+//! `provision` stand beside the flow: what was missed, and which rooms are joined.
+
+pub mod accept;
+mod catch_up;
+mod deliver;
+mod dispatcher;
+mod echo;
+mod error;
+mod failure;
+mod ghost;
+mod lease;
+mod pictures;
+mod portal;
+pub mod provision;
+mod sides;
+mod worker;
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+use ruma::OwnedServerName;
+use tokio::sync::{Mutex, Notify, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+pub use self::{accept::Acceptor, error::BridgeError};
+use self::{lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
+use crate::{
+    config::RoomPatterns,
+    gitter::{GitterClient, PictureClient, Realtime, RealtimeEvent},
+    ids::{GhostTemplate, GitterRoomId},
+    matrix::{DeviceMemory, MatrixClient},
+    store::{Db, account::Account},
+    translate::context,
+};
+
+/// What the flow needs to know of the configuration.
+#[derive(Debug)]
+pub struct Settings {
+    /// `homeserver.server_name`.
+    pub server_name: OwnedServerName,
+    /// `gitter.web_url`.
+    pub web_url: Url,
+    /// `bridge.rooms`: the Gitter URIs that may be linked.
+    pub rooms: RoomPatterns,
+    /// `bridge.ghost_localpart`.
+    pub ghost_localpart: GhostTemplate,
+    /// The settings that translation reads.
+    pub translation: context::Settings,
+    /// `gitter.files_hosts`.
+    pub files_hosts: Vec<String>,
+    /// `gitter.image_proxy_host`.
+    pub image_proxy_host: Option<String>,
+}
+
+/// What a bridge is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database, claimed for this homeserver.
+    pub db: Db,
+    /// The homeserver.
+    pub matrix: MatrixClient,
+    /// Whether the homeserver remembers transaction ids beyond its restart.
+    pub device_memory: DeviceMemory,
+    /// Gitter, with the account's token.
+    pub gitter: GitterClient,
+    /// The Gitter account.
+    pub account: Account,
+    /// Pictures of Gitter users.
+    pub pictures: PictureClient,
+    /// Subscriptions to Gitter rooms.
+    pub realtime: Realtime,
+    /// What the flow needs to know of the configuration.
+    pub settings: Settings,
+    /// Tells the dispatcher that something may be due.
+    pub wake: Arc<Notify>,
+    /// Ends everything.
+    pub stop: CancellationToken,
+    /// Counts the tasks that are to end in order.
+    pub tracker: TaskTracker,
+}
+
+/// The running bridge.
+#[derive(Debug)]
+pub struct Bridge {
+    parts: Parts,
+    lease: LeaseClock,
+    sides: Sides,
+    absent_pictures: AbsentPictures,
+    catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
+    /// Raised whenever a portal's state may have changed.
+    portals_changed: watch::Sender<u64>,
+}
+
+impl std::ops::Deref for Bridge {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Bridge {
+    /// Puts a bridge together; it does nothing yet.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            parts,
+            lease: LeaseClock::new(),
+            sides: Sides::default(),
+            absent_pictures: AbsentPictures::default(),
+            catch_ups: Mutex::default(),
+            portals_changed: watch::Sender::new(0),
+        })
+    }
+
+    /// Starts the flow and follows all portals' Gitter rooms.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn start(
+        self: &Arc<Self>,
+        events: tokio::sync::mpsc::Receiver<RealtimeEvent>,
+    ) -> Result<(), BridgeError> {
+        self.tracker.spawn(catch_up::follow(Arc::clone(self), events));
+        catch_up::subscribe_all(self).await?;
+        self.tracker.spawn(dispatcher::run(Arc::clone(self)));
+        Ok(())
+    }
+
+    fn portals_changed(&self) {
+        self.portals_changed
+            .send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+}
+
+/// The time, in milliseconds since 1970.
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}

@@ -1,0 +1,204 @@
+//! Accepts what either side says: everything becomes an item, committed before it is acknowledged.
+//!
+//! Nothing is refused for its content and nothing is looked at beyond what its place needs: one odd event
+//! becomes one failed item, and the rest goes on.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use ruma::{OwnedRoomId, RoomId};
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+use tracing::{debug, warn};
+
+use super::now;
+use crate::{
+    ids::{GitterMessageId, GitterRoomId},
+    model,
+    outcome::{Outcome, Reason},
+    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, inbox, portal},
+};
+
+/// The most of an unreadable transaction that is kept, in bytes.
+const KEPT: usize = 64 * 1024;
+
+/// Takes transactions from the homeserver.
+#[derive(Debug, Clone)]
+pub struct Acceptor {
+    db: Db,
+    wake: Arc<Notify>,
+}
+
+#[derive(Deserialize)]
+struct Transaction {
+    #[serde(default)]
+    events: Vec<Box<RawValue>>,
+}
+
+/// The little that an event's place needs.
+#[derive(Deserialize)]
+struct EventHead {
+    event_id: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    room_id: OwnedRoomId,
+    origin_server_ts: Option<Value>,
+}
+
+impl Acceptor {
+    /// Takes transactions into this database; `wake` is notified when there is something to do.
+    pub const fn new(db: Db, wake: Arc<Notify>) -> Self {
+        Self { db, wake }
+    }
+
+    /// Commits the events of a transaction. Event ids decide what is a repeat; the transaction's id does
+    /// not, since homeservers may start counting anew.
+    ///
+    /// # Errors
+    /// When the database fails: then nothing of it was taken, and the homeserver has to send it again.
+    pub async fn transaction(&self, transaction_id: &str, body: &[u8]) -> Result<(), StoreError> {
+        let events = match serde_json::from_slice::<Transaction>(body) {
+            Ok(transaction) => transaction.events,
+            Err(error) => return self.unreadable(transaction_id, body, &error).await,
+        };
+        let now = now();
+        let mut tx = self.db.write().await?;
+        let mut items = Vec::with_capacity(events.len());
+        for event in &events {
+            items.push(event_item(&mut tx, event).await?);
+        }
+        let added = inbox::enqueue(&mut tx, &items, now).await?;
+        tx.commit().await?;
+        debug!(
+            transaction.id = transaction_id,
+            events = events.len(),
+            added,
+            "Accepted a transaction"
+        );
+        if added > 0 {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// A body that is no transaction at all: one failed item holds it.
+    async fn unreadable(
+        &self,
+        transaction_id: &str,
+        body: &[u8],
+        error: &serde_json::Error,
+    ) -> Result<(), StoreError> {
+        warn!(transaction.id = transaction_id, error = %error, "A transaction cannot be read");
+        let kept = body.get(..body.len().min(KEPT)).unwrap_or_default();
+        let item = NewItem {
+            operation: "transaction".to_owned(),
+            source_id: transaction_id.to_owned(),
+            body: Value::String(String::from_utf8_lossy(kept).into_owned()).to_string(),
+            ..bad_item(&hash(body), format!("the transaction cannot be read: {error}"))
+        };
+        let mut tx = self.db.write().await?;
+        inbox::enqueue(&mut tx, &[item], now()).await?;
+        tx.commit().await
+    }
+}
+
+/// The item of an event: in its portal's lane, or with its outcome where there is no portal.
+async fn event_item(tx: &mut Tx, event: &RawValue) -> Result<NewItem, StoreError> {
+    let head: EventHead = match serde_json::from_str(event.get()) {
+        Ok(head) => head,
+        Err(error) => {
+            let id = serde_json::from_str::<Value>(event.get())
+                .ok()
+                .and_then(|event| event.get("event_id")?.as_str().map(str::to_owned));
+            return Ok(NewItem {
+                source_id: id.unwrap_or_default(),
+                body: event.get().to_owned(),
+                ..bad_item(
+                    &hash(event.get().as_bytes()),
+                    format!("the event cannot be read: {error}"),
+                )
+            });
+        }
+    };
+    let portal = portal::portal_by_matrix_room(tx, &head.room_id).await?;
+    let outcome = portal.is_none().then(|| unknown_room(&head.room_id));
+    Ok(NewItem {
+        lane: LaneKey::live(
+            portal.as_ref().map(|portal| &portal.gitter_room_id),
+            Direction::ToGitter,
+        ),
+        source_key: head.event_id.clone(),
+        source_id: head.event_id,
+        operation: head.event_type,
+        body: event.get().to_owned(),
+        source_time: head
+            .origin_server_ts
+            .as_ref()
+            .and_then(Value::as_i64)
+            .unwrap_or(0),
+        held: false,
+        outcome,
+    })
+}
+
+fn unknown_room(room: &RoomId) -> Outcome {
+    Outcome::Skipped(Reason::NotFound, format!("the room {room} is not linked"))
+}
+
+fn bad_item(key: &str, why: String) -> NewItem {
+    NewItem {
+        lane: LaneKey::live(None, Direction::ToGitter),
+        source_key: format!("bad:{key}"),
+        source_id: String::new(),
+        operation: "event".to_owned(),
+        body: String::new(),
+        source_time: 0,
+        held: false,
+        outcome: Some(Outcome::Failed(Reason::BadEvent, why)),
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
+}
+
+/// The item of what happened to a Gitter message (DESIGN 3, "Accept", says what its key is made of).
+pub(super) fn gitter_item(room: &GitterRoomId, operation: &str, model: &RawValue, held: bool) -> NewItem {
+    let lane = LaneKey::live(Some(room), Direction::ToMatrix);
+    let message: model::Message = match serde_json::from_str(model.get()) {
+        Ok(message) => message,
+        Err(error) => {
+            return NewItem {
+                lane,
+                body: model.get().to_owned(),
+                operation: operation.to_owned(),
+                ..bad_item(
+                    &hash(model.get().as_bytes()),
+                    format!("the Gitter message cannot be read: {error}"),
+                )
+            };
+        }
+    };
+    let milliseconds = |time: Timestamp| time.as_millisecond();
+    let edited_at = message.edited_at.map_or(0, milliseconds);
+    let tombstone = operation != "remove" && message.text.is_empty() && message.html.is_empty();
+    let (id, v) = (&message.id, message.v.unwrap_or(0));
+    NewItem {
+        lane,
+        source_key: format!("{room} {id} {operation} {v} {edited_at} {tombstone}"),
+        source_id: id.to_string(),
+        operation: operation.to_owned(),
+        body: model.get().to_owned(),
+        source_time: message.sent.or_else(|| message.id.time()).map_or(0, milliseconds),
+        held,
+        outcome: None,
+    }
+}
+
+/// Whether a message is newer than what its portal starts with.
+pub(super) fn is_newer(id: &GitterMessageId, since: Option<&GitterMessageId>) -> bool {
+    since.is_none_or(|since| id > since)
+}

@@ -1,0 +1,360 @@
+//! Follows the Gitter rooms of all portals, and fetches what was missed (DESIGN 3.4).
+//!
+//! A portal whose subscription is new or was interrupted is `catching_up`: what comes in meanwhile is held
+//! back until everything older is queued. What was missed is found in the snapshot that comes with the
+//! subscription, or, where that does not reach back far enough, in listings.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use serde_json::value::RawValue;
+use tokio::{sync::mpsc, task::JoinHandle};
+use tracing::{error, info, warn};
+
+use super::{Bridge, BridgeError, accept, failure, now};
+use crate::{
+    gitter::{MessagePage, RealtimeEvent, Snapshot},
+    ids::{GitterMessageId, GitterRoomId},
+    model,
+    store::{NewItem, Portal, PortalState, StoreError, Tx, inbox, lane, message, portal},
+};
+
+/// How far before the newest known message the look begins: ids of one moment may arrive out of order.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
+
+/// The most messages that a snapshot or a page of a listing holds (gitter-api 5.5, 14).
+const PAGE: usize = 100;
+
+/// The most events taken into one commit.
+const BATCH: usize = 100;
+
+/// The longest wait between two tries, in milliseconds.
+const LONGEST_WAIT: i64 = 60_000;
+
+/// A catch-up that is under way.
+#[derive(Debug)]
+pub(super) struct Running(JoinHandle<()>);
+
+/// Subscribes to the rooms of all portals that work, or did until a room refused the bridge: a start tries
+/// again.
+pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
+    let mut tx = bridge.db.write().await?;
+    let portals = portal::portals(&mut tx).await?;
+    let working: Vec<&Portal> = portals
+        .iter()
+        .filter(|portal| !matches!(portal.state, PortalState::Paused | PortalState::Private))
+        .collect();
+    for portal in &working {
+        portal::set_portal_state(
+            &mut tx,
+            &portal.gitter_room_id,
+            portal.state,
+            PortalState::CatchingUp,
+        )
+        .await?;
+    }
+    tx.commit().await?;
+    for portal in working {
+        bridge.realtime.subscribe(portal.gitter_room_id.clone());
+    }
+    Ok(())
+}
+
+/// Takes what the realtime channel says into the inbox, in order, until the bridge stops. While the
+/// database does not answer, nothing is read on, so nothing is lost.
+pub(super) async fn follow(bridge: Arc<Bridge>, mut events: mpsc::Receiver<RealtimeEvent>) {
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            () = bridge.stop.cancelled() => return,
+            received = events.recv_many(&mut batch, BATCH) => if received == 0 { return },
+        }
+        while let Err(error) = take(&bridge, &batch).await {
+            warn!(error = %error, "What Gitter says cannot be stored; waiting");
+            tokio::select! {
+                () = bridge.stop.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+        batch.clear();
+    }
+}
+
+/// Stores a batch in one commit; what it starts is started after the commit.
+async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), StoreError> {
+    // A catch-up that an event of this batch overtakes must not finish during it.
+    for event in batch {
+        match event {
+            RealtimeEvent::Interrupted { rooms } => {
+                for room in rooms {
+                    stop_catch_up(bridge, room).await;
+                }
+            }
+            RealtimeEvent::Subscribed { room, .. } => stop_catch_up(bridge, room).await,
+            _ => {}
+        }
+    }
+    let mut tx = bridge.db.write().await?;
+    for event in batch {
+        take_one(&mut tx, event).await?;
+    }
+    tx.commit().await?;
+    bridge.wake.notify_one();
+    for event in batch {
+        match event {
+            RealtimeEvent::Subscribed { room, snapshot } => start_catch_up(bridge, room, snapshot).await,
+            RealtimeEvent::Refused { room, error } => {
+                error!(portal.room = %room, error, "Gitter refuses the subscription; the portal stops");
+            }
+            RealtimeEvent::TokenRefused => {
+                error!("Gitter refuses the token; put a valid one into gitter.token_file and restart");
+            }
+            RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
+            RealtimeEvent::Connected | RealtimeEvent::Message { .. } => {}
+        }
+    }
+    bridge.portals_changed();
+    Ok(())
+}
+
+/// Asks for new snapshots. Where a socket was lost they come unasked; after a gap, the socket lives on and
+/// may be left as it is for minutes.
+async fn resubscribe(bridge: &Bridge, rooms: &[GitterRoomId]) -> Result<(), StoreError> {
+    let mut tx = bridge.db.read().await?;
+    for room in rooms {
+        let portal = portal::portal_by_gitter_room(&mut tx, room).await?;
+        if portal.is_some_and(|portal| portal.state == PortalState::CatchingUp) {
+            bridge.realtime.subscribe(room.clone());
+        }
+    }
+    Ok(())
+}
+
+async fn take_one(tx: &mut Tx, event: &RealtimeEvent) -> Result<(), StoreError> {
+    match event {
+        RealtimeEvent::Message {
+            room,
+            operation,
+            model,
+        } => take_message(tx, room, operation, model).await,
+        RealtimeEvent::Interrupted { rooms } => {
+            for room in rooms {
+                portal::set_portal_state(tx, room, PortalState::Active, PortalState::CatchingUp).await?;
+            }
+            Ok(())
+        }
+        RealtimeEvent::Subscribed { room, .. } => {
+            portal::set_portal_state(tx, room, PortalState::Active, PortalState::CatchingUp).await?;
+            Ok(())
+        }
+        RealtimeEvent::Refused { room, .. } => {
+            for state in [PortalState::Active, PortalState::CatchingUp] {
+                portal::set_portal_state(tx, room, state, PortalState::Broken).await?;
+            }
+            Ok(())
+        }
+        RealtimeEvent::TokenRefused | RealtimeEvent::Connected => Ok(()),
+    }
+}
+
+async fn take_message(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    operation: &str,
+    model: &RawValue,
+) -> Result<(), StoreError> {
+    // A room that was unlinked while its last frames came in has no lane any more.
+    let Some(portal) = portal::portal_by_gitter_room(tx, room).await? else {
+        return Ok(());
+    };
+    let held = portal.state != PortalState::Active;
+    let item = accept::gitter_item(room, operation, model, held);
+    let id = item.source_id.clone();
+    inbox::enqueue(tx, &[item], now()).await?;
+    if operation == "create" && !held && !id.is_empty() {
+        lane::advance_cursor(tx, room, &id).await?;
+    }
+    Ok(())
+}
+
+async fn stop_catch_up(bridge: &Bridge, room: &GitterRoomId) {
+    let running = bridge.catch_ups.lock().await.remove(room);
+    if let Some(Running(task)) = running {
+        task.abort();
+        // Its end is awaited: it must not commit later than what follows. An aborted task is an error.
+        task.await.ok();
+    }
+}
+
+async fn start_catch_up(bridge: &Arc<Bridge>, room: &GitterRoomId, snapshot: &Snapshot) {
+    let snapshot = match snapshot {
+        Snapshot::Messages(messages) => messages.clone(),
+        Snapshot::Failed(error) => {
+            warn!(portal.room = %room, error, "The snapshot failed; messages are listed instead");
+            Vec::new()
+        }
+    };
+    let task = catch_up(Arc::clone(bridge), room.clone(), snapshot);
+    // One at a time: two events of a batch may each start one.
+    stop_catch_up(bridge, room).await;
+    let running = Running(bridge.tracker.spawn(task));
+    bridge.catch_ups.lock().await.insert(room.clone(), running);
+}
+
+/// Queues what was missed in one room, and lets what was held go; tries until it works.
+async fn catch_up(bridge: Arc<Bridge>, room: GitterRoomId, snapshot: Vec<Box<RawValue>>) {
+    let mut failures = 0;
+    loop {
+        let tried = try_catch_up(&bridge, &room, &snapshot);
+        let Some(tried) = bridge.stop.run_until_cancelled(tried).await else {
+            return;
+        };
+        match tried {
+            Ok(found) => {
+                info!(portal.room = %room, messages = found, "A room is caught up");
+                bridge.wake.notify_one();
+                bridge.portals_changed();
+                return;
+            }
+            Err(error) => warn!(portal.room = %room, error = %error, "A room cannot be caught up yet"),
+        }
+        failures += 1;
+        let wait = failure::back_off(failures, LONGEST_WAIT);
+        tokio::select! {
+            () = bridge.stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_millis(u64::try_from(wait).unwrap_or(0))) => {}
+        }
+    }
+}
+
+async fn try_catch_up(
+    bridge: &Bridge,
+    room: &GitterRoomId,
+    snapshot: &[Box<RawValue>],
+) -> Result<usize, BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let Some(portal) = portal::portal_by_gitter_room(&mut tx, room).await? else {
+        return Ok(0);
+    };
+    let cursor = lane::cursor(&mut tx, room).await?;
+    drop(tx);
+    if !portal.virtual_users {
+        look_for_virtual_users(bridge, &portal).await?;
+    }
+    let start = start_of(&portal, &cursor);
+    let missed = if reaches_back(snapshot, &start) {
+        snapshot.to_vec()
+    } else {
+        list_since(bridge, room, start.clone()).await?
+    };
+    let mut tx = bridge.db.write().await?;
+    let found = queue(&mut tx, &portal, &missed, &start).await?;
+    inbox::release_held(&mut tx, room, now()).await?;
+    portal::set_portal_state(&mut tx, room, PortalState::CatchingUp, PortalState::Active).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
+/// Where the look begins: a little before the newest known message, or at the link's beginning.
+fn start_of(portal: &Portal, cursor: &str) -> GitterMessageId {
+    let newest: Option<GitterMessageId> = cursor.parse().ok();
+    let time = newest
+        .as_ref()
+        .or(portal.since_id.as_ref())
+        .and_then(GitterMessageId::time);
+    let begin = time
+        .and_then(|time| time.checked_sub(OVERLAP).ok())
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    GitterMessageId::first_of_second(begin)
+}
+
+/// Whether a snapshot shows everything since `start`. An empty one may come from a server in trouble and
+/// shows nothing.
+fn reaches_back(snapshot: &[Box<RawValue>], start: &GitterMessageId) -> bool {
+    let ids: Vec<GitterMessageId> = snapshot.iter().filter_map(|raw| id_of(raw)).collect();
+    // Every snapshot of fewer than a page holds the whole room.
+    !ids.is_empty() && (snapshot.len() < PAGE || ids.iter().min().is_some_and(|oldest| oldest <= start))
+}
+
+fn id_of(raw: &RawValue) -> Option<GitterMessageId> {
+    serde_json::from_str::<model::Message>(raw.get())
+        .ok()
+        .map(|message| message.id)
+}
+
+/// Lists everything since `start`, page by page.
+async fn list_since(
+    bridge: &Bridge,
+    room: &GitterRoomId,
+    start: GitterMessageId,
+) -> Result<Vec<Box<RawValue>>, BridgeError> {
+    let mut all = Vec::new();
+    let mut after = start;
+    loop {
+        let limit = u32::try_from(PAGE).unwrap_or(u32::MAX);
+        let query = MessagePage {
+            after: Some(after.clone()),
+            before: None,
+            limit,
+        };
+        let page = bridge.gitter.messages(room, &query).await?;
+        let newest = page.iter().filter_map(|raw| id_of(raw)).max();
+        let full = page.len() >= PAGE;
+        all.extend(page);
+        match newest {
+            Some(newest) if full && newest > after => after = newest,
+            _ => return Ok(all),
+        }
+    }
+}
+
+/// Holds what is not known yet; gives how much that is.
+async fn queue(
+    tx: &mut Tx,
+    portal: &Portal,
+    missed: &[Box<RawValue>],
+    start: &GitterMessageId,
+) -> Result<usize, StoreError> {
+    let room = &portal.gitter_room_id;
+    let mut items: Vec<NewItem> = Vec::new();
+    let mut newest: Option<GitterMessageId> = None;
+    for raw in missed {
+        let Some(id) = id_of(raw) else {
+            items.push(accept::gitter_item(room, "create", raw, true));
+            continue;
+        };
+        if id < *start || !accept::is_newer(&id, portal.since_id.as_ref()) {
+            continue;
+        }
+        if message::by_gitter_id(tx, portal, &id).await?.is_empty() {
+            items.push(accept::gitter_item(room, "create", raw, true));
+        }
+        newest = newest.max(Some(id));
+    }
+    let found = inbox::enqueue(tx, &items, now()).await?;
+    for id in inbox::held_sources(tx, room, "create").await? {
+        newest = newest.max(id.parse().ok());
+    }
+    if let Some(newest) = newest {
+        lane::advance_cursor(tx, room, newest.as_str()).await?;
+    }
+    Ok(found)
+}
+
+/// A portal in prefix form asks again at each start whether the account may post for virtual users by now.
+async fn look_for_virtual_users(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+    if bridge
+        .gitter
+        .virtual_users_allowed(&portal.gitter_room_id)
+        .await?
+    {
+        let mut tx = bridge.db.write().await?;
+        portal::set_virtual_users(&mut tx, &portal.gitter_room_id, true).await?;
+        tx.commit().await?;
+        info!(
+            portal.uri = portal.gitter_uri,
+            "The account may post for virtual users by now"
+        );
+    }
+    Ok(())
+}

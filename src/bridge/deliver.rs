@@ -1,0 +1,303 @@
+//! Delivers an item: freezes what translation decided, sends it, and records what became of it.
+//!
+//! The only place that writes messages to either side, and the only one that decides between retrying and
+//! rejecting (by the table in `failure`). Every request is preceded by a committed attempt, and everything
+//! an answer changes is committed together (DESIGN 3.1).
+
+mod to_gitter;
+mod to_matrix;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use tracing::{error, info, warn};
+
+pub(super) use self::to_gitter::settle_echo;
+use super::{
+    Bridge, BridgeError,
+    failure::Decision,
+    now,
+    portal::{self, Loaded},
+    worker::Step,
+};
+use crate::{
+    outcome::{Outcome, Reason},
+    store::{
+        Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, PortalState,
+        attempt, inbox, lane, message, portal as portals,
+    },
+    translate::{self, Translation},
+};
+
+/// How long an item waits for the other lane's attempt before it looks again, in milliseconds.
+const OTHER_LANE: i64 = 250;
+
+/// One item, at the head of a lane that this process holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivery<'a> {
+    pub(super) bridge: &'a Bridge,
+    pub(super) lane: &'a Lane,
+    pub(super) portal: &'a Portal,
+    pub(super) item: &'a Item,
+}
+
+impl Delivery<'_> {
+    /// Translates an item that has not been attempted, and freezes the actions.
+    pub(super) async fn begin(self) -> Result<Step, BridgeError> {
+        match self.lane.key.direction {
+            Direction::ToGitter => {
+                let context = match portal::for_event(self.bridge, self.portal, self.item).await? {
+                    Loaded::Ready(context) => context,
+                    Loaded::Wait => return self.wait_for_other_lane().await,
+                };
+                let event = match RawValue::from_string(self.item.body.clone()) {
+                    Ok(event) => event,
+                    Err(error) => return self.skip(Reason::BadEvent, error.to_string()).await,
+                };
+                match translate::to_gitter::translate(&event, &context) {
+                    Translation::Actions { actions } => {
+                        self.freeze(&actions, |action| self.gitter_author(action)).await
+                    }
+                    Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
+                }
+            }
+            Direction::ToMatrix => {
+                let Some(context) = self.judge_echo().await? else {
+                    return self.wait_for_other_lane().await;
+                };
+                match translate::to_matrix::translate(&self.operation(), &context) {
+                    Translation::Actions { actions } => self.freeze(&actions, Self::matrix_author).await,
+                    Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
+                }
+            }
+        }
+    }
+
+    /// Goes on with an item whose actions are frozen.
+    pub(super) async fn go_on(self, attempts: &[Attempt]) -> Result<Step, BridgeError> {
+        let Some(position) = attempts
+            .iter()
+            .position(|attempt| attempt.state != AttemptState::Done)
+        else {
+            return self.finish().await;
+        };
+        let Some(attempt) = attempts.get(position) else {
+            return self.finish().await;
+        };
+        let last = position + 1 == attempts.len();
+        match (self.lane.key.direction, attempt.state) {
+            (Direction::ToGitter, AttemptState::Open) => self.left_behind(attempt).await,
+            (Direction::ToGitter, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
+            (Direction::ToGitter, _) => self.send_to_gitter(attempt, last).await,
+            (Direction::ToMatrix, AttemptState::Planned) => self.send_to_matrix(attempt, last).await,
+            (Direction::ToMatrix, _) => self.repeat_to_matrix(attempt, last).await,
+        }
+    }
+
+    /// Writes the actions down, all at once. The worker then finds them planned.
+    async fn freeze<A: Serialize>(
+        self,
+        actions: &[A],
+        author: impl Fn(&A) -> String,
+    ) -> Result<Step, BridgeError> {
+        let attempts = actions
+            .iter()
+            .map(|action| {
+                let json = serde_json::to_string(action).map_err(|source| self.unreadable(source))?;
+                Ok(NewAttempt {
+                    action: json,
+                    author: author(action),
+                })
+            })
+            .collect::<Result<Vec<_>, BridgeError>>()?;
+        let mut tx = self.bridge.db.write().await?;
+        if !lane::verify_lease(&mut tx, self.lane).await? {
+            return Ok(Step::Lost);
+        }
+        attempt::freeze(&mut tx, self.item, &attempts).await?;
+        tx.commit().await?;
+        Ok(Step::Next)
+    }
+
+    /// Commits that an attempt's request is about to leave; `false` if the lane is no longer ours.
+    async fn open(self, attempt: &Attempt) -> Result<bool, BridgeError> {
+        let now = now();
+        let mut tx = self.bridge.db.write().await?;
+        if !lane::verify_lease(&mut tx, self.lane).await?
+            || !attempt::open_attempt(&mut tx, attempt, now).await?
+        {
+            return Ok(false);
+        }
+        inbox::count_try(&mut tx, self.item, now).await?;
+        tx.commit().await?;
+        // The claim is checked once more, just before the request, by a clock that counts suspension.
+        Ok(self.bridge.lease.holds())
+    }
+
+    /// Records that an attempt arrived: its result, the map and, for the last one, the item's outcome.
+    async fn arrived(
+        self,
+        attempt: &Attempt,
+        last: bool,
+        pair: Option<&MappedMessage>,
+        result_id: &str,
+    ) -> Result<Step, BridgeError> {
+        let now = now();
+        let mut tx = self.bridge.db.write().await?;
+        // No check of the claim: what has happened is recorded whoever holds the lane by now.
+        attempt::settle_attempt(&mut tx, attempt, result_id, now).await?;
+        if let Some(pair) = pair {
+            message::insert_message(&mut tx, self.portal, pair).await?;
+        }
+        if last {
+            inbox::settle_item(&mut tx, self.item, &Outcome::Bridged, now).await?;
+        }
+        portals::touch_portal(&mut tx, &self.lane.key.room, now).await?;
+        tx.commit().await?;
+        self.bridge.sides.succeeded(self.lane.key.direction);
+        Ok(Step::Next)
+    }
+
+    /// Gives the item the outcome that its settled attempts add up to.
+    async fn finish(self) -> Result<Step, BridgeError> {
+        self.settle(&Outcome::Bridged).await
+    }
+
+    async fn skip(self, reason: Reason, detail: String) -> Result<Step, BridgeError> {
+        let mut tx = self.bridge.db.write().await?;
+        if !lane::verify_lease(&mut tx, self.lane).await? {
+            return Ok(Step::Lost);
+        }
+        if self.lane.key.direction == Direction::ToGitter {
+            portal::note_member(&mut tx, self.portal, self.item).await?;
+        }
+        // An event that cannot be read has failed: somebody should look at it.
+        let outcome = if reason == Reason::BadEvent {
+            Outcome::Failed(reason, detail)
+        } else {
+            Outcome::Skipped(reason, detail)
+        };
+        inbox::settle_item(&mut tx, self.item, &outcome, now()).await?;
+        tx.commit().await?;
+        Ok(Step::Next)
+    }
+
+    async fn settle(self, outcome: &Outcome) -> Result<Step, BridgeError> {
+        let mut tx = self.bridge.db.write().await?;
+        if !lane::verify_lease(&mut tx, self.lane).await? {
+            return Ok(Step::Lost);
+        }
+        inbox::settle_item(&mut tx, self.item, outcome, now()).await?;
+        tx.commit().await?;
+        Ok(Step::Next)
+    }
+
+    async fn wait_for_other_lane(self) -> Result<Step, BridgeError> {
+        self.postpone(
+            now() + OTHER_LANE,
+            "waits for what the other direction is sending",
+        )
+        .await
+    }
+
+    async fn postpone(self, until: i64, why: &str) -> Result<Step, BridgeError> {
+        let mut tx = self.bridge.db.write().await?;
+        inbox::postpone(&mut tx, self.item, until, why).await?;
+        tx.commit().await?;
+        Ok(Step::Wait { until })
+    }
+
+    /// Acts on a failed request: the one place where retry and reject part.
+    async fn failed(
+        self,
+        attempt: &Attempt,
+        state: AttemptState,
+        decision: Decision,
+        why: &str,
+    ) -> Result<Step, BridgeError> {
+        let now = now();
+        let direction = self.lane.key.direction;
+        let mut tx = self.bridge.db.write().await?;
+        attempt::set_attempt_state(&mut tx, attempt, state, why).await?;
+        let step = match decision {
+            Decision::Retry { after } => {
+                warn!(
+                    portal.room = self.lane.key.room,
+                    item.source = self.item.source_id,
+                    lane.direction = direction.as_str(),
+                    retry.milliseconds = after,
+                    why,
+                    "An item is tried again"
+                );
+                let until = now + after;
+                inbox::postpone(&mut tx, self.item, until, why).await?;
+                Step::Wait { until }
+            }
+            Decision::PauseSide { until } => Step::Wait {
+                until: self.bridge.sides.pause(direction, until, why, now),
+            },
+            Decision::BreakPortal => {
+                error!(
+                    portal.room = self.lane.key.room,
+                    portal.uri = self.portal.gitter_uri,
+                    why,
+                    "A portal stops: one of its rooms refuses the bridge"
+                );
+                for from in [PortalState::Active, PortalState::CatchingUp] {
+                    portals::set_portal_state(
+                        &mut tx,
+                        &self.portal.gitter_room_id,
+                        from,
+                        PortalState::Broken,
+                    )
+                    .await?;
+                }
+                Step::Wait { until: now }
+            }
+            Decision::Reject(reason) => {
+                warn!(
+                    portal.room = self.lane.key.room,
+                    item.source = self.item.source_id,
+                    lane.direction = direction.as_str(),
+                    item.reason = reason.as_str(),
+                    why,
+                    "An item has failed"
+                );
+                let outcome = Outcome::Failed(reason, why.to_owned());
+                inbox::settle_item(&mut tx, self.item, &outcome, now).await?;
+                Step::Next
+            }
+        };
+        tx.commit().await?;
+        if decision == Decision::BreakPortal {
+            self.bridge.portals_changed();
+        }
+        Ok(step)
+    }
+
+    /// Reads a frozen action.
+    fn action<A: DeserializeOwned>(self, attempt: &Attempt) -> Result<A, BridgeError> {
+        serde_json::from_str(&attempt.action).map_err(|source| self.unreadable(source))
+    }
+
+    fn unreadable(self, source: serde_json::Error) -> BridgeError {
+        BridgeError::StoredAction {
+            item: format!(
+                "{} {} {}",
+                self.lane.key.room,
+                self.lane.key.direction.as_str(),
+                self.item.number
+            ),
+            source,
+        }
+    }
+
+    /// Notes, once, that an item was found on the other side instead of being sent again.
+    fn found_again(self, result_id: &str) {
+        info!(
+            portal.room = self.lane.key.room,
+            item.source = self.item.source_id,
+            result.id = result_id,
+            "A message whose sending was interrupted had arrived; it is not sent again"
+        );
+    }
+}

@@ -1,0 +1,307 @@
+//! Sends messages to Gitter, which has no key against repeats: an attempt whose outcome is unknown is
+//! looked for before it is made again (DESIGN 3.1, "To Gitter").
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tracing::error;
+
+use super::Delivery;
+use crate::{
+    bridge::{
+        BridgeError, echo,
+        failure::{self, Decision},
+        now,
+        worker::Step,
+    },
+    gitter::{GitterError, MessagePage, NewMessage},
+    ids::GitterMessageId,
+    model,
+    outcome::{Outcome, Reason},
+    store::{
+        Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, message,
+    },
+    translate::GitterAction,
+};
+
+/// How long after an attempt of unknown outcome it is looked for, in milliseconds: what is still under
+/// way has arrived by then.
+const RECOVERY_WAIT: i64 = 15_000;
+
+/// How long before the attempt the look begins: both clocks are known to better than this.
+const LOOK_BACK: SignedDuration = SignedDuration::from_secs(30);
+
+/// The most messages of one page of a listing (gitter-api 5.5).
+const PAGE: u32 = 100;
+
+impl Delivery<'_> {
+    /// Who an action's message will be of, for telling echoes.
+    pub(super) fn gitter_author(self, action: &GitterAction) -> String {
+        let GitterAction::Send { virtual_user, .. } = action;
+        match virtual_user {
+            Some(user) => user.external_id.clone(),
+            None => self.bridge.account.user_id.to_string(),
+        }
+    }
+
+    /// Posts a message.
+    pub(super) async fn send_to_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
+        let message = self.new_message(attempt)?;
+        // The wait for the budget comes before the attempt: its time is then that of the request.
+        let Some(permit) = self
+            .bridge
+            .stop
+            .run_until_cancelled(self.bridge.gitter.permit())
+            .await
+        else {
+            return Ok(Step::Wait { until: now() });
+        };
+        if !self.open(attempt).await? {
+            return Ok(Step::Lost);
+        }
+        match self
+            .bridge
+            .gitter
+            .create(permit, &self.portal.gitter_room_id, &message)
+            .await
+        {
+            Ok(message) if message.v.is_some() => self.posted(attempt, last, &message).await,
+            Ok(message) => self.accepted_without_version(attempt, last, &message).await,
+            Err(error) => self.post_failed(attempt, &error).await,
+        }
+    }
+
+    /// An answer without `v` says that the message was perhaps never stored (gitter-api 5.8): look.
+    async fn accepted_without_version(
+        self,
+        attempt: &Attempt,
+        last: bool,
+        message: &model::Message,
+    ) -> Result<Step, BridgeError> {
+        match self
+            .bridge
+            .gitter
+            .message(&self.portal.gitter_room_id, &message.id)
+            .await
+        {
+            Ok(Some(stored)) => self.posted(attempt, last, &stored).await,
+            Ok(None) => {
+                error!(
+                    account.name = self.bridge.account.username,
+                    portal.uri = self.portal.gitter_uri,
+                    "Gitter accepts the account's messages without storing them: it is banned silently; \
+                     ask the Gitter server's operator"
+                );
+                let why = "Gitter answered 200 but did not store the message (silent ban)";
+                self.failed(
+                    attempt,
+                    AttemptState::Planned,
+                    Decision::Reject(Reason::SilentBan),
+                    why,
+                )
+                .await
+            }
+            Err(error) => self.post_failed(attempt, &error).await,
+        }
+    }
+
+    async fn post_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+        let unknown = error.outcome_unknown();
+        let decision = match failure::gitter_create(error, attempt.tries + 1, now()) {
+            Decision::Retry { after } if unknown => Decision::Retry {
+                after: after.max(RECOVERY_WAIT),
+            },
+            decision => decision,
+        };
+        let state = if unknown {
+            AttemptState::Unknown
+        } else {
+            AttemptState::Planned
+        };
+        self.failed(attempt, state, decision, &error.to_string()).await
+    }
+
+    /// An attempt that an ended process left on its way: its outcome is unknown.
+    pub(super) async fn left_behind(self, attempt: &Attempt) -> Result<Step, BridgeError> {
+        let after = (attempt.opened_at + RECOVERY_WAIT - now()).max(0);
+        let why = "the bridge was stopped while this was being sent; looking whether it arrived";
+        self.failed(attempt, AttemptState::Unknown, Decision::Retry { after }, why)
+            .await
+    }
+
+    /// Looks whether an attempt arrived; makes it again if not.
+    pub(super) async fn recover_on_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
+        match self.find_posted(attempt).await {
+            Ok(Some(message)) => {
+                self.found_again(message.id.as_str());
+                self.posted(attempt, last, &message).await
+            }
+            Ok(None) => self.send_to_gitter(attempt, last).await,
+            Err(BridgeError::Gitter(error)) => {
+                let decision = match failure::gitter_create(&error, attempt.tries, now()) {
+                    // Not being able to look says nothing about the message.
+                    Decision::Reject(_) => Decision::Retry { after: RECOVERY_WAIT },
+                    decision => decision,
+                };
+                self.failed(attempt, AttemptState::Unknown, decision, &error.to_string())
+                    .await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The first message, in order of ids and not in the map, that can be the attempt's.
+    async fn find_posted(self, attempt: &Attempt) -> Result<Option<model::Message>, BridgeError> {
+        let action: GitterAction = self.action(attempt)?;
+        let mut after = posted_after(attempt, self.bridge.gitter.clock_offset());
+        loop {
+            let page = MessagePage {
+                after: Some(after.clone()),
+                before: None,
+                limit: PAGE,
+            };
+            let listed = self
+                .bridge
+                .gitter
+                .messages(&self.portal.gitter_room_id, &page)
+                .await?;
+            let full = listed.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
+            let mut messages: Vec<model::Message> = listed
+                .iter()
+                .filter_map(|raw| serde_json::from_str(raw.get()).ok())
+                .collect();
+            messages.sort_by(|one, other| one.id.cmp(&other.id));
+            let newest = messages.last().map(|message| message.id.clone());
+            for message in messages {
+                if echo::matches(&action, &self.bridge.account, &message) {
+                    let mut tx = self.bridge.db.read().await?;
+                    if message::by_gitter_id(&mut tx, self.portal, &message.id)
+                        .await?
+                        .is_empty()
+                    {
+                        return Ok(Some(message));
+                    }
+                }
+            }
+            match newest {
+                Some(newest) if full && newest > after => after = newest,
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    async fn posted(
+        self,
+        attempt: &Attempt,
+        last: bool,
+        message: &model::Message,
+    ) -> Result<Step, BridgeError> {
+        let action: GitterAction = self.action(attempt)?;
+        let pair = pair(&action, self.item, message, self.portal);
+        self.arrived(attempt, last, pair.as_ref(), message.id.as_str())
+            .await
+    }
+
+    fn new_message(self, attempt: &Attempt) -> Result<NewMessage, BridgeError> {
+        let GitterAction::Send {
+            text,
+            status,
+            parent_id,
+            virtual_user,
+            ..
+        } = self.action(attempt)?;
+        let virtual_user = virtual_user.map(|user| model::VirtualUser {
+            kind: echo::MATRIX.to_owned(),
+            external_id: user.external_id,
+            display_name: user.display_name,
+            avatar_url: user.avatar,
+        });
+        Ok(NewMessage {
+            text,
+            status,
+            parent_id,
+            virtual_user,
+        })
+    }
+}
+
+/// Settles an attempt of unknown outcome whose message came in on the realtime channel; `false` if its
+/// outcome is known by now. The item gets its outcome when this was its last action.
+pub(in crate::bridge) async fn settle_echo(
+    tx: &mut Tx,
+    portal: &Portal,
+    attempt: &Attempt,
+    action: &GitterAction,
+    message: &model::Message,
+) -> Result<bool, BridgeError> {
+    let now = now();
+    if !attempt::settle_unknown(tx, attempt, message.id.as_str(), now).await? {
+        return Ok(false);
+    }
+    let Some(item) = inbox::head(tx, &attempt.lane)
+        .await?
+        .filter(|item| item.number == attempt.number)
+    else {
+        return Ok(true);
+    };
+    if let Some(pair) = pair(action, &item, message, portal) {
+        message::insert_message(tx, portal, &pair).await?;
+    }
+    let attempts = attempt::attempts_of(tx, &attempt.lane, attempt.number).await?;
+    if attempts.iter().all(|attempt| attempt.state == AttemptState::Done) {
+        inbox::settle_item(tx, &item, &Outcome::Bridged, now).await?;
+    } else {
+        inbox::postpone(tx, &item, now, "").await?;
+    }
+    crate::store::lane::touch_lane(tx, &attempt.lane, now).await?;
+    Ok(true)
+}
+
+/// Where the look for an attempt's message begins.
+fn posted_after(attempt: &Attempt, clock_offset: Option<SignedDuration>) -> GitterMessageId {
+    let opened = Timestamp::from_millisecond(attempt.opened_at).unwrap_or(Timestamp::UNIX_EPOCH);
+    let on_gitter = opened
+        .saturating_add(clock_offset.unwrap_or_default())
+        .unwrap_or(opened);
+    GitterMessageId::first_of_second(on_gitter.saturating_sub(LOOK_BACK).unwrap_or(on_gitter))
+}
+
+/// The line of the map for a message that arrived; `None` where the event cannot be read any more.
+fn pair(
+    action: &GitterAction,
+    item: &Item,
+    message: &model::Message,
+    portal: &Portal,
+) -> Option<MappedMessage> {
+    let event: Value = serde_json::from_str(&item.body).ok()?;
+    let relation = event.pointer("/content/m.relates_to");
+    let thread_root = relation
+        .filter(|relation| relation.get("rel_type").and_then(Value::as_str) == Some("m.thread"))
+        .and_then(|relation| relation.get("event_id")?.as_str()?.try_into().ok());
+    let GitterAction::Send {
+        part,
+        status,
+        parent_id,
+        virtual_user,
+        ..
+    } = action;
+    let author = virtual_user
+        .as_ref()
+        .map_or_else(|| portal.account_id.to_string(), |user| user.external_id.clone());
+    Some(MappedMessage {
+        gitter_message_id: message.id.clone(),
+        event_id: item.source_id.as_str().try_into().ok()?,
+        part: i64::from(*part),
+        kind: MessageKind::Create,
+        revision: 0,
+        origin: Origin::Matrix,
+        sender: event.get("sender")?.as_str()?.try_into().ok()?,
+        author,
+        account_id: portal.account_id.to_string(),
+        gitter_parent_id: parent_id.clone(),
+        thread_root,
+        status: *status,
+        sent: message.sent.map_or_else(now, Timestamp::as_millisecond),
+        v: message.v.unwrap_or(0),
+        edited_at: 0,
+    })
+}

@@ -1,0 +1,100 @@
+//! Telling the bridge's own messages when they come back from Gitter (DESIGN 3.1, "Echoes").
+//!
+//! A message in the map is ours; translation says so. Here is what comes before: a message that may be of
+//! an attempt whose answer has not been recorded yet.
+
+use jiff::Timestamp;
+
+use super::{Bridge, BridgeError, deliver};
+use crate::{
+    model,
+    store::{Attempt, AttemptState, Direction, Portal, account::Account, attempt},
+    translate::GitterAction,
+};
+
+/// The type of virtual user that this bridge posts.
+pub(super) const MATRIX: &str = "matrix";
+
+/// How much earlier than its attempt a message may seem to have been made, in milliseconds.
+const CLOCK_SLACK: i64 = 60_000;
+
+/// Whether a message is what an action makes: author, parent and text agree. Not proof alone: people
+/// say the same thing twice.
+pub(super) fn matches(action: &GitterAction, account: &Account, message: &model::Message) -> bool {
+    let GitterAction::Send {
+        text,
+        parent_id,
+        virtual_user,
+        ..
+    } = action;
+    let same_author = match (virtual_user, &message.virtual_user) {
+        (Some(ours), Some(theirs)) => theirs.kind == MATRIX && theirs.external_id == ours.external_id,
+        (None, None) => message
+            .from_user
+            .as_ref()
+            .is_some_and(|user| user.id == account.user_id.as_str()),
+        _ => false,
+    };
+    same_author && message.text == *text && message.parent_id == *parent_id
+}
+
+/// Whether it is known if a created message is ours. If it is that of an attempt whose outcome was unknown,
+/// the attempt is settled by it, and the message is in the map then. `false`: an attempt of the same
+/// author is still under way, so wait.
+pub(super) async fn settled(
+    bridge: &Bridge,
+    portal: &Portal,
+    message: &model::Message,
+) -> Result<bool, BridgeError> {
+    let Some(author) = possible_author(bridge, message) else {
+        return Ok(true);
+    };
+    let made = message.id.time().map(Timestamp::as_millisecond);
+    // Attempts before the map: an attempt that is settled meanwhile is then found in the map.
+    let mut tx = bridge.db.read().await?;
+    let attempts: Vec<Attempt> =
+        attempt::unsettled_attempts(&mut tx, portal.gitter_room_id.as_str(), Direction::ToGitter)
+            .await?
+            .into_iter()
+            .filter(|attempt| attempt.author == author)
+            .filter(|attempt| made.is_none_or(|made| made + CLOCK_SLACK >= attempt.opened_at))
+            .collect();
+    if attempts.is_empty()
+        || !crate::store::message::by_gitter_id(&mut tx, portal, &message.id)
+            .await?
+            .is_empty()
+    {
+        return Ok(true);
+    }
+    drop(tx);
+    for attempt in attempts
+        .iter()
+        .filter(|attempt| attempt.state == AttemptState::Unknown)
+    {
+        let Ok(action) = serde_json::from_str::<GitterAction>(&attempt.action) else {
+            continue;
+        };
+        if matches(&action, &bridge.account, message) {
+            let mut tx = bridge.db.write().await?;
+            let settled = deliver::settle_echo(&mut tx, portal, attempt, &action, message).await?;
+            tx.commit().await?;
+            if settled {
+                bridge.wake.notify_one();
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The author under which an attempt of ours would stand; `None` for what cannot be ours.
+fn possible_author(bridge: &Bridge, message: &model::Message) -> Option<String> {
+    match &message.virtual_user {
+        Some(user) => (user.kind == MATRIX).then(|| user.external_id.clone()),
+        None => message
+            .from_user
+            .as_ref()
+            .filter(|user| user.id == bridge.account.user_id.as_str())
+            .map(|user| user.id.clone()),
+    }
+}

@@ -1,0 +1,105 @@
+//! What a failure means: the table of DESIGN 3.2. Only `deliver` acts on it.
+
+use http::StatusCode;
+
+use crate::{gitter::GitterError, matrix::MatrixError, outcome::Reason};
+
+/// The longest back-off of an item, in milliseconds.
+const LONGEST: i64 = 300_000;
+
+/// How long the account waits after its token was refused, in milliseconds.
+const REFUSED_TOKEN: i64 = 60_000;
+
+/// What to do about a failed request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Try the item again after this many milliseconds; its lane waits, others go on.
+    Retry { after: i64 },
+    /// The whole side waits: until this time, or for a growing time.
+    PauseSide { until: Option<i64> },
+    /// The room refuses everybody: its portal stops until an operator looks at it.
+    BreakPortal,
+    /// The item has failed.
+    Reject(Reason),
+}
+
+/// A growing wait with jitter, in milliseconds: about 1 s, 2 s, 4 s, ... up to `longest`.
+pub(super) fn back_off(failures: u32, longest: i64) -> i64 {
+    let base = 1_000_i64
+        .saturating_mul(1_i64 << failures.saturating_sub(1).min(20))
+        .min(longest);
+    base / 2 + rand::random_range(0..=base / 2)
+}
+
+fn retry(tries: i64) -> Decision {
+    Decision::Retry {
+        after: back_off(u32::try_from(tries).unwrap_or(u32::MAX), LONGEST),
+    }
+}
+
+/// Creating a message on Gitter failed. `tries` counts this one.
+///
+/// | status | decision |
+/// |---|---|
+/// | no connection, 429, 401 | the side waits |
+/// | time-out, reset, 5xx, unreadable 200 | retry, after looking whether it arrived |
+/// | 404 | the portal stops: the room is gone |
+/// | 413 | rejected as too large |
+/// | 403, other 4xx | rejected: this person, or this message |
+pub(super) fn gitter_create(error: &GitterError, tries: i64, now: i64) -> Decision {
+    match error {
+        GitterError::Unreachable { .. } => Decision::PauseSide { until: None },
+        GitterError::RateLimited { until, .. } => Decision::PauseSide {
+            until: Some(until.as_millisecond()),
+        },
+        GitterError::Unauthorized { .. } => Decision::PauseSide {
+            until: Some(now + REFUSED_TOKEN),
+        },
+        GitterError::Status { status, .. } => match *status {
+            StatusCode::NOT_FOUND => Decision::BreakPortal,
+            StatusCode::PAYLOAD_TOO_LARGE => Decision::Reject(Reason::TooLarge),
+            StatusCode::BAD_REQUEST => Decision::Reject(Reason::BadEvent),
+            status if status.is_server_error() => retry(tries),
+            _ => Decision::Reject(Reason::Forbidden),
+        },
+        _ => retry(tries),
+    }
+}
+
+/// Sending an event to the homeserver failed. `tries` counts this one.
+///
+/// | status | decision |
+/// |---|---|
+/// | no connection, 429, 401 | the side waits |
+/// | time-out, reset, 5xx, unreadable 200 | retry: the transaction id makes the repeat safe |
+/// | 404 | the portal stops: the room is gone |
+/// | 413 `M_TOO_LARGE` | rejected as too large |
+/// | 403, other 4xx | rejected |
+pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision {
+    let status = match error {
+        MatrixError::Unreachable { .. } => return Decision::PauseSide { until: None },
+        MatrixError::Unwritable { .. } => return Decision::Reject(Reason::BadEvent),
+        MatrixError::Api { status, .. } => *status,
+        _ => return retry(tries),
+    };
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            let asked = error
+                .retry_after()
+                .and_then(|wait| i64::try_from(wait.as_millis()).ok())
+                .unwrap_or(0);
+            Decision::PauseSide {
+                until: Some(now + asked.max(1_000)),
+            }
+        }
+        StatusCode::UNAUTHORIZED => Decision::PauseSide {
+            until: Some(now + REFUSED_TOKEN),
+        },
+        StatusCode::NOT_FOUND => Decision::BreakPortal,
+        StatusCode::PAYLOAD_TOO_LARGE => Decision::Reject(Reason::TooLarge),
+        StatusCode::BAD_REQUEST if error.is("M_UNKNOWN_DEVICE") => Decision::Retry { after: 0 },
+        StatusCode::BAD_REQUEST => Decision::Reject(Reason::BadEvent),
+        status if status.is_server_error() => retry(tries),
+        _ => Decision::Reject(Reason::Forbidden),
+    }
+}

@@ -1,0 +1,189 @@
+//! Ghosts: known to the homeserver, with a device, name and picture, and in the room, before they speak.
+//!
+//! Each step is done once and remembered; doing one again does no harm.
+
+use ruma::{DeviceId, OwnedMxcUri, UserId};
+use tracing::warn;
+
+use super::{Bridge, BridgeError, now};
+use crate::{
+    gitter::picture_url,
+    matrix::DeviceMemory,
+    model,
+    store::{Ghost, Member, Portal, ghost, member},
+};
+
+/// The device that every user of ours sends with.
+const DEVICE: &str = "GITTER_BRIDGE";
+
+/// Makes a ghost, or the bot, ready to send into a portal's room; gives the device it sends with.
+/// `author` is the Gitter user as the message shows it; none where the bot speaks for itself.
+pub(super) async fn prepare(
+    bridge: &Bridge,
+    portal: &Portal,
+    sender: &UserId,
+    author: Option<&model::User>,
+) -> Result<Option<String>, BridgeError> {
+    if sender != bridge.matrix.bot()
+        && let Some(author) = author
+        && let Some(ghost) = learn(bridge, sender, author).await?
+    {
+        if !ghost.registered {
+            bridge.matrix.register(sender).await?;
+            let mut tx = bridge.db.write().await?;
+            ghost::mark_registered(&mut tx, sender, true).await?;
+            tx.commit().await?;
+        }
+        show_profile(bridge, &ghost).await?;
+    }
+    let device = device(bridge, sender).await?;
+    let mut tx = bridge.db.read().await?;
+    let known = member::member(&mut tx, &portal.matrix_room_id, sender).await?;
+    drop(tx);
+    if known.is_none_or(|member| member.membership != "join") {
+        join(bridge, portal, sender).await?;
+    }
+    Ok(device)
+}
+
+/// Joins a ghost to a portal's room; the bot invites it where it may not join by itself.
+pub(super) async fn join(bridge: &Bridge, portal: &Portal, sender: &UserId) -> Result<(), BridgeError> {
+    let room = &portal.matrix_room_id;
+    match bridge.matrix.join(room, sender).await {
+        Err(error) if error.is("M_FORBIDDEN") && sender != bridge.matrix.bot() => {
+            bridge.matrix.invite(room, bridge.matrix.bot(), sender).await?;
+            bridge.matrix.join(room, sender).await?;
+        }
+        joined => joined?,
+    }
+    let mut tx = bridge.db.write().await?;
+    let joined = Member {
+        user_id: sender.to_owned(),
+        membership: "join".to_owned(),
+        display_name: String::new(),
+        avatar_url: String::new(),
+    };
+    member::record_member(&mut tx, room, &joined).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The ghost of a message's author, with what the message shows of the author noted.
+async fn learn(bridge: &Bridge, sender: &UserId, author: &model::User) -> Result<Option<Ghost>, BridgeError> {
+    let Some(gitter_user_id) = author.account_id() else {
+        return Ok(None);
+    };
+    let mut tx = bridge.db.write().await?;
+    let known = ghost::ghost_by_user_id(&mut tx, sender).await?;
+    let picture = picture_url(
+        author.avatar_url.as_deref(),
+        author.avatar_url_medium.as_deref(),
+        &bridge.settings.web_url,
+    );
+    let avatar_url = picture.map(String::from).unwrap_or_default();
+    let ghost = match known {
+        // A bare id, as in exports, tells nothing about the user.
+        Some(known) if author.username.is_empty() => known,
+        Some(known) => {
+            let learned = Ghost {
+                username: author.username.clone(),
+                display_name: author.name().to_owned(),
+                avatar_url,
+                ..known.clone()
+            };
+            if learned != known {
+                ghost::update_ghost(&mut tx, &learned).await?;
+            }
+            learned
+        }
+        None => {
+            let made = Ghost {
+                gitter_user_id,
+                user_id: sender.to_owned(),
+                username: author.username.clone(),
+                display_name: author.name().to_owned(),
+                avatar_url,
+                registered: false,
+                shown_name: String::new(),
+                shown_avatar: String::new(),
+            };
+            ghost::insert_ghost(&mut tx, &made).await?;
+            made
+        }
+    };
+    tx.commit().await?;
+    Ok(Some(ghost))
+}
+
+/// Sets the ghost's Matrix name and picture where Gitter's are others. A picture that cannot be had now
+/// does not hold the message up.
+async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError> {
+    let name = bridge
+        .settings
+        .translation
+        .ghost_display_name
+        .replace("{display_name}", &ghost.display_name)
+        .replace("{username}", &ghost.username);
+    if name == ghost.shown_name && ghost.avatar_url == ghost.shown_avatar {
+        return Ok(());
+    }
+    if name != ghost.shown_name {
+        bridge.matrix.set_display_name(&ghost.user_id, &name).await?;
+    }
+    let mut shown_avatar = ghost.shown_avatar.clone();
+    if ghost.avatar_url != ghost.shown_avatar && bridge.absent_pictures.may_try(&ghost.avatar_url) {
+        match upload_picture(bridge, &ghost.avatar_url).await {
+            Ok(mxc) => {
+                bridge.matrix.set_avatar(&ghost.user_id, &mxc).await?;
+                shown_avatar.clone_from(&ghost.avatar_url);
+            }
+            Err(error) => {
+                bridge.absent_pictures.note(&ghost.avatar_url);
+                warn!(ghost.id = %ghost.user_id, error = %error, "A ghost goes without its picture for now");
+            }
+        }
+    }
+    let mut tx = bridge.db.write().await?;
+    ghost::record_profile(&mut tx, &ghost.user_id, &name, &shown_avatar).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Uploads a picture of a Gitter user, once.
+async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    if let Some(mxc) = ghost::avatar(&mut tx, source).await? {
+        return Ok(mxc.into());
+    }
+    drop(tx);
+    let picture = bridge.pictures.fetch(source).await?;
+    let bot = bridge.matrix.bot();
+    let mxc = bridge
+        .matrix
+        .upload(bot, picture.bytes, picture.content_type, Some("avatar"))
+        .await?;
+    let mut tx = bridge.db.write().await?;
+    ghost::record_avatar(&mut tx, source, mxc.as_str(), now()).await?;
+    tx.commit().await?;
+    Ok(mxc)
+}
+
+/// The device that a user of ours sends with; none where the homeserver knows no devices of ours.
+async fn device(bridge: &Bridge, sender: &UserId) -> Result<Option<String>, BridgeError> {
+    if bridge.device_memory == DeviceMemory::None {
+        return Ok(None);
+    }
+    let mut tx = bridge.db.read().await?;
+    if let Some(device) = ghost::device(&mut tx, sender).await? {
+        return Ok(Some(device));
+    }
+    drop(tx);
+    bridge
+        .matrix
+        .create_device(sender, <&DeviceId>::from(DEVICE), "gitter-matrix-bridge")
+        .await?;
+    let mut tx = bridge.db.write().await?;
+    ghost::record_device(&mut tx, sender, DEVICE, now()).await?;
+    tx.commit().await?;
+    Ok(Some(DEVICE.to_owned()))
+}

@@ -1,0 +1,303 @@
+//! Linking rooms, unlinking them, and saying which are linked (DESIGN 5 and 6.3).
+
+mod checks;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ruma::{OwnedRoomId, RoomId};
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+pub use self::checks::Check;
+use super::{Bridge, BridgeError, now};
+use crate::{
+    gitter::MessagePage,
+    ids::GitterRoomId,
+    model,
+    outcome::{Outcome, Reason},
+    store::{Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane, member, portal},
+};
+
+/// How long linking waits for the subscription.
+const SUBSCRIPTION: Duration = Duration::from_secs(30);
+
+/// Which rooms to link.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkRequest {
+    /// The Gitter room's URI, such as `group/room`.
+    pub gitter_uri: String,
+    /// The Matrix room: an id or an alias.
+    pub matrix_room: Option<String>,
+    /// Only check.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What became of a request to link.
+#[derive(Debug, Clone)]
+pub enum Linked {
+    /// The rooms are linked now.
+    New(PortalView),
+    /// They were linked with each other before.
+    Before(PortalView),
+    /// It was a dry run.
+    DryRun(Vec<Check>),
+}
+
+/// A portal, as operators see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PortalView {
+    /// The Gitter room's id.
+    pub gitter_room_id: GitterRoomId,
+    /// The Gitter room's URI.
+    pub gitter_uri: String,
+    /// The Matrix room's id.
+    pub matrix_room_id: OwnedRoomId,
+    /// How it came to be.
+    pub kind: PortalKind,
+    /// Whether things cross.
+    pub state: PortalState,
+    /// Items without an outcome.
+    pub waiting: i64,
+    /// Items that have failed.
+    pub failed: i64,
+    /// When something last crossed.
+    pub last_bridged_at: Option<Timestamp>,
+}
+
+/// Why rooms could not be linked or unlinked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// The request asks for something that cannot be.
+    #[error("{error}")]
+    Invalid {
+        /// What is wrong.
+        error: String,
+        /// What to do.
+        mend: String,
+    },
+    /// No portal has this room.
+    #[error("no linked room has the id {0}")]
+    NotFound(String),
+    /// One of the rooms is linked with a third.
+    #[error("{0}")]
+    AlreadyLinked(String),
+    /// A check failed.
+    #[error("the rooms cannot be linked: {}", failed(.0))]
+    Checks(Vec<Check>),
+    /// Linking got stuck on one of the sides, or on the database.
+    #[error(transparent)]
+    Bridge(#[from] BridgeError),
+    /// Gitter did not confirm the subscription.
+    #[error("Gitter did not confirm the subscription to the room within 30 s; the rooms are not linked")]
+    NoSubscription,
+}
+
+impl From<StoreError> for ProvisionError {
+    fn from(error: StoreError) -> Self {
+        Self::Bridge(error.into())
+    }
+}
+
+fn failed(checks: &[Check]) -> String {
+    let failed: Vec<&str> = checks
+        .iter()
+        .filter(|check| !check.ok)
+        .map(|check| check.detail.as_str())
+        .collect();
+    failed.join("; ")
+}
+
+impl Bridge {
+    /// Links a Gitter room with a Matrix room, or checks whether that would work.
+    pub async fn link(&self, request: &LinkRequest) -> Result<Linked, ProvisionError> {
+        let survey = checks::survey(self, request).await?;
+        if request.dry_run {
+            return Ok(Linked::DryRun(survey.checks));
+        }
+        if let Some(portal) = survey.existing {
+            return Ok(Linked::Before(self.view(portal).await?));
+        }
+        if let Some(message) = survey.already_linked {
+            return Err(ProvisionError::AlreadyLinked(message));
+        }
+        match (survey.gitter_room, survey.matrix_room) {
+            (Some(gitter), Some(matrix)) if survey.checks.iter().all(|check| check.ok) => {
+                let portal = self.make_portal(&gitter, matrix, survey.virtual_users).await?;
+                Ok(Linked::New(self.view(portal).await?))
+            }
+            _ => Err(ProvisionError::Checks(survey.checks)),
+        }
+    }
+
+    /// Unlinks a room, given by either side's id. Ghosts leave; what waits is dropped; the map stays.
+    pub async fn unlink(&self, room: &str) -> Result<(), ProvisionError> {
+        let portal = self.find_portal(room).await?;
+        let gitter_room = &portal.gitter_room_id;
+        self.realtime.unsubscribe(gitter_room.clone());
+        let mut tx = self.db.write().await?;
+        let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
+        drop_portal(&mut tx, &portal).await?;
+        tx.commit().await?;
+        info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
+        for ghost in ghosts {
+            if let Err(error) = self.matrix.leave(&portal.matrix_room_id, &ghost).await {
+                warn!(ghost.id = %ghost, error = %error, "A ghost could not leave an unlinked room");
+            }
+        }
+        Ok(())
+    }
+
+    /// All linked rooms.
+    pub async fn portals(&self) -> Result<Vec<PortalView>, ProvisionError> {
+        let mut tx = self.db.read().await?;
+        let mut views = Vec::new();
+        for portal in portal::portals(&mut tx).await? {
+            views.push(view(&mut tx, portal).await?);
+        }
+        Ok(views)
+    }
+
+    /// A linked room, by either side's id.
+    pub async fn portal(&self, room: &str) -> Result<PortalView, ProvisionError> {
+        let portal = self.find_portal(room).await?;
+        self.view(portal).await
+    }
+
+    async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
+        let mut tx = self.db.read().await?;
+        let found = match (RoomId::parse(room), room.parse::<GitterRoomId>()) {
+            (Ok(room), _) => portal::portal_by_matrix_room(&mut tx, &room).await?,
+            (_, Ok(room)) => portal::portal_by_gitter_room(&mut tx, &room).await?,
+            _ => None,
+        };
+        found.ok_or_else(|| ProvisionError::NotFound(room.to_owned()))
+    }
+
+    async fn view(&self, portal: Portal) -> Result<PortalView, ProvisionError> {
+        let mut tx = self.db.read().await?;
+        Ok(view(&mut tx, portal).await?)
+    }
+
+    /// Makes the portal and waits until Gitter has confirmed the subscription; undone if it does not.
+    async fn make_portal(
+        &self,
+        gitter: &model::Room,
+        matrix: OwnedRoomId,
+        virtual_users: bool,
+    ) -> Result<Portal, ProvisionError> {
+        let newest = MessagePage {
+            after: None,
+            before: None,
+            limit: 1,
+        };
+        let newest = self
+            .gitter
+            .messages(&gitter.id, &newest)
+            .await
+            .map_err(BridgeError::from)?;
+        let since_id = newest
+            .last()
+            .and_then(|raw| serde_json::from_str::<model::Message>(raw.get()).ok())
+            .map(|message| message.id);
+        let members = self
+            .matrix
+            .joined_members(&matrix)
+            .await
+            .map_err(BridgeError::from)?;
+        let portal = Portal {
+            gitter_room_id: gitter.id.clone(),
+            matrix_room_id: matrix,
+            gitter_uri: gitter.uri.clone().unwrap_or_default(),
+            kind: PortalKind::Linked,
+            state: PortalState::CatchingUp,
+            account_id: self.account.user_id.clone(),
+            virtual_users,
+            since_id,
+            created_at: now(),
+            last_bridged_at: 0,
+        };
+        let mut tx = self.db.write().await?;
+        let cursor = portal.since_id.as_ref().map_or("", |id| id.as_str());
+        lane::make_lanes(&mut tx, &portal.gitter_room_id, cursor).await?;
+        portal::insert_portal(&mut tx, &portal).await?;
+        member::clear_members(&mut tx, &portal.matrix_room_id).await?;
+        for joined in members {
+            let joined = Member {
+                user_id: joined.user_id,
+                membership: "join".to_owned(),
+                display_name: joined.display_name.unwrap_or_default(),
+                avatar_url: joined.avatar.map(|avatar| avatar.to_string()).unwrap_or_default(),
+            };
+            member::record_member(&mut tx, &portal.matrix_room_id, &joined).await?;
+        }
+        tx.commit().await?;
+        if !self.subscribed(&portal.gitter_room_id).await? {
+            self.realtime.unsubscribe(portal.gitter_room_id.clone());
+            let mut tx = self.db.write().await?;
+            drop_portal(&mut tx, &portal).await?;
+            tx.commit().await?;
+            return Err(ProvisionError::NoSubscription);
+        }
+        info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
+        Ok(Portal {
+            state: PortalState::Active,
+            ..portal
+        })
+    }
+
+    /// Subscribes to a Gitter room and waits until its portal has caught up; `false` if that takes too long
+    /// or Gitter refuses.
+    async fn subscribed(&self, room: &GitterRoomId) -> Result<bool, ProvisionError> {
+        let mut changes = self.portals_changed.subscribe();
+        self.realtime.subscribe(room.clone());
+        let deadline = tokio::time::Instant::now() + SUBSCRIPTION;
+        loop {
+            changes.mark_unchanged();
+            let mut tx = self.db.read().await?;
+            let state = portal::portal_by_gitter_room(&mut tx, room)
+                .await?
+                .map(|portal| portal.state);
+            drop(tx);
+            match state {
+                Some(PortalState::Active) => return Ok(true),
+                Some(PortalState::CatchingUp) => {}
+                _ => return Ok(false),
+            }
+            if !matches!(
+                tokio::time::timeout_at(deadline, changes.changed()).await,
+                Ok(Ok(()))
+            ) {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
+    let counts = portal::count_items(tx, &portal.gitter_room_id).await?;
+    let crossed =
+        (portal.last_bridged_at > 0).then(|| Timestamp::from_millisecond(portal.last_bridged_at).ok());
+    Ok(PortalView {
+        gitter_room_id: portal.gitter_room_id,
+        gitter_uri: portal.gitter_uri,
+        matrix_room_id: portal.matrix_room_id,
+        kind: portal.kind,
+        state: portal.state,
+        waiting: counts.waiting,
+        failed: counts.failed,
+        last_bridged_at: crossed.flatten(),
+    })
+}
+
+/// Removes a portal; its items get their outcome and nothing waits for its attempts any more.
+async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<(), StoreError> {
+    let room = &portal.gitter_room_id;
+    let outcome = Outcome::Skipped(Reason::DroppedByOperator, "the room was unlinked".to_owned());
+    inbox::settle_waiting(tx, room, &outcome, now()).await?;
+    attempt::abandon_attempts(tx, room.as_str()).await?;
+    member::clear_members(tx, &portal.matrix_room_id).await?;
+    portal::delete_portal(tx, room).await
+}

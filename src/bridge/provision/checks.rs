@@ -1,0 +1,308 @@
+//! The checks before two rooms are linked, in the order in which things break, each with its mend.
+
+use http::StatusCode;
+use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
+use serde::Serialize;
+
+use super::{LinkRequest, ProvisionError};
+use crate::{
+    bridge::{Bridge, BridgeError},
+    gitter::GitterError,
+    matrix::{MatrixError, RoomAccess},
+    model,
+    store::{Portal, portal},
+};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// Its name.
+    pub check: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do where it is not as it should be; empty otherwise.
+    pub mend: String,
+}
+
+/// What the checks found out.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    pub(super) checks: Vec<Check>,
+    pub(super) gitter_room: Option<model::Room>,
+    pub(super) matrix_room: Option<OwnedRoomId>,
+    pub(super) virtual_users: bool,
+    /// The portal that joins just these two rooms already.
+    pub(super) existing: Option<Portal>,
+    /// Which room is linked with a third.
+    pub(super) already_linked: Option<String>,
+}
+
+impl Survey {
+    fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
+        self.checks.push(Check {
+            check,
+            ok: true,
+            detail: detail.into(),
+            mend: String::new(),
+        });
+    }
+
+    fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
+        self.checks.push(Check {
+            check,
+            ok: false,
+            detail: detail.into(),
+            mend: mend.into(),
+        });
+    }
+}
+
+/// Looks at everything that linking needs. Failed checks are in the result; an error means that one of the
+/// sides could not be asked.
+pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Survey, ProvisionError> {
+    let Some(matrix_room) = &request.matrix_room else {
+        return Err(ProvisionError::Invalid {
+            error: "matrix_room is missing".to_owned(),
+            mend: "name the Matrix room by its id or alias; this version does not make rooms".to_owned(),
+        });
+    };
+    let mut survey = Survey::default();
+    gitter_room(bridge, &request.gitter_uri, &mut survey).await?;
+    known_matrix_room(bridge, matrix_room, &mut survey).await?;
+    links(bridge, &mut survey).await?;
+    if survey.existing.is_some() || survey.already_linked.is_some() {
+        return Ok(survey);
+    }
+    if let Some(room) = survey.matrix_room.clone() {
+        membership(bridge, &room, request.dry_run, &mut survey).await?;
+    }
+    if let Some(room) = survey.gitter_room.clone().filter(|room| room.public) {
+        flair(bridge, &room, &mut survey).await?;
+    }
+    Ok(survey)
+}
+
+/// The Gitter room: allowed, there, public.
+async fn gitter_room(bridge: &Bridge, uri: &str, survey: &mut Survey) -> Result<(), ProvisionError> {
+    let uri = uri.trim().trim_matches('/');
+    if !bridge.settings.rooms.allow(uri) {
+        survey.failed(
+            "gitter_room_allowed",
+            format!("{uri} is not among the rooms that may be linked"),
+            "add it to bridge.rooms in the configuration and restart the bridge",
+        );
+        return Ok(());
+    }
+    survey.passed("gitter_room_allowed", format!("{uri} may be linked"));
+    let room = match bridge.gitter.resolve(uri).await {
+        Ok(room) => room,
+        Err(error) => {
+            let mend = match &error {
+                GitterError::NotARoomUri { .. } => "write the URI as group/room, as in the room's address",
+                GitterError::OneToOne { .. } => "choose a room of a group",
+                GitterError::Renamed { .. } | GitterError::OtherRoom { .. } => {
+                    "use the room's present URI, as its page shows it"
+                }
+                GitterError::Status { status, .. }
+                    if [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN].contains(status) =>
+                {
+                    "check the spelling; only public rooms can be linked"
+                }
+                _ => return Err(BridgeError::from(error).into()),
+            };
+            let detail = match &error {
+                GitterError::Status { .. } => format!("Gitter knows no public room {uri}"),
+                error => error.to_string(),
+            };
+            survey.failed("gitter_room_exists", detail, mend);
+            return Ok(());
+        }
+    };
+    survey.passed("gitter_room_exists", format!("{uri} has the id {}", room.id));
+    if room.public {
+        survey.passed("gitter_room_public", "everyone may read it");
+    } else {
+        survey.failed(
+            "gitter_room_public",
+            format!("{uri} is private"),
+            "make it public on Gitter, or link another; the bridge shows what is said to everyone in Matrix",
+        );
+    }
+    survey.gitter_room = Some(room);
+    Ok(())
+}
+
+/// The Matrix room, by id or alias.
+async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> Result<(), ProvisionError> {
+    const CHECK: &str = "matrix_room_exists";
+    if let Ok(id) = RoomId::parse(room) {
+        survey.passed(CHECK, format!("taken as the room id {id}"));
+        survey.matrix_room = Some(id);
+        return Ok(());
+    }
+    let Ok(alias) = RoomAliasId::parse(room) else {
+        return Err(ProvisionError::Invalid {
+            error: format!("matrix_room {room:?} is neither a room id nor an alias"),
+            mend: "write it as !id or #alias:server".to_owned(),
+        });
+    };
+    match bridge
+        .matrix
+        .resolve_alias(&alias)
+        .await
+        .map_err(BridgeError::from)?
+    {
+        Some(id) => {
+            survey.passed(CHECK, format!("{alias} is {id}"));
+            survey.matrix_room = Some(id);
+        }
+        None => survey.failed(
+            CHECK,
+            format!("no room has the alias {alias}"),
+            "check the alias, or use the room's id",
+        ),
+    }
+    Ok(())
+}
+
+/// A room is in at most one portal.
+async fn links(bridge: &Bridge, survey: &mut Survey) -> Result<(), ProvisionError> {
+    const CHECK: &str = "not_linked";
+    let mut tx = bridge.db.read().await?;
+    let by_gitter = match &survey.gitter_room {
+        Some(room) => portal::portal_by_gitter_room(&mut tx, &room.id).await?,
+        None => None,
+    };
+    let by_matrix = match &survey.matrix_room {
+        Some(room) => portal::portal_by_matrix_room(&mut tx, room).await?,
+        None => None,
+    };
+    if let (Some(one), Some(other)) = (&by_gitter, &by_matrix)
+        && one.gitter_room_id == other.gitter_room_id
+    {
+        survey.passed(CHECK, "these two rooms are linked with each other already");
+        survey.existing = by_gitter;
+        return Ok(());
+    }
+    let Some(other) = by_gitter.or(by_matrix) else {
+        survey.passed(CHECK, "neither room is linked");
+        return Ok(());
+    };
+    let detail = format!("{} is linked with {}", other.gitter_uri, other.matrix_room_id);
+    let mend = format!(
+        "unlink it first: gitter-matrix-bridge room unlink {}",
+        other.gitter_room_id
+    );
+    survey.already_linked = Some(detail.clone());
+    survey.failed(CHECK, detail, mend);
+    Ok(())
+}
+
+/// The bot is in the Matrix room, or gets in, and may do there what it has to.
+async fn membership(
+    bridge: &Bridge,
+    room: &RoomId,
+    dry_run: bool,
+    survey: &mut Survey,
+) -> Result<(), ProvisionError> {
+    let bot = bridge.matrix.bot();
+    let invite = format!("invite {bot} to the room");
+    let access = match bridge.matrix.room_access(room).await {
+        Err(error) if refused(&error) && !dry_run => match bridge.matrix.join(room, bot).await {
+            Ok(()) => bridge.matrix.room_access(room).await,
+            Err(error) => Err(error),
+        },
+        access => access,
+    };
+    let access = match access {
+        Ok(access) => access,
+        Err(error) if refused(&error) => {
+            let detail = if dry_run {
+                format!("{bot} is not in the room; linking would try to join it")
+            } else {
+                format!("{bot} is not in the room and may not join it: {error}")
+            };
+            survey.failed("matrix_room_joined", detail, invite);
+            return Ok(());
+        }
+        Err(error) => return Err(BridgeError::from(error).into()),
+    };
+    survey.passed("matrix_room_joined", format!("{bot} is in the room"));
+    if access.encrypted {
+        survey.failed(
+            "matrix_room_unencrypted",
+            "the room is encrypted, and the bridge cannot read it",
+            "link a room without encryption; encryption of a room cannot be switched off",
+        );
+    } else {
+        survey.passed("matrix_room_unencrypted", "the room is not encrypted");
+    }
+    if access.may_send(bot) {
+        survey.passed("matrix_room_send", format!("{bot} may send messages"));
+    } else {
+        survey.failed(
+            "matrix_room_send",
+            format!("{bot} may not send messages in the room"),
+            format!("give {bot} the power to, for example power level 50"),
+        );
+    }
+    ghosts_get_in(bridge, room, &access, survey).await
+}
+
+/// Ghosts can join by themselves, or the bot may invite them.
+async fn ghosts_get_in(
+    bridge: &Bridge,
+    room: &RoomId,
+    access: &RoomAccess,
+    survey: &mut Survey,
+) -> Result<(), ProvisionError> {
+    const CHECK: &str = "matrix_room_ghosts";
+    let bot = bridge.matrix.bot();
+    if access.may_invite(bot) {
+        survey.passed(CHECK, format!("{bot} may invite ghosts"));
+        return Ok(());
+    }
+    let rules = bridge
+        .matrix
+        .state(room, StateEventType::RoomJoinRules, "")
+        .await
+        .map_err(BridgeError::from)?;
+    if rules.is_some_and(|rules| rules.get("join_rule").is_some_and(|rule| rule == "public")) {
+        survey.passed(CHECK, "everyone may join the room, so ghosts may");
+    } else {
+        survey.failed(
+            CHECK,
+            format!("ghosts cannot get into the room: it is not public, and {bot} may not invite"),
+            format!("give {bot} the power to invite, for example power level 50"),
+        );
+    }
+    Ok(())
+}
+
+/// Whether the homeserver says that the bot is not in a room, or may not join it.
+fn refused(error: &MatrixError) -> bool {
+    error.is("M_FORBIDDEN")
+        || error.is("M_NOT_FOUND")
+        || error
+            .status()
+            .is_some_and(|status| [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN].contains(&status))
+}
+
+/// How Matrix people will look on Gitter.
+async fn flair(bridge: &Bridge, room: &model::Room, survey: &mut Survey) -> Result<(), ProvisionError> {
+    let allowed = bridge
+        .gitter
+        .virtual_users_allowed(&room.id)
+        .await
+        .map_err(BridgeError::from)?;
+    survey.virtual_users = allowed;
+    let detail = if allowed {
+        "Matrix people appear on Gitter as themselves"
+    } else {
+        "the token may not post for virtual users there: names stand before the messages instead"
+    };
+    survey.passed("virtual_users", detail);
+    Ok(())
+}

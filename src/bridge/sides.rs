@@ -1,0 +1,76 @@
+//! Pauses of a whole side: a homeserver or Gitter server that cannot be reached, or takes no more for now.
+
+use std::sync::{Mutex, PoisonError};
+
+use tracing::{info, warn};
+
+use crate::store::Direction;
+
+/// The longest pause, in milliseconds.
+const LONGEST: i64 = 60_000;
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Side {
+    paused_until: i64,
+    failures: u32,
+}
+
+/// Which sides take messages now. In memory: a new process finds out for itself.
+#[derive(Debug, Default)]
+pub(super) struct Sides {
+    gitter: Mutex<Side>,
+    matrix: Mutex<Side>,
+}
+
+impl Sides {
+    fn side(&self, direction: Direction) -> (&Mutex<Side>, &'static str) {
+        match direction {
+            Direction::ToGitter => (&self.gitter, "Gitter"),
+            Direction::ToMatrix => (&self.matrix, "the homeserver"),
+        }
+    }
+
+    /// Whether the side that items of this direction go to takes messages.
+    pub(super) fn is_open(&self, direction: Direction, now: i64) -> bool {
+        self.side(direction)
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .paused_until
+            <= now
+    }
+
+    /// Pauses a side, until a time the side named or for a growing time, and gives the end of the pause.
+    /// Failures of requests that were under way together count once.
+    pub(super) fn pause(&self, direction: Direction, until: Option<i64>, why: &str, now: i64) -> i64 {
+        let (side, name) = self.side(direction);
+        let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
+        if side.paused_until <= now {
+            side.failures = side.failures.saturating_add(1);
+            let wait = until.map_or_else(
+                || super::failure::back_off(side.failures, LONGEST),
+                |until| until - now,
+            );
+            side.paused_until = now + wait.max(100);
+            warn!(
+                side.name = name,
+                pause.milliseconds = wait,
+                why,
+                "A side does not take messages; waiting"
+            );
+        } else if let Some(until) = until {
+            side.paused_until = side.paused_until.max(until);
+        }
+        side.paused_until
+    }
+
+    /// Notes that a side took a message.
+    pub(super) fn succeeded(&self, direction: Direction) {
+        let (side, name) = self.side(direction);
+        let mut side = side.lock().unwrap_or_else(PoisonError::into_inner);
+        if side.failures > 0 {
+            info!(side.name = name, "A side takes messages again");
+            *side = Side::default();
+        }
+    }
+}

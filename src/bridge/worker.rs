@@ -1,0 +1,95 @@
+//! Works one claimed lane: its items, one after another, until none is due.
+
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::{Bridge, BridgeError, deliver::Delivery, now};
+use crate::store::{Lane, attempt, inbox, lane, portal};
+
+/// How long a lane waits after an error that is not its item's.
+const AFTER_ERROR: i64 = 1_000;
+
+/// What became of the item at a lane's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It moved on; look at the lane again.
+    Next,
+    /// It waits until then.
+    Wait { until: i64 },
+    /// There is no item.
+    Empty,
+    /// Another process has claimed the lane.
+    Lost,
+}
+
+/// Works a lane, and gives it back.
+pub(super) async fn work(bridge: &Bridge, lane: &Lane) {
+    let not_before = loop {
+        if bridge.stop.is_cancelled() || !bridge.lease.holds() {
+            break 0;
+        }
+        match step(bridge, lane).await {
+            Ok(Step::Next) => {}
+            Ok(Step::Wait { until }) => break until,
+            Ok(Step::Empty) => break 0,
+            Ok(Step::Lost) => return,
+            Err(error) => {
+                error!(portal.room = lane.key.room, lane.direction = lane.key.direction.as_str(), error = %error,
+                    "A lane stops for a moment");
+                break now() + AFTER_ERROR;
+            }
+        }
+    };
+    give_back(bridge, lane, not_before).await;
+}
+
+async fn step(bridge: &Bridge, lane: &Lane) -> Result<Step, BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let Some(item) = inbox::head(&mut tx, &lane.key).await? else {
+        return Ok(Step::Empty);
+    };
+    if item.next_attempt_at > now() {
+        return Ok(Step::Wait {
+            until: item.next_attempt_at,
+        });
+    }
+    let Ok(room) = lane.key.room.parse() else {
+        return Ok(Step::Empty);
+    };
+    let Some(portal) = portal::portal_by_gitter_room(&mut tx, &room).await? else {
+        return Ok(Step::Empty);
+    };
+    let attempts = attempt::attempts_of(&mut tx, &lane.key, item.number).await?;
+    drop(tx);
+    let delivery = Delivery {
+        bridge,
+        lane,
+        portal: &portal,
+        item: &item,
+    };
+    if attempts.is_empty() {
+        delivery.begin().await
+    } else {
+        delivery.go_on(&attempts).await
+    }
+}
+
+/// Gives the lane back. Our claim would be renewed for ever, so it is tried until it works or we stop.
+async fn give_back(bridge: &Bridge, lane: &Lane, not_before: i64) {
+    loop {
+        let released = async {
+            let mut tx = bridge.db.write().await?;
+            lane::release_lane(&mut tx, lane, not_before).await?;
+            tx.commit().await
+        };
+        match released.await {
+            Ok(()) => return,
+            Err(error) => warn!(error = %error, "A lane could not be given back yet"),
+        }
+        tokio::select! {
+            () = bridge.stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The command line: what can be asked for, and how it ends (DESIGN 6.1).
+//!
+//! Commands read the configuration, do their work through the library or the admin API, and tell people.
+//! Nothing here knows how bridging works.
+
+mod admin;
+mod config;
+mod output;
+mod registration;
+mod room;
+mod serve;
+mod translate;
+
+#[cfg(test)]
+mod tests;
+
+use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    config::{ConfigError, Problem},
+    registration::RegistrationError,
+};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gitter-matrix-bridge",
+    version,
+    about = "Bridges Gitter rooms and Matrix rooms, as an application service of a Matrix homeserver",
+    after_help = "The first steps:\n  \
+        gitter-matrix-bridge config example > config.yaml   # then edit it\n  \
+        gitter-matrix-bridge config check\n  \
+        gitter-matrix-bridge registration                   # then name it in the homeserver's configuration\n  \
+        gitter-matrix-bridge serve\n  \
+        gitter-matrix-bridge room link group/room '#alias:server'\n\n\
+        Exit codes: 0 done; 1 failed, or the bridge is not reachable; 2 wrong usage or configuration."
+)]
+struct Cli {
+    /// The configuration file
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GITTER_BRIDGE_CONFIG",
+        default_value = "config.yaml"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the bridge
+    Serve(serve::Arguments),
+    /// Write the registration, the file that the homeserver and the bridge share
+    Registration(registration::Arguments),
+    /// Check the configuration, or print an example of one
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Link, unlink and look at rooms of the running bridge
+    #[command(subcommand)]
+    Room(room::Command),
+    /// Translate messages without a bridge: fixtures in, what would be sent out
+    #[command(subcommand)]
+    Translate(translate::Command),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  \
+        gitter-matrix-bridge completions bash > ~/.local/share/bash-completion/completions/gitter-matrix-bridge")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked to.
+    Done,
+    /// It failed, a check failed, or the bridge is not reachable.
+    Failed,
+    /// The command line or the configuration cannot be used.
+    Unusable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Unusable => 2,
+        })
+    }
+}
+
+/// A command line that is understood but cannot be followed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(&'static str);
+
+/// Does what the arguments (the program's name first) ask for, and tells people how it ended.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too; a closed pipe is nobody's fault.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Unusable
+            } else {
+                Exit::Done
+            };
+        }
+    };
+    match follow(cli).await {
+        Ok(exit) => exit,
+        Err(error) if error.is::<output::Closed>() => Exit::Done,
+        Err(error) => {
+            // Where the error stream is closed there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            exit_of(&error)
+        }
+    }
+}
+
+async fn follow(cli: Cli) -> anyhow::Result<Exit> {
+    let file = cli.config;
+    match cli.command {
+        Command::Serve(arguments) => serve::run(&file, arguments).await,
+        Command::Registration(arguments) => registration::run(&file, &arguments),
+        Command::Config(command) => config::run(&file, &command),
+        Command::Room(command) => room::run(&file, command).await,
+        Command::Translate(command) => translate::run(command),
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn completions(shell: Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "gitter-matrix-bridge", &mut script);
+    output::bytes(&script)?;
+    Ok(Exit::Done)
+}
+
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let unusable = error.chain().any(|cause| {
+        cause.is::<UsageError>()
+            || cause.is::<ConfigError>()
+            || cause.is::<Problem>()
+            || cause
+                .downcast_ref::<RegistrationError>()
+                .is_some_and(|error| !matches!(error, RegistrationError::Unwritable { .. }))
+    });
+    if unusable { Exit::Unusable } else { Exit::Failed }
+}

@@ -1,0 +1,36 @@
+//! `serve`: run the bridge.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Exit;
+use crate::{app, config::Config, logging, registration::Registration};
+
+/// What `serve` takes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The database's schema is brought up to date at the start. The first SIGTERM or Ctrl-C lets \
+    what is under way finish, the second does not.\n\nExample:\n  \
+    gitter-matrix-bridge -c /etc/gitter-matrix-bridge/config.yaml serve"
+)]
+pub(super) struct Arguments {
+    /// The registration, instead of the one that appservice.registration names
+    #[arg(short, long, value_name = "FILE")]
+    registration: Option<PathBuf>,
+}
+
+/// Runs the bridge until it is told to stop.
+pub(super) async fn run(file: &Path, arguments: Arguments) -> anyhow::Result<Exit> {
+    let config = Config::load(file)?;
+    let registration = arguments
+        .registration
+        .as_ref()
+        .unwrap_or(&config.appservice.registration);
+    let registration = Registration::load(registration)?;
+    registration.check_ghosts(&config)?;
+    registration.check_aliases(&config)?;
+    logging::start(&config.logging)?;
+    app::serve(&config, &registration).await?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,8 @@
+//! The shape of the command line.
+
+use super::*;
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Cli::command().debug_assert();
+}

@@ -1,0 +1,204 @@
+//! The messages of Bayeux 1.0 as Gitter speaks it (gitter-api 7): read and written here alone.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+
+use crate::ids::GitterRoomId;
+
+pub(super) const HANDSHAKE: &str = "/meta/handshake";
+pub(super) const CONNECT: &str = "/meta/connect";
+pub(super) const SUBSCRIBE: &str = "/meta/subscribe";
+pub(super) const UNSUBSCRIBE: &str = "/meta/unsubscribe";
+pub(super) const DISCONNECT: &str = "/meta/disconnect";
+
+/// The text of one WebSocket message. It may hold the token, so it does not show it.
+#[derive(Clone)]
+pub(in crate::gitter) struct Frame(String);
+
+impl Frame {
+    pub(super) fn new(messages: Vec<Value>) -> Self {
+        Self(Value::Array(messages).to_string())
+    }
+
+    pub(in crate::gitter) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Frame({} bytes)", self.0.len())
+    }
+}
+
+/// The handshake. Without `ext.troupeId`, which would mark the account as present in a room.
+pub(super) fn handshake(token: &SecretString) -> Value {
+    json!({
+        "channel": HANDSHAKE,
+        "id": "1",
+        "version": "1.0",
+        "supportedConnectionTypes": ["websocket"],
+        "ext": {
+            "token": token.expose_secret(),
+            "client": "gitter-matrix-bridge",
+            "connType": "online",
+            "eyeballs": 0,
+        },
+    })
+}
+
+/// The channel of a room's messages.
+pub(super) fn make_channel(room: &GitterRoomId) -> String {
+    format!("/api/v1/rooms/{room}/chatMessages")
+}
+
+/// The room of a channel of messages; `None` for every other channel.
+pub(super) fn parse_channel(channel: &str) -> Option<GitterRoomId> {
+    let room = channel
+        .strip_prefix("/api/v1/rooms/")?
+        .strip_suffix("/chatMessages")?;
+    room.parse().ok()
+}
+
+/// One message from Gitter: a reply, or data of a channel.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Incoming<'a> {
+    pub(super) channel: String,
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    pub(super) successful: bool,
+    #[serde(default)]
+    pub(super) client_id: Option<String>,
+    #[serde(default)]
+    subscription: Value,
+    /// `CODE::text`, or `CODE:arguments:text`.
+    #[serde(default)]
+    pub(super) error: Option<String>,
+    #[serde(default)]
+    pub(super) advice: Option<Advice>,
+    #[serde(default, borrow)]
+    ext: Option<Extension<'a>>,
+    #[serde(default, borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// What the server wants done next; times in milliseconds.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Advice {
+    #[serde(default)]
+    pub(super) reconnect: Option<String>,
+    #[serde(default)]
+    pub(super) interval: Option<u64>,
+    #[serde(default)]
+    pub(super) timeout: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Extension<'a> {
+    #[serde(default)]
+    c: Option<u64>,
+    #[serde(default, borrow)]
+    snapshot: Option<&'a RawValue>,
+}
+
+/// The data of a room's message.
+#[derive(Debug, Deserialize)]
+pub(super) struct Change<'a> {
+    pub(super) operation: String,
+    #[serde(borrow)]
+    pub(super) model: &'a RawValue,
+}
+
+impl<'a> Incoming<'a> {
+    /// The id of the request that it replies to.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_str()
+    }
+
+    /// The room of the subscription that it replies to.
+    pub(super) fn subscription(&self) -> Option<GitterRoomId> {
+        self.subscription.as_str().and_then(parse_channel)
+    }
+
+    /// The number that its error begins with, much like an HTTP status.
+    pub(super) fn code(&self) -> Option<u16> {
+        self.error.as_deref()?.split(':').next()?.parse().ok()
+    }
+
+    /// The error for people.
+    pub(super) fn error(&self) -> &str {
+        self.error.as_deref().unwrap_or("no error given")
+    }
+
+    /// Whether the client id has to be given up for a new one.
+    pub(super) fn wants_handshake(&self) -> bool {
+        let reconnect = self
+            .advice
+            .as_ref()
+            .and_then(|advice| advice.reconnect.as_deref());
+        self.code() == Some(401) || matches!(reconnect, Some("handshake" | "none"))
+    }
+
+    /// The client's count of data messages, from 1.
+    pub(super) fn count(&self) -> Option<u64> {
+        self.ext.as_ref()?.c
+    }
+
+    /// The snapshot in a reply to a subscription, or why it cannot be had.
+    pub(super) fn snapshot(&self) -> Result<Vec<Box<RawValue>>, String> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let snapshot = self.ext.as_ref().and_then(|ext| ext.snapshot);
+        let snapshot = snapshot.ok_or("Gitter sent no snapshot")?;
+        serde_json::from_str(snapshot.get()).map_err(|_| "Gitter's snapshot is no list".to_owned())
+    }
+
+    /// The change of a message; `None` if it is other news of the channel.
+    pub(super) fn change(&self) -> Option<Change<'a>> {
+        serde_json::from_str(self.data?.get()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_made_and_parsed_alike() {
+        let room: GitterRoomId = "5f0000000000000000000a01".parse().unwrap();
+        assert_eq!(parse_channel(&make_channel(&room)), Some(room));
+        for other in [
+            "/api/v1/rooms/5f00",
+            "/api/v1/rooms//chatMessages",
+            "/api/v1/rooms/a/b/chatMessages",
+        ] {
+            assert_eq!(parse_channel(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_code_of_an_error_is_its_leading_number() {
+        for (error, code) in [
+            ("401::Invalid access token", Some(401)),
+            ("401:c1:Unknown client", Some(401)),
+            ("no", None),
+        ] {
+            let text = json!({ "channel": CONNECT, "error": error }).to_string();
+            let message: Incoming<'_> = serde_json::from_str(&text).unwrap();
+            assert_eq!(message.code(), code, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_frame_does_not_show_its_token() {
+        let frame = Frame::new(vec![handshake(&SecretString::from("s3cret"))]);
+        assert!(!format!("{frame:?}").contains("s3cret"));
+        assert!(frame.into_text().contains("s3cret"));
+    }
+}

@@ -1,0 +1,182 @@
+//! What operators call (DESIGN 6.3): health, and the provisioning API.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, Request, State},
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tracing::error;
+
+use super::error::{ApiError, check_token};
+use crate::bridge::{
+    Bridge, BridgeError,
+    provision::{LinkRequest, Linked, ProvisionError},
+};
+
+/// What the endpoints need.
+#[derive(Debug, Clone)]
+pub struct AdminState {
+    /// The bridge, once it runs.
+    pub bridge: Arc<OnceLock<Arc<Bridge>>>,
+    /// The token of `admin.token_file`.
+    pub token: SecretString,
+}
+
+impl AdminState {
+    fn bridge(&self) -> Result<&Arc<Bridge>, ApiError> {
+        self.bridge.get().ok_or_else(|| {
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "M_UNKNOWN",
+                "the bridge is still starting",
+            )
+            .with_mend("look at its log for what it waits for")
+        })
+    }
+}
+
+/// The admin endpoints.
+pub fn router(state: AdminState) -> Router {
+    let provision = Router::new()
+        .route("/rooms", get(list).post(link))
+        .route("/rooms/{room}", get(show).delete(unlink))
+        .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
+        .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
+        .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));
+    Router::new()
+        .route("/live", get(|| async { Json(json!({"live": true})) }))
+        .route("/ready", get(ready))
+        .nest("/_matrix/provision/v1", provision)
+        .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
+        .with_state(state)
+}
+
+async fn authenticate(
+    State(state): State<AdminState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    check_token(request.headers(), &state.token, StatusCode::UNAUTHORIZED)?;
+    Ok(next.run(request).await)
+}
+
+async fn ready(State(state): State<AdminState>) -> Response {
+    let ready = state.bridge.get().is_some();
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(json!({ "ready": ready }))).into_response()
+}
+
+async fn list(State(state): State<AdminState>) -> Result<Json<Value>, ApiError> {
+    let portals = state.bridge()?.portals().await?;
+    Ok(Json(json!({ "rooms": portals })))
+}
+
+async fn show(State(state): State<AdminState>, Path(room): Path<String>) -> Result<Response, ApiError> {
+    Ok(Json(state.bridge()?.portal(&room).await?).into_response())
+}
+
+async fn link(State(state): State<AdminState>, body: Bytes) -> Result<Response, ApiError> {
+    let request: LinkRequest = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "M_BAD_JSON",
+            format!("the body cannot be read: {error}"),
+        )
+        .with_mend(r##"send {"gitter_uri": "group/room", "matrix_room": "#alias:server"}"##)
+    })?;
+    let bridge = Arc::clone(state.bridge()?);
+    // In a task of its own: a caller who goes away does not leave a half-made link.
+    let linked = tokio::spawn(async move { bridge.link(&request).await })
+        .await
+        .map_err(|failure| {
+            error!(error = %failure, "Linking broke off");
+            ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "M_UNKNOWN",
+                "linking broke off",
+            )
+        })??;
+    Ok(match linked {
+        Linked::New(portal) => (StatusCode::CREATED, Json(portal)).into_response(),
+        Linked::Before(portal) => Json(portal).into_response(),
+        Linked::DryRun(checks) => Json(json!({ "checks": checks })).into_response(),
+    })
+}
+
+async fn unlink(State(state): State<AdminState>, Path(room): Path<String>) -> Result<StatusCode, ApiError> {
+    let bridge = Arc::clone(state.bridge()?);
+    tokio::spawn(async move { bridge.unlink(&room).await })
+        .await
+        .map_err(|failure| {
+            error!(error = %failure, "Unlinking broke off");
+            ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "M_UNKNOWN",
+                "unlinking broke off",
+            )
+        })??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<ProvisionError> for ApiError {
+    fn from(error: ProvisionError) -> Self {
+        let message = error.to_string();
+        match error {
+            ProvisionError::Invalid { mend, .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "M_INVALID_PARAM", message).with_mend(mend)
+            }
+            ProvisionError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "M_NOT_FOUND", message)
+                .with_mend("list the linked rooms: gitter-matrix-bridge room list"),
+            ProvisionError::AlreadyLinked(_) => {
+                Self::new(StatusCode::CONFLICT, "GITTER_ALREADY_LINKED", message)
+                    .with_mend("unlink the other pair first: gitter-matrix-bridge room unlink")
+            }
+            ProvisionError::Checks(checks) => {
+                let mends: Vec<&str> = checks
+                    .iter()
+                    .filter(|check| !check.ok)
+                    .map(|check| check.mend.as_str())
+                    .collect();
+                let mend = mends.join("; ");
+                Self {
+                    more: Some(("checks", json!(checks))),
+                    ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "GITTER_CHECK_FAILED", message)
+                        .with_mend(mend)
+                }
+            }
+            ProvisionError::NoSubscription => {
+                Self::new(StatusCode::BAD_GATEWAY, "GITTER_UNREACHABLE", message)
+                    .with_mend("check gitter.realtime_url")
+            }
+            ProvisionError::Bridge(BridgeError::Gitter(_)) => {
+                Self::new(StatusCode::BAD_GATEWAY, "GITTER_UNREACHABLE", message)
+                    .with_mend("check gitter.api_url and the token")
+            }
+            ProvisionError::Bridge(BridgeError::Matrix(_)) => {
+                Self::new(StatusCode::BAD_GATEWAY, "MATRIX_UNREACHABLE", message)
+                    .with_mend("check homeserver.url and the registration")
+            }
+            ProvisionError::Bridge(failure) => {
+                error!(error = %failure, "An admin request failed");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "M_UNKNOWN",
+                    "the database failed",
+                )
+                .with_mend("look at the bridge's log")
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Where log lines go and how they look, by the configuration's `logging`.
+//!
+//! They go to the standard error stream or to a file; the standard output belongs to what commands print.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry,
+    filter::{ParseError, filter_fn},
+    fmt,
+    layer::SubscriberExt as _,
+    util::{SubscriberInitExt as _, TryInitError},
+};
+
+use crate::config::{LogFormat, Logging};
+
+/// Why nothing can be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// `logging.level` is no filter.
+    #[error("logging.level cannot be used")]
+    Level(#[from] ParseError),
+    /// `logging.file` cannot be written.
+    #[error("logging.file: cannot write {path}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Logging was started before.
+    #[error("logging was started before")]
+    Started(#[from] TryInitError),
+}
+
+/// WebSocket frames, which the most verbose lines of these crates hold, may hold the token of a handshake.
+const SECRET_TRACES: [&str; 2] = ["tungstenite", "tokio_tungstenite"];
+
+fn tells_no_secret(line: &Metadata<'_>) -> bool {
+    *line.level() != Level::TRACE
+        || !SECRET_TRACES
+            .iter()
+            .any(|target| line.target().starts_with(target))
+}
+
+/// Starts logging, for the whole process and once. A file is appended to, so that it may be cut by others.
+pub fn start(logging: &Logging) -> Result<(), LoggingError> {
+    let filter = EnvFilter::builder().parse(&logging.level)?;
+    let layer = match &logging.file {
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            let file = file.map_err(|source| LoggingError::File {
+                path: path.clone(),
+                source,
+            })?;
+            layer(logging.format, false, Arc::new(file))
+        }
+        None => layer(logging.format, io::stderr().is_terminal(), io::stderr),
+    };
+    // The filters stand beside the layer, not in it: one in a layer is confused by libraries that only ask
+    // whether a line would be logged, as sqlx does, and then drops the thread's next line.
+    tracing_subscriber::registry()
+        .with(layer)
+        .with(filter)
+        .with(filter_fn(tells_no_secret))
+        .try_init()?;
+    Ok(())
+}
+
+fn layer<Writer>(
+    format: LogFormat,
+    colours: bool,
+    writer: Writer,
+) -> Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>
+where
+    Writer: for<'a> fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().with_writer(writer);
+    match format {
+        LogFormat::Pretty => layer.with_ansi(colours).boxed(),
+        LogFormat::Json => layer.json().with_ansi(false).flatten_event(true).boxed(),
+    }
+}

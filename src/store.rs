@@ -1,0 +1,30 @@
+//! The database: portals, lanes, the inbox, attempts and the map (DESIGN 7).
+//!
+//! Functions take a transaction, so the caller decides what is committed together. Nothing here sends
+//! anything or decides what happens next. Times are milliseconds since 1970, given by the caller.
+
+pub mod account;
+pub mod attempt;
+mod db;
+mod error;
+pub mod ghost;
+pub mod inbox;
+pub mod installation;
+pub mod lane;
+pub mod member;
+pub mod message;
+pub mod portal;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    attempt::{Attempt, AttemptState, NewAttempt},
+    db::{Db, Tx},
+    error::StoreError,
+    ghost::Ghost,
+    inbox::{Item, NewItem},
+    lane::{Direction, Lane, LaneKey, Purpose},
+    member::Member,
+    message::{MappedMessage, MessageKind, Origin},
+    portal::{Portal, PortalKind, PortalState},
+};

@@ -1,0 +1,92 @@
+//! What can go wrong with the database.
+
+use std::path::PathBuf;
+
+use sqlx::migrate::MigrateError;
+
+/// An error of the database. Everything but [`StoreError::Database`] needs a person.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused, or could not be reached.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The file of a SQLite database cannot be written.
+    #[error("{path} cannot be written; check data_dir and its rights", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("the database's schema could not be brought up to date: {0}")]
+    Migrate(#[source] MigrateError),
+    /// A newer version of the bridge made this database.
+    #[error(
+        "the database has schema version {version}, which this version of the bridge does not know; \
+         start the newer version that made it, or restore a backup from before the upgrade"
+    )]
+    Newer {
+        /// The version found.
+        version: i64,
+    },
+    /// The database was made for another homeserver.
+    #[error(
+        "the database was made for the homeserver {made_for}, but homeserver.server_name is {configured}; \
+         set database.url to another database, or correct homeserver.server_name"
+    )]
+    OtherServer {
+        /// The server name in the database.
+        made_for: String,
+        /// The server name in the configuration.
+        configured: String,
+    },
+    /// A stored value that no version of the bridge writes.
+    #[error("the database holds {value:?} in {table}.{column}, which is not valid there")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The value.
+        value: String,
+    },
+}
+
+/// Parses a column's text, or says which column is wrong.
+pub(super) fn column<T: std::str::FromStr>(
+    table: &'static str,
+    column: &'static str,
+    value: String,
+) -> Result<T, StoreError> {
+    value
+        .parse()
+        .map_err(|_| StoreError::Row { table, column, value })
+}
+
+/// Declares an enum that is stored as a word.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            /// The word in tables, logs and answers.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = ();
+
+            fn from_str(word: &str) -> Result<Self, ()> {
+                match word { $($word => Ok(Self::$variant),)+ _ => Err(()) }
+            }
+        }
+    };
+}
+
+pub(super) use words;

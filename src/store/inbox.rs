@@ -1,0 +1,286 @@
+//! The inbox: every thing to carry across, waiting or with its outcome. After the outcome a row is the
+//! item's line in the ledger.
+
+use sqlx::FromRow;
+
+use super::{
+    LaneKey, StoreError, Tx,
+    db::{execute, query, statements},
+    error::words,
+    lane::{NEVER, take_number},
+};
+use crate::{ids::GitterRoomId, outcome::Outcome};
+
+statements! {
+    INSERT = "INSERT INTO inbox (gitter_room_id, direction, purpose, number, source_key, source_id, operation, body,
+            source_time, state, outcome, reason, detail, created_at, settled_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        ON CONFLICT (direction, source_key) DO NOTHING";
+    HEAD = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at, next_attempt_at,
+            created_at
+        FROM inbox
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting'
+        ORDER BY number LIMIT 1";
+    HELD = "SELECT number FROM inbox
+        WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state = 'held'
+        ORDER BY source_time, source_id, number";
+    RELEASE = "UPDATE inbox SET number = $3, state = 'waiting'
+        WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND number = $2 AND state = 'held'";
+    HELD_SOURCES = "SELECT source_id FROM inbox
+        WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state = 'held'
+            AND operation = $2";
+    SETTLE = "UPDATE inbox SET state = 'settled', outcome = $5, reason = $6, detail = $7, settled_at = $8
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
+    POSTPONE = "UPDATE inbox SET next_attempt_at = $5, detail = $6
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
+    COUNT_TRY = "UPDATE inbox SET attempts = attempts + 1,
+            first_attempt_at = CASE WHEN first_attempt_at = 0 THEN $5 ELSE first_attempt_at END
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
+    SETTLE_ALL = "UPDATE inbox SET state = 'settled', outcome = $2, reason = $3, detail = $4, settled_at = $5
+        WHERE gitter_room_id = $1 AND state <> 'settled'";
+    IS_KNOWN = "SELECT number FROM inbox WHERE direction = $1 AND source_key = $2";
+}
+
+words! {
+    /// Where an item is on its way.
+    ItemState {
+        /// Kept back until what is older has been fetched.
+        Held = "held",
+        /// In its lane.
+        Waiting = "waiting",
+        /// It has its outcome.
+        Settled = "settled",
+    }
+}
+
+/// A thing to carry across, as it is accepted.
+#[derive(Debug, Clone)]
+pub struct NewItem {
+    /// The lane it goes into.
+    pub lane: LaneKey,
+    /// What makes a repeat a repeat; unique per direction.
+    pub source_key: String,
+    /// The event or Gitter message it came from.
+    pub source_id: String,
+    /// The event's type, or `create`, `update`, `patch`, `remove`.
+    pub operation: String,
+    /// Raw JSON.
+    pub body: String,
+    /// When it was made on its side.
+    pub source_time: i64,
+    /// Whether it is kept back until catch-up is done.
+    pub held: bool,
+    /// Its outcome, where there is nothing to do for it.
+    pub outcome: Option<Outcome>,
+}
+
+/// An item at the head of its lane.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Its lane.
+    pub lane: LaneKey,
+    /// Its place in the lane.
+    pub number: i64,
+    /// What makes a repeat a repeat.
+    pub source_key: String,
+    /// The event or Gitter message it came from.
+    pub source_id: String,
+    /// The event's type, or `create`, `update`, `patch`, `remove`.
+    pub operation: String,
+    /// Raw JSON.
+    pub body: String,
+    /// When it was made on its side.
+    pub source_time: i64,
+    /// How often something was sent for it.
+    pub attempts: i64,
+    /// When something was first sent for it; 0 for never.
+    pub first_attempt_at: i64,
+    /// Not before then.
+    pub next_attempt_at: i64,
+    /// When it was accepted.
+    pub created_at: i64,
+}
+
+#[derive(FromRow)]
+struct Row {
+    number: i64,
+    source_key: String,
+    source_id: String,
+    operation: String,
+    body: String,
+    source_time: i64,
+    attempts: i64,
+    first_attempt_at: i64,
+    next_attempt_at: i64,
+    created_at: i64,
+}
+
+/// The columns `outcome`, `reason` and `detail` of an outcome.
+fn outcome_columns(outcome: &Outcome) -> (&'static str, &'static str, &str) {
+    match outcome {
+        Outcome::Bridged => ("bridged", "", ""),
+        Outcome::Skipped(reason, detail) => ("skipped", reason.as_str(), detail),
+        Outcome::Failed(reason, detail) => ("failed", reason.as_str(), detail),
+    }
+}
+
+/// Accepts items, in order. Repeats are left out; gives the number of new ones.
+pub async fn enqueue(tx: &mut Tx, items: &[NewItem], now: i64) -> Result<usize, StoreError> {
+    let mut added = 0;
+    for item in items {
+        let (direction, purpose) = (item.lane.direction.as_str(), item.lane.purpose.as_str());
+        if query!(tx, fetch_optional, (i64,), IS_KNOWN, direction, &item.source_key)?.is_some() {
+            continue;
+        }
+        let state = match (&item.outcome, item.held) {
+            (Some(_), _) => ItemState::Settled,
+            (None, true) => ItemState::Held,
+            (None, false) => ItemState::Waiting,
+        };
+        let due = if state == ItemState::Waiting { now } else { NEVER };
+        let number = take_number(tx, &item.lane, due).await?;
+        let (outcome, reason, detail) = item.outcome.as_ref().map_or(("", "", ""), outcome_columns);
+        let settled_at = if state == ItemState::Settled { now } else { 0 };
+        let inserted = execute!(
+            tx,
+            INSERT,
+            &item.lane.room,
+            direction,
+            purpose,
+            number,
+            &item.source_key,
+            &item.source_id,
+            &item.operation,
+            &item.body,
+            item.source_time,
+            state.as_str(),
+            outcome,
+            reason,
+            detail,
+            now,
+            settled_at,
+        )?;
+        if inserted == 1 {
+            added += 1;
+        }
+    }
+    Ok(added)
+}
+
+/// The first item of a lane that waits.
+pub async fn head(tx: &mut Tx, lane: &LaneKey) -> Result<Option<Item>, StoreError> {
+    let row = query!(
+        tx,
+        fetch_optional,
+        Row,
+        HEAD,
+        &lane.room,
+        lane.direction.as_str(),
+        lane.purpose.as_str()
+    )?;
+    Ok(row.map(|row| Item {
+        lane: lane.clone(),
+        number: row.number,
+        source_key: row.source_key,
+        source_id: row.source_id,
+        operation: row.operation,
+        body: row.body,
+        source_time: row.source_time,
+        attempts: row.attempts,
+        first_attempt_at: row.first_attempt_at,
+        next_attempt_at: row.next_attempt_at,
+        created_at: row.created_at,
+    }))
+}
+
+/// Lets a portal's held items go, in the order in which they were made on Gitter.
+pub async fn release_held(tx: &mut Tx, room: &GitterRoomId, now: i64) -> Result<usize, StoreError> {
+    let lane = LaneKey::live(Some(room), super::Direction::ToMatrix);
+    let held = query!(tx, fetch_all, (i64,), HELD, room.as_str())?;
+    for (number,) in &held {
+        // A fresh place each: places are handed out in commit order, and these were taken in order of arrival.
+        let place = take_number(tx, &lane, now).await?;
+        execute!(tx, RELEASE, room.as_str(), number, place)?;
+    }
+    Ok(held.len())
+}
+
+/// The Gitter messages that a portal's held items of one operation are about.
+pub async fn held_sources(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    operation: &str,
+) -> Result<Vec<String>, StoreError> {
+    let rows = query!(tx, fetch_all, (String,), HELD_SOURCES, room.as_str(), operation)?;
+    Ok(rows.into_iter().map(|(source,)| source).collect())
+}
+
+/// Gives an item its outcome; `false` if it has one already.
+pub async fn settle_item(tx: &mut Tx, item: &Item, outcome: &Outcome, now: i64) -> Result<bool, StoreError> {
+    settle_item_at(tx, &item.lane, item.number, outcome, now).await
+}
+
+/// [`settle_item`] by lane and number.
+pub async fn settle_item_at(
+    tx: &mut Tx,
+    lane: &LaneKey,
+    number: i64,
+    outcome: &Outcome,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let (word, reason, detail) = outcome_columns(outcome);
+    let (direction, purpose) = (lane.direction.as_str(), lane.purpose.as_str());
+    Ok(execute!(
+        tx, SETTLE, &lane.room, direction, purpose, number, word, reason, detail, now
+    )? == 1)
+}
+
+/// Puts an item off; it stays at the head of its lane. The detail says why, for people.
+pub async fn postpone(tx: &mut Tx, item: &Item, until: i64, detail: &str) -> Result<(), StoreError> {
+    let (direction, purpose) = (item.lane.direction.as_str(), item.lane.purpose.as_str());
+    execute!(
+        tx,
+        POSTPONE,
+        &item.lane.room,
+        direction,
+        purpose,
+        item.number,
+        until,
+        detail
+    )?;
+    Ok(())
+}
+
+/// Counts that something is about to be sent for an item.
+pub async fn count_try(tx: &mut Tx, item: &Item, now: i64) -> Result<(), StoreError> {
+    let (direction, purpose) = (item.lane.direction.as_str(), item.lane.purpose.as_str());
+    execute!(
+        tx,
+        COUNT_TRY,
+        &item.lane.room,
+        direction,
+        purpose,
+        item.number,
+        now
+    )?;
+    Ok(())
+}
+
+/// Gives all items of a portal that have no outcome this one.
+pub async fn settle_waiting(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    outcome: &Outcome,
+    now: i64,
+) -> Result<u64, StoreError> {
+    let (word, reason, detail) = outcome_columns(outcome);
+    Ok(execute!(
+        tx,
+        SETTLE_ALL,
+        room.as_str(),
+        word,
+        reason,
+        detail,
+        now
+    )?)
+}

@@ -1,0 +1,116 @@
+//! Every statement on both databases, and the rules that only a database can show.
+
+use std::env;
+
+use sqlx::SqlSafeStr as _;
+
+use super::{
+    Db, StoreError, account, attempt, db::Tx, ghost, inbox, installation, lane, member, message, portal,
+};
+use crate::config::DatabaseUrl;
+
+fn all_statements() -> Vec<(&'static str, &'static str)> {
+    [
+        account::STATEMENTS,
+        attempt::STATEMENTS,
+        ghost::STATEMENTS,
+        inbox::STATEMENTS,
+        installation::STATEMENTS,
+        lane::STATEMENTS,
+        member::STATEMENTS,
+        message::STATEMENTS,
+        portal::STATEMENTS,
+    ]
+    .concat()
+}
+
+/// Both databases: SQLite in a scratch folder, and PostgreSQL where `DATABASE_URL` names one.
+async fn databases(folder: &tempfile::TempDir) -> Vec<Db> {
+    let mut databases = vec![
+        Db::open(&DatabaseUrl::Sqlite(folder.path().join("test.db")))
+            .await
+            .unwrap(),
+    ];
+    match env::var("DATABASE_URL") {
+        Ok(url) => databases.push(Db::open(&scratch_database(&url).await).await.unwrap()),
+        Err(_) => eprintln!("PostgreSQL skipped: DATABASE_URL is not set; `cargo xtask test` sets it"),
+    }
+    databases
+}
+
+/// Makes a database of its own inside the server of `DATABASE_URL`.
+async fn scratch_database(url: &str) -> DatabaseUrl {
+    let name = format!("store_{:016x}", rand::random::<u64>());
+    let admin = sqlx::PgPool::connect(url).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")).into_sql_str())
+        .execute(&admin)
+        .await
+        .unwrap();
+    let mut url = url::Url::parse(url).unwrap();
+    url.set_path(&name);
+    DatabaseUrl::Postgres(url.to_string().into())
+}
+
+#[tokio::test]
+async fn every_statement_is_valid_on_both_databases() {
+    let folder = tempfile::tempdir().unwrap();
+    for db in databases(&folder).await {
+        for (name, sql) in all_statements() {
+            let prepared = match &mut db.write().await.unwrap() {
+                Tx::Sqlite(tx) => sqlx::Executor::prepare(&mut **tx, sql.into_sql_str())
+                    .await
+                    .map(|_| ()),
+                Tx::Postgres(tx) => sqlx::Executor::prepare(&mut **tx, sql.into_sql_str())
+                    .await
+                    .map(|_| ()),
+            };
+            prepared.unwrap_or_else(|error| panic!("{name} on {db:?}: {error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_another_server_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for db in databases(&folder).await {
+        let mut tx = db.write().await.unwrap();
+        installation::claim_installation(&mut tx, "a.example".try_into().unwrap(), 1)
+            .await
+            .unwrap();
+        installation::claim_installation(&mut tx, "a.example".try_into().unwrap(), 2)
+            .await
+            .unwrap();
+        let refused = installation::claim_installation(&mut tx, "b.example".try_into().unwrap(), 3)
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, StoreError::OtherServer { .. }));
+        assert!(refused.to_string().contains("a.example") && refused.to_string().contains("database.url"));
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::Sqlite(folder.path().join("newer.db"));
+    let db = Db::open(&url).await.unwrap();
+    let mut tx = db.write().await.unwrap();
+    let Tx::Sqlite(inner) = &mut tx else {
+        panic!("not SQLite")
+    };
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'later', TRUE, X'00', 1)",
+    )
+    .execute(&mut **inner)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    db.close().await;
+    let refused = Db::open(&url).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Newer { version: 9999 }),
+        "{refused}"
+    );
+}
+
+mod flow;

@@ -1,0 +1,13 @@
+//! End-to-end tests: the bridge as operators run it, between a real Synapse and the sandbox.
+//!
+//! Each test has servers of its own. They wait for conditions and compare what is in the rooms of both
+//! sides; nothing here looks into the bridge.
+
+#[cfg(test)]
+mod crossing;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod volume;

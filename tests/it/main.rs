@@ -1,0 +1,14 @@
+//! Integration tests: the bridge over real sockets, against stateful fakes.
+
+#[cfg(test)]
+mod crossing;
+#[cfg(test)]
+mod gitter_failure;
+#[cfg(test)]
+mod homeserver;
+#[cfg(test)]
+mod homeserver_failure;
+#[cfg(test)]
+mod matrix_client;
+#[cfg(test)]
+mod world;

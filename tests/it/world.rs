@@ -1,0 +1,287 @@
+//! The world of a test: a homeserver, a Gitter server, the real program between them, and linked rooms.
+//!
+//! Both servers are fakes in this process; the bridge is the built binary, so it can be killed like one. What a
+//! test says on one side is what has to be on the other: [`World::crossed`] compares the rooms, and
+//! [`World::finish`] does so once more after everything is settled.
+
+pub(crate) mod admin;
+pub(crate) mod bridge;
+pub(crate) mod database;
+pub(crate) mod faults;
+mod rooms;
+
+use std::{fmt::Write as _, thread, time::Duration};
+
+use gitter_matrix_bridge::registration::Registration;
+use gitter_sandbox::{Control, Sandbox};
+use ruma::OwnedUserId;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::Url;
+use xtask::{ports, wait};
+
+pub(crate) use self::rooms::Room;
+use self::{
+    admin::Admin,
+    bridge::Bridge,
+    database::{Database, TestDatabase},
+};
+use crate::homeserver::{FakeHomeserver, Settings};
+
+/// How long anything may take. The longest that anything does: a budget of Gitter's, which is a minute.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What differs between the worlds of tests.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Whether the homeserver knows devices of application services.
+    pub(crate) devices: bool,
+    /// Whether the bridge's token may use virtual users.
+    pub(crate) virtual_users: bool,
+    /// Requests a minute that Gitter allows; 0 for any number.
+    pub(crate) rate_limit: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            devices: true,
+            virtual_users: true,
+            rate_limit: 0,
+        }
+    }
+}
+
+/// Everything that runs for one test.
+pub(crate) struct World {
+    pub(crate) homeserver: FakeHomeserver,
+    pub(crate) gitter: Control,
+    pub(crate) bridge: Bridge,
+    pub(crate) database: TestDatabase,
+    pub(crate) registration: Registration,
+    /// A Matrix user, who makes the Matrix rooms.
+    pub(crate) ana: OwnedUserId,
+    sandbox: Sandbox,
+    gitter_token: String,
+    rooms: Vec<Room>,
+    /// `None` once the test is over and nothing of it is worth keeping.
+    folder: Option<TempDir>,
+}
+
+impl World {
+    /// Starts everything; no room is linked yet.
+    pub(crate) async fn start(database: Database) -> Self {
+        Self::with(database, Options::default()).await
+    }
+
+    /// Starts everything, with options.
+    pub(crate) async fn with(database: Database, options: Options) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("gitter-bridge-it-")
+            .tempdir()
+            .unwrap();
+        let database = TestDatabase::make(database, folder.path()).await;
+        let sandbox = Sandbox::start(gitter_sandbox::Settings {
+            rate_limit: options.rate_limit,
+            ..gitter_sandbox::Settings::default()
+        })
+        .await
+        .unwrap();
+        let gitter = sandbox.control();
+        let gitter_token = if options.virtual_users {
+            sandbox.token().to_owned()
+        } else {
+            unapproved_token(&gitter)
+        };
+
+        let homeserver = FakeHomeserver::start(Settings {
+            devices: options.devices,
+            ..Settings::default()
+        })
+        .await;
+        let config = config(&sandbox, homeserver.url(), &database, &gitter_token);
+        let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
+        let registration = Registration {
+            as_token: homeserver.settings().as_token.clone().into(),
+            hs_token: homeserver.settings().hs_token.clone().into(),
+            ..Registration::new(&bridge.config())
+        };
+        registration
+            .write(&bridge.config().appservice.registration)
+            .unwrap();
+        homeserver.set_appservice(bridge.appservice());
+        bridge.start().await;
+        let ana = homeserver.make_user("ana", "Ana");
+        Self {
+            homeserver,
+            gitter,
+            bridge,
+            database,
+            registration,
+            ana,
+            sandbox,
+            gitter_token,
+            rooms: Vec::new(),
+            folder: Some(folder),
+        }
+    }
+
+    /// Starts a second bridge on the same database, with the same registration.
+    pub(crate) async fn start_replica(&self) -> Bridge {
+        let folder = self.folder.as_ref().unwrap().path().join("replica");
+        let config = config(
+            &self.sandbox,
+            self.homeserver.url(),
+            &self.database,
+            &self.gitter_token,
+        );
+        let mut replica = Bridge::prepare(&folder, &config);
+        self.registration
+            .write(&replica.config().appservice.registration)
+            .unwrap();
+        replica.start().await;
+        replica
+    }
+
+    /// The bridge's admin API.
+    pub(crate) fn admin(&self) -> &Admin {
+        self.bridge.admin()
+    }
+
+    /// The token that the bridge has on Gitter.
+    pub(crate) fn gitter_token(&self) -> &str {
+        &self.gitter_token
+    }
+
+    /// Where Gitter's REST API is.
+    pub(crate) fn gitter_api(&self) -> String {
+        self.sandbox.api_url()
+    }
+
+    /// Waits until everything said on either side is on the other, once and in order, and nothing is left
+    /// to do.
+    pub(crate) async fn crossed(&self) {
+        until("everything to cross", async || {
+            let differences = self.differences();
+            if differences.is_empty() {
+                return Ok(Some(()));
+            }
+            anyhow::bail!("{differences}")
+        })
+        .await;
+        self.drained().await;
+        assert_eq!(self.differences(), "", "differs after everything was settled");
+    }
+
+    /// Waits until the bridge has been told everything and no item waits.
+    pub(crate) async fn drained(&self) {
+        self.homeserver.wait_until_pushed().await;
+        until("the bridge to have nothing left to do", async || {
+            let portals = self.admin().portals().await?;
+            if portals.iter().all(|portal| portal["waiting"] == 0) {
+                return Ok(Some(()));
+            }
+            anyhow::bail!("{portals:?}")
+        })
+        .await;
+    }
+
+    /// Ends a test in which nothing failed.
+    pub(crate) async fn finish(self) {
+        self.finish_with_failed(0).await;
+    }
+
+    /// Ends a test: everything has crossed, nothing waits, so many items have failed, every fault happened, and
+    /// what was said last is the last on either side.
+    pub(crate) async fn finish_with_failed(self, failed: i64) {
+        self.crossed().await;
+        for room in &self.rooms {
+            // First to Gitter and then, behind its echo, back: what comes behind anything before would be seen.
+            self.ana_says(room, "over");
+            self.arrives_on_gitter(room, "over").await;
+            self.wren_says(room, "and out");
+        }
+        self.crossed().await;
+        let portals = self.admin().portals().await.unwrap();
+        let found: i64 = portals
+            .iter()
+            .filter_map(|portal| portal["failed"].as_i64())
+            .sum();
+        assert_eq!(found, failed, "failed items: {portals:?}");
+        self.close().await;
+    }
+
+    /// Ends a test without looking at anything more.
+    pub(crate) async fn close(mut self) {
+        assert_eq!(self.homeserver.faults_left(), 0, "faults that never happened");
+        self.bridge.stop().await;
+        self.folder = None;
+        self.database.remove().await;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(folder) = self.folder.take()
+            && thread::panicking()
+        {
+            let folder = folder.keep();
+            eprintln!(
+                "{}\nIts files are kept in {}",
+                self.bridge.end_of_log(),
+                folder.display()
+            );
+        }
+    }
+}
+
+/// Asks until there is a value, for as long as anything may take; `what` says what for.
+pub(crate) async fn until<T>(what: &str, probe: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> T {
+    match wait::until(what, LIMIT, probe).await {
+        Ok(value) => value,
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
+fn config(sandbox: &Sandbox, homeserver: &Url, database: &TestDatabase, gitter_token: &str) -> Value {
+    json!({
+        "homeserver": { "url": homeserver, "server_name": "localhost" },
+        "appservice": { "listen": format!("127.0.0.1:{}", ports::free().unwrap()) },
+        "gitter": {
+            "api_url": sandbox.api_url(),
+            "realtime_url": sandbox.realtime_url(),
+            "web_url": sandbox.web_url(),
+            "token": gitter_token,
+        },
+        "database": { "url": database.url() },
+        "admin": { "listen": format!("127.0.0.1:{}", ports::free().unwrap()) },
+        "logging": { "level": "info,gitter_matrix_bridge=debug" },
+    })
+}
+
+/// A token of the bridge's account whose client may not use virtual users.
+fn unapproved_token(gitter: &Control) -> String {
+    let users = gitter.state().users;
+    let tokens = users.into_iter().flat_map(|user| user.tokens);
+    let mut personal = tokens.filter(|token| token.client == "personal");
+    personal.next().unwrap().token
+}
+
+/// Two lists of lines side by side, for people who look for the first difference.
+fn compared(sent: &[String], arrived: &[String]) -> String {
+    let mut text = String::new();
+    let same = sent
+        .iter()
+        .zip(arrived)
+        .take_while(|(one, other)| one == other)
+        .count();
+    for (name, lines) in [("sent", sent), ("arrived", arrived)] {
+        let shown: Vec<&String> = lines.iter().skip(same).take(8).collect();
+        let _ = writeln!(
+            text,
+            "  {name} {}, after the first {same}: {shown:?}",
+            lines.len()
+        );
+    }
+    text
+}

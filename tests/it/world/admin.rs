@@ -1,0 +1,104 @@
+//! The bridge's admin API, as operators call it.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use gitter_matrix_bridge::config;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::Room;
+use crate::homeserver::install_crypto;
+
+/// A status, and the body; null where there is none.
+pub(crate) type Answer = (u16, Value);
+
+/// The admin API of one bridge.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    http: Client,
+    base: String,
+    token_file: PathBuf,
+}
+
+impl Admin {
+    /// The API that a configuration says.
+    pub(crate) fn of(admin: &config::Admin) -> Self {
+        install_crypto();
+        Self {
+            http: Client::new(),
+            base: format!("http://{}", admin.listen),
+            token_file: admin.token_file.clone(),
+        }
+    }
+
+    /// Whether the bridge says that it is ready.
+    pub(crate) async fn is_ready(&self) -> anyhow::Result<bool> {
+        let answer = self.http.get(format!("{}/ready", self.base)).send().await?;
+        Ok(answer.status() == 200)
+    }
+
+    /// A request to a path below the provisioning API, without a token.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}/_matrix/provision/v1/{path}", self.base);
+        self.http.request(method, url)
+    }
+
+    /// A request with the token.
+    pub(crate) fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
+        let token = std::fs::read_to_string(&self.token_file).unwrap_or_default();
+        self.request(method, path).bearer_auth(token.trim())
+    }
+
+    /// Asks to link two rooms.
+    pub(crate) async fn link(&self, room: &Room) -> Answer {
+        let body = json!({ "gitter_uri": room.uri, "matrix_room": room.matrix });
+        self.post_room(&body).await
+    }
+
+    /// Asks for a link with a body of the test's own.
+    pub(crate) async fn post_room(&self, body: &Value) -> Answer {
+        answer(self.authorized(Method::POST, "rooms").json(body))
+            .await
+            .unwrap()
+    }
+
+    /// Unlinks a room, by either side's id.
+    pub(crate) async fn unlink(&self, room: &str) -> Answer {
+        let path = format!("rooms/{}", escaped(room));
+        answer(self.authorized(Method::DELETE, &path)).await.unwrap()
+    }
+
+    /// A linked room, by either side's id.
+    pub(crate) async fn portal(&self, room: &str) -> Answer {
+        let path = format!("rooms/{}", escaped(room));
+        answer(self.authorized(Method::GET, &path)).await.unwrap()
+    }
+
+    /// All linked rooms.
+    pub(crate) async fn portals(&self) -> anyhow::Result<Vec<Value>> {
+        let (status, mut body) = answer(self.authorized(Method::GET, "rooms")).await?;
+        anyhow::ensure!(status == 200, "{status} {body}");
+        match body["rooms"].take() {
+            Value::Array(portals) => Ok(portals),
+            other => anyhow::bail!("rooms are {other}"),
+        }
+    }
+}
+
+/// Sends a request and reads its answer.
+pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    let text = response.text().await?;
+    if text.is_empty() {
+        return Ok((status, Value::Null));
+    }
+    let body = serde_json::from_str(&text).with_context(|| format!("{status} with {text}"))?;
+    Ok((status, body))
+}
+
+/// A room's id as a part of a path.
+fn escaped(room: &str) -> String {
+    room.replace('!', "%21").replace(':', "%3A")
+}

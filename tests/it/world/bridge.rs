@@ -1,0 +1,123 @@
+//! The bridge as operators run it: a folder with its configuration, and a process that can be killed.
+
+use std::path::{Path, PathBuf};
+
+use gitter_matrix_bridge::config::Config;
+use serde_json::Value;
+use url::Url;
+use xtask::process::{self, Process};
+
+use super::{admin::Admin, until};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_gitter-matrix-bridge");
+
+/// How many lines of the log are shown when a test fails.
+const SHOWN_LINES: usize = 60;
+
+/// A bridge; it ends when this is dropped.
+pub(crate) struct Bridge {
+    folder: PathBuf,
+    appservice: Url,
+    admin: Admin,
+    process: Option<Process>,
+}
+
+/// How a program ended that was not meant to run on.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) complaint: String,
+}
+
+impl Bridge {
+    /// Writes the configuration; the registration has to be written before it is started.
+    pub(crate) fn prepare(folder: &Path, config: &Value) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        // JSON is YAML, too.
+        std::fs::write(folder.join("config.yaml"), config.to_string()).unwrap();
+        let config = Config::load(&folder.join("config.yaml")).unwrap();
+        Self {
+            folder: folder.to_owned(),
+            appservice: config.appservice.url_for_homeserver().parse().unwrap(),
+            admin: Admin::of(&config.admin),
+            process: None,
+        }
+    }
+
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.folder.join("config.yaml")
+    }
+
+    /// The configuration, as the bridge reads it.
+    pub(crate) fn config(&self) -> Config {
+        Config::load(&self.config_file()).unwrap()
+    }
+
+    /// Where the homeserver reaches it.
+    pub(crate) fn appservice(&self) -> &Url {
+        &self.appservice
+    }
+
+    pub(crate) fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn start(&mut self) {
+        self.launch();
+        until("the bridge to be ready", async || {
+            if let Err(error) = self.process.as_mut().unwrap().check() {
+                panic!("{error:#}");
+            }
+            self.admin.is_ready().await.map(|ready| ready.then_some(()))
+        })
+        .await;
+    }
+
+    /// Starts it and does not wait.
+    pub(crate) fn launch(&mut self) {
+        let mut command = process::command(PROGRAM);
+        command.arg("-c").arg(self.config_file()).arg("serve");
+        let process = Process::start("The bridge", &mut command, &self.log()).unwrap();
+        self.process = Some(process);
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) async fn kill(&mut self) {
+        self.process.take().unwrap().kill().await.unwrap();
+    }
+
+    /// Stops it as a service manager would; nothing if it does not run.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.stop().await.unwrap();
+        }
+    }
+
+    /// Runs `serve` with a configuration that it has to refuse.
+    pub(crate) async fn serve_in_vain(config_file: &Path) -> Ended {
+        let mut command = process::command(PROGRAM);
+        command.arg("-c").arg(config_file).arg("serve").kill_on_drop(true);
+        let output = command.output().await.unwrap();
+        Ended {
+            code: output.status.code(),
+            complaint: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("bridge.log")
+    }
+
+    /// All that it logged, in all its lives.
+    pub(crate) fn whole_log(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// What it logged last.
+    pub(crate) fn end_of_log(&self) -> String {
+        let log = self.whole_log();
+        let skipped = log.lines().count().saturating_sub(SHOWN_LINES);
+        let lines: Vec<&str> = log.lines().skip(skipped).collect();
+        format!("The bridge logged last:\n{}", lines.join("\n"))
+    }
+}

@@ -1,0 +1,187 @@
+//! The bridge itself, run as an operator runs it: a config file, a registration made by its own command,
+//! and `serve`.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use reqwest::Client;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    http, packages, ports,
+    process::{self, Process},
+    sandbox::Addresses,
+    synapse::SERVER_NAME,
+    wait::until,
+};
+
+/// The bot of a registration with default names, on [`SERVER_NAME`].
+pub const BOT: &str = "@gitterbot:localhost";
+
+/// How long it may take to start.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// The bridge and its data. Dropping it ends it; its folder is the caller's.
+#[derive(Debug)]
+pub struct Bridge {
+    http: Client,
+    binary: PathBuf,
+    folder: PathBuf,
+    admin: Url,
+    process: Option<Process>,
+}
+
+impl Bridge {
+    /// Writes the configuration and has the bridge write its registration.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the bridge refuses the configuration.
+    pub async fn prepare(binary: &Path, folder: &Path, homeserver: &Url, gitter: &Addresses) -> Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        let admin = format!("127.0.0.1:{}", ports::free()?);
+        let config = config(
+            homeserver,
+            gitter,
+            &format!("127.0.0.1:{}", ports::free()?),
+            &admin,
+        );
+        let bridge = Self {
+            http: http::client()?,
+            binary: binary.to_owned(),
+            folder: folder.to_owned(),
+            admin: format!("http://{admin}/").parse()?,
+            process: None,
+        };
+        save(&bridge.config(), &config)?;
+        save(&folder.join("gitter.token"), gitter.token.expose_secret())?;
+        bridge.command(&["registration"]).await?;
+        Ok(bridge)
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config.yaml")
+    }
+
+    /// Its registration file, which the homeserver needs.
+    pub fn registration(&self) -> PathBuf {
+        self.folder.join("registration.yaml")
+    }
+
+    /// Where it logs.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("bridge.log")
+    }
+
+    /// The address of its admin listener.
+    pub const fn admin(&self) -> &Url {
+        &self.admin
+    }
+
+    /// Starts `serve` and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends or does not become ready; with the end of its log.
+    pub async fn start(&mut self) -> Result<()> {
+        let mut command = process::command(&self.binary);
+        command.arg("-c").arg(self.config()).arg("serve");
+        let log = self.log();
+        let ready = self.admin.join("ready")?;
+        let process = self
+            .process
+            .insert(Process::start("The bridge", &mut command, &log)?);
+        let started = until("the bridge to be ready", START_LIMIT, async || {
+            if process.check().is_err() {
+                return Ok(Some(false));
+            }
+            let answer = self.http.get(ready.clone()).send().await?;
+            answer.error_for_status()?;
+            Ok(Some(true))
+        })
+        .await;
+        match started {
+            Ok(true) => Ok(()),
+            Ok(false) => process.check(),
+            Err(error) => Err(error.context(process.failure("did not become ready"))),
+        }
+    }
+
+    /// Stops it as `systemctl stop` would.
+    ///
+    /// # Errors
+    /// When the process cannot be waited for.
+    pub async fn stop(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(process) => process.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends it as a power cut would.
+    ///
+    /// # Errors
+    /// When the process cannot be waited for.
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(process) => process.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Links a Gitter room and a Matrix room.
+    ///
+    /// # Errors
+    /// When the bridge refuses, with what it said.
+    pub async fn link(&self, gitter_uri: &str, matrix_room: &str) -> Result<()> {
+        self.command(&["room", "link", gitter_uri, matrix_room])
+            .await
+            .map(drop)
+    }
+
+    /// What `room list --json` prints.
+    ///
+    /// # Errors
+    /// When the bridge cannot be reached, or prints something else.
+    pub async fn rooms(&self) -> Result<Value> {
+        let printed = self.command(&["room", "list", "--json"]).await?;
+        serde_json::from_str(&printed).with_context(|| format!("room list printed no JSON: {printed}"))
+    }
+
+    /// Runs one of its commands and gives what it printed on stdout.
+    ///
+    /// # Errors
+    /// When it fails, with what it printed.
+    pub async fn command(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = process::command(&self.binary);
+        command.arg("-c").arg(self.config()).args(arguments);
+        packages::output(&mut command).await
+    }
+}
+
+fn config(homeserver: &Url, gitter: &Addresses, listen: &str, admin: &str) -> String {
+    let Addresses {
+        api_url,
+        realtime_url,
+        web_url,
+        ..
+    } = gitter;
+    format!(
+        "homeserver: {{ url: \"{homeserver}\", server_name: {SERVER_NAME} }}\n\
+         appservice: {{ listen: \"{listen}\" }}\n\
+         gitter:\n  \
+           api_url: {api_url}\n  \
+           realtime_url: {realtime_url}\n  \
+           web_url: {web_url}\n  \
+           token_file: gitter.token\n\
+         admin: {{ listen: \"{admin}\" }}\n"
+    )
+}
+
+fn save(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
