@@ -5,8 +5,13 @@
 //! purpose: `@name`, `#7`, `:shortcode:` and bare addresses, which people expect to work.
 
 mod block;
+mod link;
 
+pub(super) use self::link::link;
+use self::link::push_entity;
 use super::body::{Body, MarkKind, Piece};
+
+const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
 /// Writes a body after `lead`, which is Markdown already (empty, the start of a line, or a whole paragraph).
 pub(super) fn markdown(body: &Body, lead: &str) -> String {
@@ -31,45 +36,19 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
                 previous = None;
             }
             Piece::Marked(text, kind) => {
+                if matches!(
+                    (previous, kind),
+                    (Some(MarkKind::Mention(_)), MarkKind::Link { .. })
+                ) {
+                    // Gitter would read the bracket of the link as part of the name.
+                    writer.out.push(ZERO_WIDTH_SPACE);
+                }
                 writer.marked(text, kind);
                 previous = Some(kind);
             }
         }
     }
     writer.out
-}
-
-/// Writes a Markdown link; the label shows exactly, and no mention or other link comes to be inside it.
-pub(super) fn link(label: &str, href: &str) -> String {
-    let mut written = String::from("[");
-    for character in label.chars() {
-        match character {
-            '[' | ']' | '*' | '<' | '&' | '@' | '$' | '`' => push_entity(&mut written, character),
-            '\\' | '_' | '~' | '#' => {
-                written.push('\\');
-                written.push(character);
-            }
-            _ if character.is_whitespace() || character.is_control() => written.push(' '),
-            _ => written.push(character),
-        }
-    }
-    written.push_str("](");
-    for character in href.chars() {
-        match character {
-            '(' => written.push_str("%28"),
-            ')' => written.push_str("%29"),
-            '*' => written.push_str("%2A"),
-            '<' => written.push_str("%3C"),
-            '>' => written.push_str("%3E"),
-            '"' => written.push_str("%22"),
-            '\'' => written.push_str("%27"),
-            '\\' => written.push_str("%5C"),
-            _ if character.is_whitespace() => written.push_str("%20"),
-            _ => written.push(character),
-        }
-    }
-    written.push(')');
-    written
 }
 
 /// Whether a name is one that Gitter reads whole after `@` (gitter-api 5.6, without its brackets).
@@ -98,10 +77,8 @@ pub(super) fn is_entity(after: &str) -> bool {
 /// `snake_case` stays as it is.
 fn has_loose_underscore(body: &Body, lead: &str) -> bool {
     let is_loose = |text: &str| {
-        let mut characters = text.chars().peekable();
-        std::iter::from_fn(|| characters.next().map(|it| (it, characters.peek().copied()))).any(
-            |(character, next)| character == '_' && !next.is_some_and(|next| next.is_ascii_alphanumeric()),
-        )
+        let mut after = text.split('_').skip(1);
+        after.any(|after| !after.starts_with(|next: char| next.is_ascii_alphanumeric()))
     };
     is_loose(body.text())
         || is_loose(lead)
@@ -109,27 +86,6 @@ fn has_loose_underscore(body: &Body, lead: &str) -> bool {
             MarkKind::Mention(text) | MarkKind::Link { href: text, .. } => is_loose(text),
             MarkKind::Address => false,
         })
-}
-
-fn push_entity(out: &mut String, character: char) {
-    out.push_str(match character {
-        '[' => "&lsqb;",
-        ']' => "&rsqb;",
-        '*' => "&ast;",
-        '<' => "&lt;",
-        '&' => "&amp;",
-        '@' => "&commat;",
-        '$' => "&dollar;",
-        '=' => "&equals;",
-        ':' => "&colon;",
-        '/' => "&sol;",
-        '?' => "&quest;",
-        '%' => "&percnt;",
-        '^' => "&Hat;",
-        '\'' => "&apos;",
-        '`' => "&grave;",
-        other => return out.push(other),
-    });
 }
 
 struct Writer {
@@ -212,6 +168,10 @@ impl Writer {
             }
             MarkKind::Link { label, href } => {
                 self.shield_last(|last| last == '!' || last == '@');
+                // Gitter would read the bracket as part of a name just before it.
+                if self.out.trim_end_matches(is_mention_character).ends_with('@') {
+                    self.out.push(ZERO_WIDTH_SPACE);
+                }
                 self.out.push_str(&link(label, href));
             }
         }
