@@ -17,7 +17,6 @@ use crate::{
     process::{self, Process},
     sandbox::Addresses,
     synapse::SERVER_NAME,
-    wait::until,
 };
 
 /// The bot of a registration with default names, on [`SERVER_NAME`].
@@ -90,25 +89,15 @@ impl Bridge {
     pub async fn start(&mut self) -> Result<()> {
         let mut command = process::command(&self.binary);
         command.arg("-c").arg(self.config()).arg("serve");
-        let log = self.log();
+        let process = Process::start("The bridge", &mut command, &self.log())?;
         let ready = self.admin.join("ready")?;
-        let process = self
-            .process
-            .insert(Process::start("The bridge", &mut command, &log)?);
-        let started = until("the bridge to be ready", START_LIMIT, async || {
-            if process.check().is_err() {
-                return Ok(Some(false));
-            }
-            let answer = self.http.get(ready.clone()).send().await?;
-            answer.error_for_status()?;
-            Ok(Some(true))
-        })
-        .await;
-        match started {
-            Ok(true) => Ok(()),
-            Ok(false) => process.check(),
-            Err(error) => Err(error.context(process.failure("did not become ready"))),
-        }
+        self.process
+            .insert(process)
+            .ready(START_LIMIT, async || {
+                let answer = self.http.get(ready.clone()).send().await?;
+                Ok(answer.status().is_success())
+            })
+            .await
     }
 
     /// Stops it as `systemctl stop` would.

@@ -73,11 +73,6 @@ impl MatrixUser {
         })
     }
 
-    /// The full id, such as `@ana:localhost`.
-    pub fn user_id(&self) -> &str {
-        &self.user_id
-    }
-
     /// Sets the name that others see.
     ///
     /// # Errors
@@ -108,17 +103,6 @@ impl MatrixUser {
         });
         let answer = self.call(Method::POST, &["createRoom"], Some(body)).await?;
         Ok(text_at(&answer, "/room_id")?.to_owned())
-    }
-
-    /// Invites somebody.
-    ///
-    /// # Errors
-    /// When the homeserver refuses.
-    pub async fn invite(&self, room: &str, user_id: &str) -> Result<()> {
-        let body = json!({ "user_id": user_id });
-        self.call(Method::POST, &["rooms", room, "invite"], Some(body))
-            .await
-            .map(drop)
     }
 
     /// Joins a room.
@@ -180,7 +164,7 @@ impl MatrixUser {
     ///
     /// # Errors
     /// When the homeserver refuses, or answers something else.
-    pub async fn timeline(&self, room: &str) -> Result<Vec<Event>> {
+    async fn timeline(&self, room: &str) -> Result<Vec<Event>> {
         let mut events = Vec::new();
         let mut from = None;
         loop {

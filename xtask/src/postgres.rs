@@ -13,11 +13,13 @@ use crate::{
     packages, ports,
     process::{self, Process, Signal},
     progress::step,
-    wait::until,
 };
 
 /// The variable that names a database server for tests; where it is set, none is started.
 pub const VARIABLE: &str = "DATABASE_URL";
+
+/// How long it may take to start.
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// What makes tests quick without making them untrue: what is committed is still written when the answer
 /// comes (`synchronous_commit` and `fsync` stay on).
@@ -98,7 +100,14 @@ impl Postgres {
         }
         let log = folder.path().join("postgres.log");
         let mut process = Process::start("PostgreSQL", &mut command, &log)?;
-        wait_ready(&mut process, &data).await?;
+        let pid_file = data.join("postmaster.pid");
+        process
+            .ready(START_LIMIT, async || {
+                // The last line says so; `pg_ctl` waits for it too.
+                let state = std::fs::read_to_string(&pid_file)?;
+                Ok(state.lines().last().map(str::trim) == Some("ready"))
+            })
+            .await?;
         Ok(Self {
             url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
             server: Some(Server {
@@ -119,21 +128,6 @@ fn find_programs() -> Option<PathBuf> {
         .filter_map(|version| Some(version.ok()?.path().join("bin")))
         .filter(|folder| folder.join("initdb").is_file())
         .max()
-}
-
-/// Waits as `pg_ctl` does: for the last line of the server's pid file.
-async fn wait_ready(process: &mut Process, data: &Path) -> Result<()> {
-    let pid_file = data.join("postmaster.pid");
-    let ready = until("PostgreSQL to be ready", Duration::from_mins(1), async || {
-        if process.check().is_err() {
-            return Ok(Some(()));
-        }
-        let state = std::fs::read_to_string(&pid_file)?;
-        Ok((state.lines().nth(7).map(str::trim) == Some("ready")).then_some(()))
-    })
-    .await;
-    process.check()?;
-    ready.with_context(|| process.failure("did not become ready"))
 }
 
 /// Who runs the server: PostgreSQL refuses to be root.

@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::packages;
+use crate::{packages, wait::until};
 
 /// How long a process may take to end by itself once asked.
 const GRACE: Duration = Duration::from_secs(15);
@@ -173,6 +173,25 @@ impl Process {
         })
     }
 
+    /// Waits until `probe` finds the program ready. An error of the probe means that it is not yet.
+    ///
+    /// # Errors
+    /// When the program ends or `limit` is over; with the end of its log.
+    pub async fn ready(
+        &mut self,
+        limit: Duration,
+        mut probe: impl AsyncFnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let what = format!("{} to be ready", self.name);
+        let ready = until(&what, limit, async || {
+            let ended = self.check().is_err();
+            Ok((ended || probe().await?).then_some(()))
+        })
+        .await;
+        self.check()?;
+        ready.with_context(|| self.failure("did not become ready"))
+    }
+
     /// Fails if the program has ended.
     ///
     /// # Errors
@@ -237,7 +256,6 @@ fn open_log(log: &Path) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wait::until;
 
     /// Starts a shell that starts another process, and gives that one's id.
     async fn start_family(log: &Path) -> (Process, String) {

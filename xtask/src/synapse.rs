@@ -19,7 +19,6 @@ use crate::{
     matrix::MatrixUser,
     ports,
     process::{self, Process},
-    wait::until,
 };
 
 /// The name that all users and rooms of such a homeserver have.
@@ -96,25 +95,15 @@ impl Synapse {
             .args(["-m", "synapse.app.homeserver", "--config-path"])
             .arg(config::path(&self.folder))
             .current_dir(&self.folder);
-        let process = self.process.insert(Process::start(
-            "Synapse",
-            &mut command,
-            &self.folder.join("synapse.log"),
-        )?);
+        let process = Process::start("Synapse", &mut command, &self.log())?;
         let versions = self.url.join("_matrix/client/versions")?;
-        let ready = until("Synapse to answer", START_LIMIT, async || {
-            if process.check().is_err() {
-                return Ok(Some(false));
-            }
-            http::json(self.http.get(versions.clone())).await?;
-            Ok(Some(true))
-        })
-        .await;
-        match ready {
-            Ok(true) => Ok(()),
-            Ok(false) => process.check(),
-            Err(error) => Err(error.context(process.failure("did not become ready"))),
-        }
+        self.process
+            .insert(process)
+            .ready(START_LIMIT, async || {
+                http::json(self.http.get(versions.clone())).await?;
+                Ok(true)
+            })
+            .await
     }
 
     /// Registers a person, with the name that others see.

@@ -51,3 +51,22 @@ impl Figures {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_keeps_its_form() {
+        let figures = Figures::measure(&[], &[], true, Duration::from_millis(1520));
+        assert_eq!(
+            serde_json::to_string(&figures).unwrap(),
+            r#"{"ok":true,"to_gitter":0,"to_matrix":0,"lost":0,"duplicated":0,"reordered":0,"seconds":1.5}"#
+        );
+    }
+
+    #[test]
+    fn a_talk_that_broke_off_is_not_ok() {
+        assert!(!Figures::measure(&[], &[], false, Duration::ZERO).ok);
+    }
+}
