@@ -12,7 +12,7 @@ use std::{
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry,
-    filter::{FilterExt as _, ParseError, filter_fn},
+    filter::{ParseError, filter_fn},
     fmt,
     layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
@@ -63,8 +63,12 @@ pub fn start(logging: &Logging) -> Result<(), LoggingError> {
         }
         None => layer(logging.format, io::stderr().is_terminal(), io::stderr),
     };
+    // The filters stand beside the layer, not in it: one in a layer is confused by libraries that only ask
+    // whether a line would be logged, as sqlx does, and then drops the thread's next line.
     tracing_subscriber::registry()
-        .with(layer.with_filter(filter.and(filter_fn(tells_no_secret))))
+        .with(layer)
+        .with(filter)
+        .with(filter_fn(tells_no_secret))
         .try_init()?;
     Ok(())
 }

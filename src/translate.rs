@@ -104,3 +104,6 @@ pub enum MatrixAction {
         fallback: Option<Value>,
     },
 }
+
+#[cfg(test)]
+mod tests;

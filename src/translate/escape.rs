@@ -8,9 +8,6 @@ mod block;
 
 use super::body::{Body, MarkKind, Piece};
 
-/// How many characters of an address without scheme are looked at.
-const MAX_LOOK_AHEAD: usize = 256;
-
 /// Writes a body after `lead`, which is Markdown already (empty, the start of a line, or a whole paragraph).
 pub(super) fn markdown(body: &Body, lead: &str) -> String {
     let mut writer = Writer {
@@ -200,7 +197,7 @@ impl Writer {
                 // `@/all` would notify everyone.
                 '@' if after.starts_with('/') => self.entity('@'),
                 ':' if after.starts_with("//") && self.ends_with_scheme() => self.entity(':'),
-                '.' if self.ends_with_www() && has_special(after) => self.backslash('.'),
+                '.' if self.ends_with_www() || is_last_label(after) => self.backslash('.'),
                 _ => self.raw(character),
             }
         }
@@ -256,18 +253,17 @@ impl Writer {
     }
 
     fn ends_with_www(&self) -> bool {
-        let before = self.out.strip_suffix("www");
-        before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+        let before = self.out.trim_end_matches(|digit: char| digit.is_ascii_digit());
+        let last = before.len().checked_sub(3).and_then(|start| before.get(start..));
+        last.is_some_and(|last| last.eq_ignore_ascii_case("www"))
     }
 }
 
-/// Whether an address without scheme holds anything that would be escaped.
-fn has_special(address: &str) -> bool {
-    address
-        .chars()
-        .take(MAX_LOOK_AHEAD)
-        .take_while(|it| !it.is_ascii_whitespace())
-        .any(|it| r"\*_~`[]<>&$@".contains(it))
+/// Whether what follows a dot makes an address of what is before it to Gitter, which can take exponential
+/// time over such an address; those that it handles well are marked (see `typed`).
+fn is_last_label(after: &str) -> bool {
+    let rest = after.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+    (2..=4).contains(&(after.len() - rest.len())) && rest.starts_with('/')
 }
 
 #[cfg(test)]

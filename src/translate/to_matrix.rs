@@ -37,8 +37,10 @@ pub fn translate(operation: &Operation, context: &Context) -> Translation<Matrix
 }
 
 fn actions(operation: &Operation, context: &Context) -> Result<Vec<MatrixAction>, Skip> {
-    let message = Message::deserialize(&operation.model)
-        .map_err(|_| (Reason::BadEvent, "the message is not an object with an id"))?;
+    let fields = operation.model.as_object();
+    let message = fields
+        .and_then(|fields| Message::deserialize(fields).ok())
+        .ok_or((Reason::BadEvent, "the message is not an object with an id"))?;
     let crossed = context.crossed_message(&message.id);
     match (operation.operation.as_str(), crossed) {
         ("create", None) => create(&message, context),

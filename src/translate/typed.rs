@@ -25,51 +25,107 @@ pub(super) fn mark(body: &mut Body, announcements: Announcements, context: &Cont
 
 fn mark_addresses(body: &mut Body) {
     let text = body.text().to_owned();
-    let mut done = 0;
-    for (separator, _) in text.match_indices("://") {
-        let before = text.get(done..separator).unwrap_or_default();
-        let scheme = if before.ends_with("https") {
-            "https"
+    let mut offset = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        if let Some(found) = find_address(word) {
+            found.mark(body, offset);
+        }
+        offset += word.len();
+    }
+}
+
+/// An address in a word.
+struct Found<'a> {
+    /// What is before it.
+    before: &'a str,
+    /// The address.
+    address: &'a str,
+    /// What is after it.
+    tail: &'a str,
+    has_scheme: bool,
+}
+
+impl Found<'_> {
+    fn mark(&self, body: &mut Body, offset: usize) {
+        let start = offset + self.before.len();
+        let end = start + self.address.len();
+        if self.is_read_right() {
+            body.mark(start..end + self.tail.len(), MarkKind::Address);
         } else {
-            "http"
-        };
-        if !before.ends_with(scheme) {
-            continue;
+            let scheme = if self.has_scheme { "" } else { "http://" };
+            let kind = MarkKind::Link {
+                label: self.address.to_owned(),
+                href: format!("{scheme}{}", self.address),
+            };
+            body.mark(start..end, kind);
         }
-        let start = separator - scheme.len();
-        let run = text.get(start..).unwrap_or_default();
-        let run = run.split(char::is_whitespace).next().unwrap_or_default();
-        // Whatever else such a run holds, it belongs to the address.
-        done = start + run.len();
-        if stands_alone(&text, start, done)
-            && let Some(address) = address(run)
-        {
-            mark_address(body, start, run, address);
+    }
+
+    /// Whether Gitter, left alone, would link just this address.
+    fn is_read_right(&self) -> bool {
+        if !self.has_scheme {
+            let is_plain = |it: char| it.is_ascii_alphanumeric() || "./-=%,+".contains(it);
+            return self.tail.is_empty() && self.address.chars().all(is_plain);
         }
+        let bracket = self.tail.find(')');
+        let is_bracketed = bracket == Some(0) && self.before.ends_with('(');
+        (bracket.is_none() || is_bracketed) && !self.tail.contains(|it| "<>!*~`".contains(it))
     }
 }
 
-fn mark_address(body: &mut Body, start: usize, run: &str, address: &str) {
-    if needs_its_own_end(run, address) {
-        let kind = MarkKind::Link {
-            label: address.to_owned(),
-            href: address.to_owned(),
-        };
-        body.mark(start..start + address.len(), kind);
-    } else {
-        body.mark(start..start + run.len(), MarkKind::Address);
-    }
+/// The address in a word, which goes on to the next space; `None` also for one that Gitter would not show
+/// as it is.
+fn find_address(word: &str) -> Option<Found<'_>> {
+    let next = word.chars().next_back();
+    let word = word.trim_end();
+    let (at, has_scheme) = address_start(word)?;
+    let (before, run) = word.split_at_checked(at)?;
+    let (address, tail) = run.split_at_checked(address(run, has_scheme)?.len())?;
+    stands_alone(before, next).then_some(Found {
+        before,
+        address,
+        tail,
+        has_scheme,
+    })
 }
 
-/// Whether a run begins as a word of its own, and ends in a space that all renderers take for one.
-fn stands_alone(text: &str, start: usize, end: usize) -> bool {
-    let before = text.get(..start).unwrap_or_default();
-    let next = text.get(end..).and_then(|rest| rest.chars().next());
-    !before.ends_with(char::is_alphanumeric) && next.is_none_or(|next| next.is_ascii_whitespace())
+/// Where in a word Gitter would find an address, and whether it has a scheme there: `https://...`,
+/// `www. ...`, or a host with a short last label and a slash.
+///
+/// Those without scheme must not be left to chance: unless such an address ends its word cleanly, Gitter
+/// takes exponential time over it, gives up after three seconds, and shows the Markdown as typed.
+fn address_start(word: &str) -> Option<(usize, bool)> {
+    let schemes = ["http://", "https://"]
+        .into_iter()
+        .filter_map(|scheme| word.find(scheme));
+    if let Some(start) = schemes.min() {
+        return Some((start, true));
+    }
+    let hosts = word.match_indices('/').filter_map(|(slash, _)| {
+        let before = word.get(..slash)?;
+        let outside =
+            before.trim_end_matches(|it: char| it.is_ascii_alphanumeric() || it == '.' || it == '-');
+        let (name, last) = before.get(outside.len()..)?.rsplit_once('.')?;
+        let is_short_word = (2..=4).contains(&last.len()) && last.chars().all(|it| it.is_ascii_alphabetic());
+        (!name.is_empty() && is_short_word).then_some(outside.len())
+    });
+    hosts
+        .take(1)
+        .chain(word.find("www."))
+        .min()
+        .map(|start| (start, false))
+}
+
+/// Whether an address begins apart from a word or mention that Gitter would draw into it, and ends in a
+/// space that all renderers take for one.
+fn stands_alone(before: &str, next: Option<char>) -> bool {
+    !before.contains('@')
+        && !before.ends_with(|last: char| last.is_alphanumeric() || last == '_')
+        && next.is_none_or(|next| !next.is_whitespace() || next.is_ascii_whitespace())
 }
 
 /// The address at the start of a run without spaces; `None` for one that Gitter would not show as it is.
-fn address(run: &str) -> Option<&str> {
+fn address(run: &str, has_scheme: bool) -> Option<&str> {
     let mut address = run.split(['<', '>']).next().unwrap_or_default();
     let closing = address.matches(')').count();
     let mut unbalanced = closing.saturating_sub(address.matches('(').count());
@@ -85,20 +141,15 @@ fn address(run: &str) -> Option<&str> {
         .match_indices('&')
         .any(|(at, _)| run.get(at + 1..).is_some_and(escape::is_entity));
     let has_trap = has_entity || ["](", "@/", "$$"].iter().any(|trap| run.contains(trap));
-    (has_plain_host(address) && !has_trap).then_some(address)
+    (has_plain_host(address, has_scheme) && !has_trap).then_some(address)
 }
 
-/// Whether Gitter, left alone, would take what follows the address into it.
-fn needs_its_own_end(run: &str, address: &str) -> bool {
-    run.get(address.len()..)
-        .is_some_and(|tail| tail.contains(|it| "<>!*~`".contains(it)))
-}
-
-fn has_plain_host(address: &str) -> bool {
-    let authority = address
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split(['/', '?', '#']).next())
-        .unwrap_or_default();
+fn has_plain_host(address: &str, has_scheme: bool) -> bool {
+    let rest = match address.split_once("://") {
+        Some((_, rest)) if has_scheme => rest,
+        _ => address,
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.split_once(':') {
         Some((host, port)) if port.chars().all(|digit| digit.is_ascii_digit()) => host,
         Some(_) => return false,
@@ -188,6 +239,10 @@ mod tests {
             ["https://example.org/a_b_c."]
         );
         assert_eq!(marked("(http://localhost:5000)"), ["http://localhost:5000)"]);
+        assert_eq!(
+            marked("a/b example.org/a, www.example.org"),
+            ["example.org/a", "www.example.org"]
+        );
     }
 
     #[test]

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod crossing;
 #[cfg(test)]
+mod gitter_failure;
+#[cfg(test)]
 mod homeserver;
+#[cfg(test)]
+mod homeserver_failure;
 #[cfg(test)]
 mod matrix_client;
 #[cfg(test)]

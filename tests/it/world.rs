@@ -7,6 +7,7 @@
 pub(crate) mod admin;
 pub(crate) mod bridge;
 pub(crate) mod database;
+pub(crate) mod faults;
 mod rooms;
 
 use std::{fmt::Write as _, thread, time::Duration};

@@ -72,7 +72,7 @@ impl Delivery<'_> {
             .and_then(|model| model.from_user);
         let device = match ghost::prepare(self.bridge, self.portal, sender, author.as_ref()).await {
             Ok(device) => device,
-            Err(BridgeError::Matrix(error)) => return self.send_failed(attempt, &error).await,
+            Err(BridgeError::Matrix(error)) => return self.not_sent(attempt, &error).await,
             Err(error) => return Err(error),
         };
         if !self.open(attempt).await? {
@@ -165,6 +165,17 @@ impl Delivery<'_> {
         let pair = self.matrix_pair(action, event_id.clone());
         self.arrived(attempt, last, pair.as_ref(), event_id.as_str())
             .await
+    }
+
+    /// The sender could not be made ready, so this try sent nothing; an earlier one may have.
+    async fn not_sent(self, attempt: &Attempt, error: &MatrixError) -> Result<Step, BridgeError> {
+        let decision = failure::matrix_send(error, attempt.tries + 1, now());
+        let state = if attempt.state == AttemptState::Planned {
+            AttemptState::Planned
+        } else {
+            AttemptState::Unknown
+        };
+        self.failed(attempt, state, decision, &error.to_string()).await
     }
 
     async fn send_failed(self, attempt: &Attempt, error: &MatrixError) -> Result<Step, BridgeError> {

@@ -85,19 +85,27 @@ impl TestDatabase {
         }
     }
 
-    /// The number that a query gives, straight from the database of the running bridge.
-    pub(crate) async fn number(&self, query: &'static str) -> i64 {
+    /// The number that a query with one parameter gives, straight from the database of the running bridge.
+    pub(crate) async fn number(&self, query: &'static str, parameter: &str) -> i64 {
         match self {
             Self::Sqlite(file) => {
                 let options = SqliteConnectOptions::new().filename(file).read_only(true);
                 let pool = SqlitePool::connect_with(options).await.unwrap();
-                let number = sqlx::query_scalar(query).fetch_one(&pool).await.unwrap();
+                let number = sqlx::query_scalar(query)
+                    .bind(parameter)
+                    .fetch_one(&pool)
+                    .await
+                    .unwrap();
                 pool.close().await;
                 number
             }
             Self::Postgres { .. } => {
                 let pool = PgPool::connect(&self.url()).await.unwrap();
-                let number = sqlx::query_scalar(query).fetch_one(&pool).await.unwrap();
+                let number = sqlx::query_scalar(query)
+                    .bind(parameter)
+                    .fetch_one(&pool)
+                    .await
+                    .unwrap();
                 pool.close().await;
                 number
             }

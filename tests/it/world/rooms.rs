@@ -5,7 +5,7 @@ use ruma::{OwnedEventId, OwnedRoomId, UserId};
 use serde_json::Value;
 use xtask::said::ghost_username;
 
-use super::{World, compared, until};
+use super::{World, admin::answer, compared, until};
 use crate::homeserver::RoomOptions;
 
 /// A Gitter room and a Matrix room. Cheap to clone.
@@ -52,6 +52,20 @@ impl World {
         self.gitter.post("wren", room.gitter, text).unwrap()
     }
 
+    /// Posts a message as somebody on Gitter, with this body (gitter-api 5.2). Gives its id.
+    pub(crate) async fn posts_on_gitter(&self, username: &str, room: &Room, body: &Value) -> String {
+        let users = self.gitter.state().users;
+        let user = users.into_iter().find(|user| user.username == username).unwrap();
+        let url = format!("{}/rooms/{}/chatMessages", self.gitter_api(), room.gitter);
+        let request = reqwest::Client::new()
+            .post(url)
+            .bearer_auth(&user.tokens[0].token)
+            .json(body);
+        let (status, message) = answer(request).await.unwrap();
+        assert_eq!(status, 200, "{message}");
+        message["id"].as_str().unwrap().to_owned()
+    }
+
     /// Says so many things on each side; the texts are told apart by `about`.
     pub(crate) fn both_say(&self, room: &Room, about: &str, count: usize) {
         for number in 0..count {
@@ -80,10 +94,12 @@ impl World {
         .await
     }
 
-    /// All messages of the Matrix room, by whomever.
+    /// All messages of the Matrix room, by whomever; edits are none.
     pub(crate) fn messages_on_matrix(&self, room: &Room) -> Vec<Value> {
         let mut events = self.homeserver.events(&room.matrix);
-        events.retain(|event| event["type"] == "m.room.message");
+        events.retain(|event| {
+            event["type"] == "m.room.message" && event["content"]["m.relates_to"]["rel_type"] != "m.replace"
+        });
         events
     }
 
@@ -112,10 +128,7 @@ impl World {
             let shown = compared(&of_matrix, &from_matrix);
             differences.push_str(&format!("to Gitter, in {}:\n{shown}", room.uri));
         }
-        let of_gitter: Vec<String> = of_gitter
-            .iter()
-            .map(|message| format!("{}: {}", message.author, message.text))
-            .collect();
+        let of_gitter: Vec<String> = of_gitter.iter().map(|message| line_of_native(message)).collect();
         let from_gitter: Vec<String> = from_gitter
             .iter()
             .map(|(ghost, event)| format!("{}: {}", ghost.as_deref().unwrap_or_default(), body(event)))
@@ -152,4 +165,14 @@ fn line_of_bridged(message: &StoredMessage) -> String {
     let person = message.virtual_user.as_ref();
     let person = person.map_or("nobody", |user| user.external_id.as_str());
     format!("{person}: {}", message.text)
+}
+
+/// The text alone: Gitter's web client puts the author's mention before a `/me` line (gitter-api 5.9).
+fn line_of_native(message: &StoredMessage) -> String {
+    let mention = format!("@{} ", message.author);
+    let text = match message.text.strip_prefix(&mention) {
+        Some(rest) if message.status => rest,
+        _ => &message.text,
+    };
+    format!("{}: {text}", message.author)
 }

@@ -1,0 +1,96 @@
+//! Gitter fails, or its answers get lost: nothing is lost, and nothing posted twice.
+
+use gitter_sandbox::{FrameEffect, RequestEffect, When};
+use reqwest::Client;
+
+use crate::world::{
+    Options, World,
+    database::{Database, on_both_databases},
+};
+
+on_both_databases![
+    whatever_happens_to_a_post_it_arrives_once,
+    lost_answers_to_equal_messages_make_no_copies,
+    an_answer_and_an_echo_that_are_lost_are_made_up_for_by_a_look_at_the_room,
+    a_spent_budget_is_waited_for,
+];
+
+/// What happens to the first post of a room, and how often it is made in the end.
+const CASES: [(&str, RequestEffect, When, i64); 7] = [
+    ("reset before", RequestEffect::Reset, When::Before, 2),
+    ("reset after", RequestEffect::Reset, When::After, 1),
+    ("500 before", RequestEffect::Status(500), When::Before, 2),
+    ("502 after", RequestEffect::Status(502), When::After, 1),
+    ("unreadable after", RequestEffect::Status(200), When::After, 1),
+    ("late before", RequestEffect::LatencyMs(700), When::Before, 1),
+    // The echo comes before the answer.
+    ("late after", RequestEffect::LatencyMs(700), When::After, 1),
+];
+
+async fn whatever_happens_to_a_post_it_arrives_once(database: Database) {
+    let mut world = World::start(database).await;
+    let mut rooms = Vec::new();
+    for (name, effect, when, tries) in CASES {
+        let room = world.link(&name.replace(' ', "-")).await;
+        world.posts_suffer(&room, effect, when, 1);
+        rooms.push((room, name, tries));
+    }
+    for (room, ..) in &rooms {
+        world.both_say(room, "message", 3);
+    }
+    world.crossed().await;
+    for (room, name, tries) in &rooms {
+        let found = world.tries_to_gitter(room).await;
+        assert_eq!(found, tries + 2, "{name}: of three messages one failed");
+    }
+    world.finish().await;
+}
+
+async fn lost_answers_to_equal_messages_make_no_copies(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.posts_suffer(&room, RequestEffect::Reset, When::After, 5);
+    for _ in 0..5 {
+        world.ana_says(&room, "Yes!");
+        world.wren_says(&room, "Yes!");
+    }
+    world.crossed().await;
+    assert_eq!(world.tries_to_gitter(&room).await, 5);
+    world.finish().await;
+}
+
+async fn an_answer_and_an_echo_that_are_lost_are_made_up_for_by_a_look_at_the_room(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.posts_suffer(&room, RequestEffect::Reset, When::After, 2);
+    world.frames_suffer(&room, FrameEffect::Drop, 2);
+    world.ana_says(&room, "Yes!");
+    world.ana_says(&room, "Yes!");
+    world.crossed().await;
+    assert_eq!(world.tries_to_gitter(&room).await, 2);
+    world.finish().await;
+}
+
+async fn a_spent_budget_is_waited_for(database: Database) {
+    let options = Options {
+        rate_limit: 50,
+        ..Options::default()
+    };
+    let mut world = World::with(database, options).await;
+    let room = world.link("pier").await;
+    // Somebody else spends what is left, so that the bridge's next request is refused.
+    let user = format!("{}/user/me", world.gitter_api());
+    let ask = async || {
+        let request = Client::new().get(&user).bearer_auth(world.gitter_token());
+        request.send().await.unwrap().status()
+    };
+    while ask().await != 429 {}
+    world.both_say(&room, "message", 3);
+    world.crossed().await;
+    assert_eq!(
+        world.tries_to_gitter(&room).await,
+        4,
+        "the first was refused once"
+    );
+    world.finish().await;
+}
