@@ -222,7 +222,7 @@ impl Process<'_> {
             appservice_id: self.registration.id.clone(),
         })?;
         let meet = || meet_homeserver(&matrix, &bot);
-        let memory = until_reached("the homeserver", meet, matrix_waits).await?;
+        let memory = until_reached(HOMESERVER, meet, matrix_waits).await?;
         if memory == DeviceMemory::None {
             info!(
                 "The homeserver has no devices for application services; events are looked for before a repeat"
@@ -252,7 +252,7 @@ impl Process<'_> {
             token: token.clone(),
         };
         let gitter = GitterClient::new(&settings)?;
-        let account = until_reached("Gitter", || meet_gitter(&gitter), gitter_waits).await?;
+        let account = until_reached(GITTER, || meet_gitter(&gitter), gitter_waits).await?;
         info!(account.name = account.username, account.id = %account.user_id, "Gitter knows the account");
         let mut tx = self.db.write().await?;
         store::account::record_account(&mut tx, &account, jiff::Timestamp::now().as_millisecond()).await?;
@@ -305,9 +305,28 @@ fn gitter_waits(error: &GitterError) -> bool {
     }
 }
 
+/// A side that has to answer at the start.
+#[derive(Clone, Copy)]
+struct Side {
+    name: &'static str,
+    /// What to do when it refuses the bridge.
+    mend: &'static str,
+}
+
+const HOMESERVER: Side = Side {
+    name: "the homeserver",
+    mend: "name the registration in app_service_config_files of its configuration, let both have the same file, \
+           and restart it",
+};
+
+const GITTER: Side = Side {
+    name: "Gitter",
+    mend: "put a valid token of the bridge's account into gitter.token_file",
+};
+
 /// Tries until a side answers; says once per try what it waits for.
 async fn until_reached<T, E, F>(
-    side: &'static str,
+    side: Side,
     mut ask: impl FnMut() -> F,
     waits: fn(&E) -> bool,
 ) -> anyhow::Result<T>
@@ -320,9 +339,12 @@ where
         match ask().await {
             Ok(answer) => return Ok(answer),
             Err(error) if waits(&error) => {
-                warn!(side, error = %error, seconds = wait.as_secs(), "Waiting for a side to answer");
+                warn!(side.name, error = %error, seconds = wait.as_secs(), "Waiting for a side to answer");
             }
-            Err(error) => return Err(error).with_context(|| format!("{side} refuses the bridge")),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("{} refuses the bridge; {}", side.name, side.mend));
+            }
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);
@@ -350,6 +372,7 @@ fn settings(config: &Config) -> Settings {
             relay_foreign: bridge.relay_foreign,
             ghost_display_name: bridge.ghost_display_name.clone(),
         },
+        give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
         files_hosts: config.gitter.files_hosts.clone(),
         image_proxy_host: config.gitter.image_proxy_host.clone(),
     }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod config;
+mod health;
 mod output;
 mod registration;
 mod room;
@@ -68,6 +69,10 @@ enum Command {
     /// Translate messages without a bridge: fixtures in, what would be sent out
     #[command(subcommand)]
     Translate(translate::Command),
+    /// Tell whether the running bridge is ready: exit 0 if it is, else 1
+    #[command(after_help = "For health checks, of containers for example:\n  \
+        HEALTHCHECK CMD [\"gitter-matrix-bridge\", \"health\"]")]
+    Health,
     /// Print completions for a shell
     #[command(after_help = "Example:\n  \
         gitter-matrix-bridge completions bash > ~/.local/share/bash-completion/completions/gitter-matrix-bridge")]
@@ -136,6 +141,7 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Config(command) => config::run(&file, &command),
         Command::Room(command) => room::run(&file, command).await,
         Command::Translate(command) => translate::run(command),
+        Command::Health => health::run(&file).await,
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -5,6 +5,7 @@
 //! and previews all go through the same two functions, [`to_gitter::translate`] and
 //! [`to_matrix::translate`].
 
+mod addresses;
 mod body;
 mod content;
 pub mod context;
@@ -104,3 +105,6 @@ pub enum MatrixAction {
         fallback: Option<Value>,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,23 @@
 //! Bayeux as Gitter speaks it (gitter-api 7 and 14): what each message is answered.
 //!
-//! Synchronous and without I/O; `socket` carries it over a WebSocket, which is the only transport here. A
-//! batch is answered as a whole, so one that holds a connect is answered when the connect is.
+//! Synchronous and without I/O; `socket` carries it over a WebSocket and `poll` over HTTP long-polling. A batch
+//! is answered as a whole, so one that holds a connect is answered when the connect is.
 
-use std::time::Duration;
+use std::{future, time::Duration};
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
 
 use self::reply::{Advice, Reply};
 use crate::state::{Socket, State};
 
+pub(crate) mod poll;
 mod reply;
 pub(crate) mod socket;
 mod subscribe;
 
-/// How long a connect is held where the client does not say.
-const CONNECT_TIMEOUT: Duration = Duration::from_mins(2);
 /// The transports offered, by their names in the protocol.
-const CONNECTION_TYPES: [&str; 1] = ["websocket"];
+const CONNECTION_TYPES: [&str; 2] = ["long-polling", "websocket"];
 /// The one channel that clients may publish to.
 const PROBE_CHANNEL: &str = "/ping2";
 
@@ -38,8 +37,8 @@ pub(crate) struct Hold {
     pub(crate) timeout: Duration,
 }
 
-/// Answers a batch of messages that came by a socket.
-pub(crate) fn answer(state: &mut State, now: Timestamp, socket: &Socket, batch: &[Value]) -> Answers {
+/// Answers a batch of messages that came by a socket or poll.
+pub(crate) fn answer(state: &mut State, now: Instant, socket: &Socket, batch: &[Value]) -> Answers {
     let mut answers = Answers {
         replies: Vec::new(),
         hold: None,
@@ -52,10 +51,10 @@ pub(crate) fn answer(state: &mut State, now: Timestamp, socket: &Socket, batch: 
     answers
 }
 
-fn answer_one(state: &mut State, now: Timestamp, socket: &Socket, message: &Value) -> (Reply, Option<Hold>) {
+fn answer_one(state: &mut State, now: Instant, socket: &Socket, message: &Value) -> (Reply, Option<Hold>) {
     let channel = message.get("channel").and_then(Value::as_str).unwrap_or_default();
     if channel == "/meta/handshake" {
-        return (handshake(state, now, message), None);
+        return (handshake(state, now, socket, message), None);
     }
     let Some(client) = message.get("clientId").and_then(Value::as_str) else {
         return (Reply::refused("402:clientId:Missing required parameter"), None);
@@ -67,7 +66,7 @@ fn answer_one(state: &mut State, now: Timestamp, socket: &Socket, message: &Valu
     match channel {
         "/meta/connect" => match connection_type_error(message.get("connectionType")) {
             Some(error) => (Reply::refused(error).with_advice(Advice::Handshake), None),
-            None => connect(state, now, client, message),
+            None => connect(state, now, client, socket, message),
         },
         "/meta/disconnect" => {
             state.realtime.disconnect(client);
@@ -81,7 +80,7 @@ fn answer_one(state: &mut State, now: Timestamp, socket: &Socket, message: &Valu
 }
 
 /// Gitter looks at the token first, then at what Bayeux itself asks for.
-fn handshake(state: &mut State, now: Timestamp, message: &Value) -> Reply {
+fn handshake(state: &mut State, now: Instant, socket: &Socket, message: &Value) -> Reply {
     let Some(token) = message.pointer("/ext/token").and_then(Value::as_str) else {
         return Reply::refused("401::Access token required").with_advice(Advice::GiveUp);
     };
@@ -99,9 +98,9 @@ fn handshake(state: &mut State, now: Timestamp, message: &Value) -> Reply {
     if let Some(error) = refusal {
         return Reply::refused(error).with_advice(Advice::Handshake);
     }
-    let client = state.realtime.open(now, caller.user);
+    let client = state.realtime.open(now, caller.user, socket);
     Reply::accepted()
-        .with_advice(Advice::Retry)
+        .with_advice(Advice::Retry(state.realtime.connect_timeout()))
         .with("clientId", json!(client))
         .with("version", json!("1.0"))
         .with("supportedConnectionTypes", json!(CONNECTION_TYPES))
@@ -116,17 +115,24 @@ fn handshake(state: &mut State, now: Timestamp, message: &Value) -> Reply {
 }
 
 /// Sends what waited, and holds the answer until the time is over.
-fn connect(state: &mut State, now: Timestamp, client: &str, message: &Value) -> (Reply, Option<Hold>) {
-    state.realtime.connect(now, client);
+fn connect(
+    state: &mut State,
+    now: Instant,
+    client: &str,
+    socket: &Socket,
+    message: &Value,
+) -> (Reply, Option<Hold>) {
+    state.realtime.connect(now, client, socket);
+    let usual = state.realtime.connect_timeout();
     let timeout = message
         .pointer("/advice/timeout")
         .and_then(Value::as_u64)
-        .map_or(CONNECT_TIMEOUT, Duration::from_millis);
+        .map_or(usual, Duration::from_millis);
     let hold = Hold {
         client: client.to_owned(),
         timeout,
     };
-    (Reply::accepted().with_advice(Advice::Retry), Some(hold))
+    (Reply::accepted().with_advice(Advice::Retry(usual)), Some(hold))
 }
 
 fn connection_type_error(connection_type: Option<&Value>) -> Option<String> {
@@ -148,4 +154,12 @@ fn connection_types_error(types: &Value) -> Option<String> {
         return None;
     }
     Some(format!("301:{}:Connection types not supported", types.join(",")))
+}
+
+/// Waits until then, or for ever.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => future::pending().await,
+    }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    faults::Fault,
+    faults::{Fault, Faults},
     object_id::ObjectId,
     refusal::Refusal,
-    seed::{NewRoom, NewUser},
+    seed::{NewRoom, NewUser, RoomChange, UserChange},
     server::Server,
     state::{Caller, SetupError, StateReport, StoredMessage, TokenReport, UserReport},
 };
@@ -57,7 +57,7 @@ impl Control {
 
     /// Adds a user; the tokens are in the order given.
     pub fn add_user(&self, user: &NewUser) -> Result<UserReport, SetupError> {
-        let (id, tokens) = self.server.lock().add_user(Server::now(), user)?;
+        let (id, tokens) = self.server.lock().add_user(self.server.now(), user)?;
         let tokens = user.tokens.iter().zip(tokens).map(|(new, token)| TokenReport {
             client: new.client.clone(),
             token,
@@ -72,7 +72,22 @@ impl Control {
 
     /// Adds a room, and its group if that does not exist yet. Gives the room's id.
     pub fn add_room(&self, room: &NewRoom) -> Result<ObjectId, SetupError> {
-        self.server.lock().add_room(Server::now(), room)
+        self.server.lock().add_room(self.server.now(), room)
+    }
+
+    /// Changes a user.
+    pub fn alter_user(&self, username: &str, change: &UserChange) -> Result<(), SetupError> {
+        self.server.lock().alter_user(username, change)
+    }
+
+    /// Deletes the row of a user, so that their messages have no author any more.
+    pub fn erase_user(&self, username: &str) -> Result<(), SetupError> {
+        self.server.lock().erase_user(username)
+    }
+
+    /// Changes a room.
+    pub fn alter_room(&self, room: ObjectId, change: &RoomChange) -> Result<(), SetupError> {
+        self.server.lock().alter_room(room, change)
     }
 
     /// The id of a room by its URI, in any case.
@@ -108,7 +123,7 @@ impl Control {
         let (room, message) = (room.to_string(), message.to_string());
         let body = json!({ "text": text });
         let mut state = self.server.lock();
-        state.update_message(Server::now(), &caller, &room, &message, &body)?;
+        state.update_message(self.server.now(), &caller, &room, &message, &body)?;
         Ok(())
     }
 
@@ -129,20 +144,29 @@ impl Control {
         self.server.lock().report()
     }
 
-    /// Asks for a fault.
+    /// Makes a fault happen now, or keeps it for when its time comes.
     pub fn add_fault(&self, fault: Fault) {
-        self.server.lock().add_fault(fault);
+        match fault {
+            Fault::ClockSkewMs(skew) => self.server.skew_clock(skew),
+            Fault::CutSockets => self.server.lock().realtime.cut_sockets(),
+            Fault::ForgetClients => self.server.lock().realtime.forget_clients(),
+            Fault::Request(fault) => self.server.lock().faults.add_request(fault),
+            Fault::Frames(fault) => self.server.lock().faults.add_frames(fault),
+            Fault::EmptySnapshots(empty) => self.server.lock().faults.set_empty_snapshots(empty),
+            Fault::BanBug(present) => self.server.lock().faults.set_ban_bug(present),
+        }
     }
 
-    /// Forgets the faults that have not happened yet.
+    /// Forgets the faults that have not happened yet, and ends those that last.
     pub fn clear_faults(&self) {
-        self.server.lock().clear_faults();
+        self.server.skew_clock(0);
+        self.server.lock().faults = Faults::default();
     }
 
     fn create(&self, username: &str, room: ObjectId, body: &Value) -> Result<ObjectId, ActError> {
         let caller = self.caller(username)?;
         let mut state = self.server.lock();
-        let message = state.create_message(Server::now(), &caller, &room.to_string(), body)?;
+        let message = state.create_message(self.server.now(), &caller, &room.to_string(), body)?;
         let id = message.get("id").and_then(Value::as_str);
         id.and_then(|id| id.parse().ok()).ok_or(ActError::NoMessage)
     }

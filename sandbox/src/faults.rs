@@ -2,7 +2,7 @@
 //!
 //! Only the shapes and the counting are here; the faults of requests happen in `rest::faulty`, those of frames
 //! where frames are numbered. `POST /sandbox/faults` takes one fault or an array of them, and
-//! `DELETE /sandbox/faults` clears all that have not happened yet:
+//! `DELETE /sandbox/faults` clears all that have not happened yet, and ends those that last:
 //!
 //! ```json
 //! [ {"request": {"effect": {"status": 503}, "times": 2, "method": "POST", "path": "/chatMessages"}},
@@ -11,7 +11,7 @@
 //!   {"frames": {"effect": "drop", "times": 3, "channel": "/chatMessages"}},
 //!   {"frames": {"effect": "double"}}, {"frames": {"effect": {"delay_ms": 100}}},
 //!   {"frames": {"effect": "skip_number"}},
-//!   {"empty_snapshots": true}, "cut_sockets", "forget_clients" ]
+//!   {"empty_snapshots": true}, {"ban_bug": false}, {"clock_skew_ms": -5000}, "cut_sockets", "forget_clients" ]
 //! ```
 //!
 //! `times` is 1 where absent. `when` is `before` (nothing was done) or `after` (all was done, only the answer
@@ -30,7 +30,13 @@ pub enum Fault {
     Frames(FrameFault),
     /// Whether snapshots are empty from now on, as in Gitter's survival mode.
     EmptySnapshots(bool),
-    /// Every WebSocket is cut now, without a close frame.
+    /// Whether the ban of an account makes every post of a virtual user in that room fail with 500, as in Gitter
+    /// 21.15 (gitter-api 8); it does until this says otherwise.
+    BanBug(bool),
+    /// How many milliseconds the sandbox's clock is ahead of the true time, or behind where negative: in `Date`,
+    /// `sent`, `editedAt` and `X-RateLimit-Reset`.
+    ClockSkewMs(i64),
+    /// Every WebSocket is cut now, without a close frame, and every held long-poll is reset.
     CutSockets,
     /// All Bayeux clients are forgotten now; their sockets stay open.
     ForgetClients,
@@ -113,6 +119,7 @@ pub(crate) struct Faults {
     requests: Vec<RequestFault>,
     frames: Vec<FrameFault>,
     empty_snapshots: bool,
+    ban_bug_mended: bool,
 }
 
 impl Faults {
@@ -129,6 +136,16 @@ impl Faults {
     /// Sets whether snapshots are empty.
     pub(crate) fn set_empty_snapshots(&mut self, empty: bool) {
         self.empty_snapshots = empty;
+    }
+
+    /// Sets whether bans of accounts break the posts of virtual users.
+    pub(crate) fn set_ban_bug(&mut self, present: bool) {
+        self.ban_bug_mended = !present;
+    }
+
+    /// Whether bans of accounts break the posts of virtual users.
+    pub(crate) fn ban_bug(&self) -> bool {
+        !self.ban_bug_mended
     }
 
     /// What happens to a request now: each matching fault once, in the order added, up to the first that ends
@@ -185,10 +202,10 @@ mod tests {
                  {"frames": {"effect": "drop", "times": 3, "channel": "/chatMessages"}},
                  {"frames": {"effect": "double"}}, {"frames": {"effect": {"delay_ms": 100}}},
                  {"frames": {"effect": "skip_number"}},
-                 {"empty_snapshots": true}, "cut_sockets", "forget_clients" ]"#,
+                 {"empty_snapshots": true}, {"ban_bug": false}, {"clock_skew_ms": -5000}, "cut_sockets", "forget_clients" ]"#,
         )
         .unwrap();
-        assert_eq!(faults.len(), 10);
+        assert_eq!(faults.len(), 12);
         assert!(serde_json::from_str::<Fault>(r#"{"request": {"effect": "reset", "tims": 2}}"#).is_err());
     }
 

@@ -1,10 +1,9 @@
-//! A small, true Gitter server, in memory, for demos and tests: REST, Bayeux over WebSocket, and faults on
-//! demand. It keeps to what was seen of Gitter 21.15; what it leaves out it answers with 404.
+//! A small, true Gitter server, in memory, for demos and tests: REST, Bayeux, and faults on demand. It keeps to what was seen of Gitter 21.15; what it leaves out it answers with 404.
 //!
 //! ```text
 //! connection -> rest (gate, faulty) -> state <- control <- tests, demos
-//!               bayeux::socket -> bayeux -^
-//!               state -> realtime clients -> bayeux::socket
+//!               bayeux::{socket, poll} -> bayeux -^
+//!               state -> realtime clients -> bayeux::{socket, poll}
 //! ```
 //!
 //! `state` holds everything behind one mutex and knows neither HTTP nor Bayeux; `rest` and `bayeux` translate;
@@ -19,14 +18,14 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
     connection::{ResetHandle, ResettableListener},
-    server::Server,
+    server::{Server, true_time},
     state::{Rules, State},
 };
 pub use crate::{
     control::{ActError, Control},
     faults::{Fault, FrameEffect, FrameFault, RequestEffect, RequestFault, When},
     object_id::{NotAnObjectId, ObjectId},
-    seed::{NewGroup, NewRoom, NewToken, NewUser, Seed, SeedError},
+    seed::{NewGroup, NewRoom, NewToken, NewUser, RoomChange, Seed, SeedError, UserChange},
     state::{RoomReport, SetupError, StateReport, StoredMessage, TokenReport, UserReport, VirtualUser},
 };
 
@@ -55,6 +54,9 @@ pub struct Settings {
     pub rate_limit: u32,
     /// How long after it was sent a message may be edited.
     pub edit_window: Duration,
+    /// How long a Bayeux connect is held. A client that does not connect for 1.6 times that is dropped with all
+    /// that waited for it; on the legacy mount `/faye`, 2.5 times.
+    pub connect_timeout: Duration,
     /// Users, groups and rooms.
     pub seed: Seed,
 }
@@ -66,6 +68,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             rate_limit: 100,
             edit_window: Duration::from_mins(10),
+            connect_timeout: Duration::from_mins(2),
             seed: Seed::default(),
         }
     }
@@ -111,9 +114,10 @@ impl Sandbox {
         let mut state = State::new(Rules {
             web_url: web_url.clone(),
             edit_window: SignedDuration::try_from(settings.edit_window).unwrap_or(SignedDuration::MAX),
+            connect_timeout: settings.connect_timeout,
             rate_limit: settings.rate_limit,
         });
-        let token = state.plant(Server::now(), &settings.seed)?;
+        let token = state.plant(true_time(), &settings.seed)?;
         let server = Arc::new(Server::new(state));
         let service = rest::router(server.clone()).into_make_service_with_connect_info::<ResetHandle>();
         let stopping = server.stopping.clone().cancelled_owned();

@@ -14,6 +14,14 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// 301: it is elsewhere, and Gitter does not say where.
+    pub(crate) fn moved(reason: &'static str) -> Self {
+        Self {
+            status: StatusCode::MOVED_PERMANENTLY,
+            reason,
+        }
+    }
+
     /// 400: the request breaks a rule of its own.
     pub(crate) fn bad_request(reason: &'static str) -> Self {
         Self {
@@ -34,6 +42,14 @@ impl Refusal {
     pub(crate) fn not_found(reason: &'static str) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
+            reason,
+        }
+    }
+
+    /// 409: something of that name exists.
+    pub(crate) fn conflict(reason: &'static str) -> Self {
+        Self {
+            status: StatusCode::CONFLICT,
             reason,
         }
     }

@@ -5,26 +5,31 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    Extension, Json, Router,
-    extract::{Path, Query, State, WebSocketUpgrade},
-    http::{StatusCode, header},
+    Json, Router,
+    extract::{ConnectInfo, Path, Query, State, WebSocketUpgrade},
+    http::header,
     middleware,
     response::{IntoResponse, Response},
-    routing::{any, get},
+    routing::{MethodRouter, delete, get, post},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use self::gate::Body;
 use crate::{
-    avatar, bayeux, control,
+    avatar, bayeux,
+    connection::ResetHandle,
+    control,
     refusal::Refusal,
     server::Server,
-    state::{Caller, ListQuery},
+    state::{Caller, Mount},
 };
 
 mod answer;
 mod faulty;
 mod gate;
+mod groups;
+mod messages;
+mod rooms;
+mod users;
 
 type Shared = State<Arc<Server>>;
 type Answer = Result<Json<Value>, Refusal>;
@@ -32,16 +37,19 @@ type Answer = Result<Json<Value>, Refusal>;
 /// Everything that the sandbox serves.
 pub(crate) fn router(server: Arc<Server>) -> Router {
     let api = Router::new()
-        .route("/user", get(current_users))
-        .route("/user/{user}", get(current_user))
-        .route("/rooms", get(rooms).post(resolve_room))
-        .route("/rooms/{room}", get(room))
-        .route("/rooms/{room}/chatMessages", get(messages).post(create_message))
+        .merge(room_routes())
+        .route("/user", get(users::current_users))
+        .route("/user/{user}", get(users::current_user))
+        .route("/user/{user}/rooms", get(rooms::own_rooms).post(rooms::join))
+        .route("/user/{user}/rooms/{room}", delete(rooms::hide))
+        .route("/user/{user}/rooms/{room}/unreadItems", post(messages::read))
+        .route("/users/{username}", get(users::profile))
+        .route("/groups", get(groups::groups))
+        .route("/groups/{group}", get(groups::group))
         .route(
-            "/rooms/{room}/chatMessages/{message}",
-            get(message).put(update_message).delete(delete_message),
+            "/groups/{group}/rooms",
+            get(groups::rooms).post(groups::create_room),
         )
-        .route("/rooms/{room}/chatMessages/{message}/thread", get(thread))
         .fallback(nothing_here)
         .method_not_allowed_fallback(nothing_here)
         .layer(middleware::from_fn_with_state(server.clone(), gate::admit));
@@ -50,8 +58,8 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         // Where a Gitter has its API in a process of its own.
         .nest("/v1", api)
         .route("/api/private/avatars/{*name}", get(picture))
-        .route("/bayeux", any(realtime))
-        .route("/faye", any(realtime))
+        .route("/bayeux", bayeux_at(Mount::Bayeux))
+        .route("/faye", bayeux_at(Mount::Legacy))
         .layer(middleware::from_fn_with_state(server.clone(), faulty::suffer));
     gitter
         .nest("/sandbox", control::http::router())
@@ -59,113 +67,55 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .with_state(server)
 }
 
+fn room_routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/rooms", get(rooms::rooms).post(rooms::resolve_room))
+        .route(
+            "/rooms/{room}",
+            get(rooms::room)
+                .put(rooms::change_room)
+                .delete(rooms::delete_room),
+        )
+        .route("/rooms/{room}/users", get(rooms::members).post(rooms::invite))
+        .route("/rooms/{room}/users/{user}", delete(rooms::leave))
+        .route("/rooms/{room}/bans", get(rooms::bans).post(rooms::ban))
+        .route("/rooms/{room}/bans/{username}", delete(rooms::unban))
+        .route("/rooms/{room}/events", get(rooms::activity))
+        .route(
+            "/rooms/{room}/chatMessages",
+            get(messages::messages).post(messages::create_message),
+        )
+        .route(
+            "/rooms/{room}/chatMessages/{message}",
+            get(messages::message)
+                .put(messages::update_message)
+                .delete(messages::delete_message),
+        )
+        .route(
+            "/rooms/{room}/chatMessages/{message}/thread",
+            get(messages::thread),
+        )
+        .route(
+            "/rooms/{room}/chatMessages/{message}/readBy",
+            get(messages::readers),
+        )
+}
+
 async fn nothing_here() -> Refusal {
     Refusal::not_found("there is no such path")
 }
 
-async fn current_users(State(server): Shared, Extension(caller): Extension<Caller>) -> Json<Value> {
-    let user = server.lock().current_user(&caller);
-    Json(user.into_iter().collect())
-}
-
 /// Only the caller can be asked for, by id or as `me`.
-async fn current_user(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Path(user): Path<String>,
-) -> Answer {
-    if user != "me" && user != caller.user.to_string() {
-        return Err(Refusal::forbidden("only the account itself can be asked for"));
+fn only_oneself(caller: &Caller, user: &str) -> Result<(), Refusal> {
+    if user == "me" || user == caller.user.to_string() {
+        return Ok(());
     }
-    let user = server.lock().current_user(&caller);
-    user.map(Json).ok_or(Refusal::not_found("the account is gone"))
+    Err(Refusal::forbidden("only the account itself can be asked for"))
 }
 
-async fn rooms(State(server): Shared, Extension(caller): Extension<Caller>) -> Json<Value> {
-    let rooms = server.lock().rooms(&caller);
-    Json(rooms.into())
-}
-
-async fn resolve_room(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Extension(Body(body)): Extension<Body>,
-) -> Answer {
-    server
-        .lock()
-        .resolve_room(Server::now(), &caller, &body)
-        .map(Json)
-}
-
-/// What has nothing to show is answered with the bare text `OK` (gitter-api 3.2).
-async fn room(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Path(room): Path<String>,
-) -> Result<Response, Refusal> {
-    let room = server.lock().room(&caller, &room)?;
-    Ok(room.map_or_else(|| "OK".into_response(), |room| Json(room).into_response()))
-}
-
-async fn messages(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Path(room): Path<String>,
-    Query(query): Query<ListQuery>,
-) -> Answer {
-    let messages = server.lock().messages(&caller, &room, &query)?;
-    Ok(Json(messages.into()))
-}
-
-async fn message(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Path((room, message)): Path<(String, String)>,
-) -> Answer {
-    server.lock().message(&caller, &room, &message).map(Json)
-}
-
-async fn thread(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Path((room, message)): Path<(String, String)>,
-    Query(query): Query<ListQuery>,
-) -> Answer {
-    let replies = server.lock().thread(&caller, &room, &message, &query)?;
-    Ok(Json(replies.into()))
-}
-
-async fn create_message(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Path(room): Path<String>,
-    Extension(Body(body)): Extension<Body>,
-) -> Answer {
-    server
-        .lock()
-        .create_message(Server::now(), &caller, &room, &body)
-        .map(Json)
-}
-
-async fn update_message(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Path((room, message)): Path<(String, String)>,
-    Extension(Body(body)): Extension<Body>,
-) -> Answer {
-    server
-        .lock()
-        .update_message(Server::now(), &caller, &room, &message, &body)
-        .map(Json)
-}
-
-async fn delete_message(
-    State(server): Shared,
-    Extension(caller): Extension<Caller>,
-    Path((room, message)): Path<(String, String)>,
-) -> Result<StatusCode, Refusal> {
-    server.lock().delete_message(&caller, &room, &message)?;
-    Ok(StatusCode::NO_CONTENT)
+/// What Gitter answers where there is nothing more to say.
+fn success() -> Json<Value> {
+    Json(json!({ "success": true }))
 }
 
 /// A picture of whatever the path names last, `?s=` pixels wide.
@@ -179,7 +129,28 @@ async fn picture(
     Ok(([(header::CONTENT_TYPE, "image/png")], image).into_response())
 }
 
-async fn realtime(State(server): Shared, upgrade: WebSocketUpgrade) -> Response {
-    let tracker = server.tasks.clone();
-    upgrade.on_upgrade(move |websocket| tracker.track_future(bayeux::socket::serve(server, websocket)))
+fn bayeux_at(mount: Mount) -> MethodRouter<Arc<Server>> {
+    get(
+        move |State(server): Shared, upgrade: WebSocketUpgrade| async move {
+            let tracker = server.tasks.clone();
+            upgrade.on_upgrade(move |websocket| {
+                tracker.track_future(bayeux::socket::serve(server, mount, websocket))
+            })
+        },
+    )
+    .post(
+        move |State(server): Shared,
+              ConnectInfo(connection): ConnectInfo<ResetHandle>,
+              Json(batch): Json<Value>| async move {
+            let batch = match batch {
+                Value::Array(batch) => batch,
+                message => vec![message],
+            };
+            let answers = bayeux::poll::answer_batch(server, mount, batch).await;
+            answers.map(Json).ok_or_else(|| {
+                connection.reset();
+                Refusal::stumbled("the connection is cut as asked")
+            })
+        },
+    )
 }

@@ -137,6 +137,30 @@ impl NewRoom {
     }
 }
 
+/// What to change about a user; what is absent stays.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserChange {
+    /// A new user name, as after a rename at GitHub; the id stays.
+    pub username: Option<String>,
+    /// A new display name.
+    pub display_name: Option<String>,
+    /// Whether the account is deleted; its row stays, its tokens do not work.
+    pub removed: Option<bool>,
+    /// Whether what the account posts is answered as usual and thrown away (gitter-api 5.8).
+    pub silent_ban: Option<bool>,
+}
+
+/// What to change about a room that no API of Gitter's changes; what is absent stays.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoomChange {
+    /// A new URI, `<group>/<room>`; resolving the old one is answered with 301.
+    pub uri: Option<String>,
+    /// Whether everyone may read and write; told to nobody.
+    pub public: Option<bool>,
+}
+
 /// Why a seed file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {

@@ -1,8 +1,11 @@
 //! What all tasks of a running sandbox share: the state behind its mutex, the clock, and the order to stop.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicI64, Ordering},
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::state::State;
@@ -10,6 +13,8 @@ use crate::state::State;
 /// A running sandbox.
 pub(crate) struct Server {
     state: Mutex<State>,
+    /// How far the clock is ahead, in milliseconds.
+    clock_skew: AtomicI64,
     /// Cancelled when the sandbox is to stop.
     pub(crate) stopping: CancellationToken,
     /// The tasks of requests and sockets.
@@ -21,6 +26,7 @@ impl Server {
     pub(crate) fn new(state: State) -> Self {
         Self {
             state: Mutex::new(state),
+            clock_skew: AtomicI64::new(0),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
@@ -32,9 +38,21 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time, in the whole milliseconds that Gitter stores.
-    pub(crate) fn now() -> Timestamp {
-        let now = Timestamp::now();
-        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    /// The time by the sandbox's own clock, in the whole milliseconds that Gitter stores.
+    pub(crate) fn now(&self) -> Timestamp {
+        let skew = SignedDuration::from_millis(self.clock_skew.load(Ordering::Relaxed));
+        let now = true_time();
+        now.checked_add(skew).unwrap_or(now)
     }
+
+    /// Sets the clock ahead, or behind where negative.
+    pub(crate) fn skew_clock(&self, milliseconds: i64) {
+        self.clock_skew.store(milliseconds, Ordering::Relaxed);
+    }
+}
+
+/// The time, in whole milliseconds.
+pub(crate) fn true_time() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }

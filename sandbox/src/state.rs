@@ -4,22 +4,29 @@
 //! argument; nothing here waits, reads a clock or speaks HTTP. What an operation publishes is handed to the
 //! realtime clients before it returns, in the order of gitter-api 14.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    faults::{Fault, Faults},
+    faults::Faults,
     object_id::{ObjectId, ObjectIdMaker},
     refusal::Refusal,
 };
 
-use self::{budget::Budget, messages::Message};
+use self::{
+    budget::Budget,
+    room::{Room, RoomKind},
+};
 pub(crate) use self::{
     budget::Charge,
     channel::{BadChannel, Channel},
+    members::MemberQuery,
     messages::{ListQuery, MessageSnapshot},
-    realtime::{Outgoing, Realtime, Socket},
+    realtime::{Mount, Outgoing, Realtime, Socket, SocketId, Transport},
 };
 pub use self::{
     report::{RoomReport, StateReport, StoredMessage, TokenReport, UserReport},
@@ -27,13 +34,19 @@ pub use self::{
     virtual_user::VirtualUser,
 };
 
+mod bans;
 mod budget;
 mod channel;
+mod groups;
+mod members;
 mod messages;
 mod realtime;
 mod report;
+mod room;
+mod room_settings;
 mod rooms;
 mod setup;
+mod users;
 mod view;
 mod virtual_user;
 
@@ -43,6 +56,8 @@ pub(crate) struct Rules {
     pub(crate) web_url: String,
     /// How long after it was sent a message may be edited.
     pub(crate) edit_window: SignedDuration,
+    /// How long a connect of Bayeux is held.
+    pub(crate) connect_timeout: Duration,
     /// Requests a minute for each account and client; 0 for no limit.
     pub(crate) rate_limit: u32,
 }
@@ -62,6 +77,8 @@ pub(crate) struct State {
     rooms: BTreeMap<ObjectId, Room>,
     /// Rooms by their URI in lower case.
     room_uris: HashMap<String, ObjectId>,
+    /// URIs that rooms once had, in lower case, until another room takes them.
+    old_room_uris: HashMap<String, ObjectId>,
     /// The Bayeux clients.
     pub(crate) realtime: Realtime,
     /// The faults asked for.
@@ -81,6 +98,12 @@ struct User {
     id: ObjectId,
     username: String,
     display_name: String,
+    /// Whether the account was deleted; its row stays.
+    removed: bool,
+    /// Whether what it posts is thrown away without a word (gitter-api 5.8).
+    silently_banned: bool,
+    /// Saves, from 1 on.
+    v: u32,
 }
 
 struct Group {
@@ -89,49 +112,13 @@ struct Group {
     name: String,
 }
 
-struct Room {
-    id: ObjectId,
-    kind: RoomKind,
-    topic: String,
-    members: BTreeSet<ObjectId>,
-    admins: BTreeSet<ObjectId>,
-    providers: Vec<String>,
-    messages: BTreeMap<ObjectId, Message>,
-}
-
-enum RoomKind {
-    /// A room of a group.
-    Group {
-        group: ObjectId,
-        /// `<group>/<room>` in its canonical case.
-        uri: String,
-        public: bool,
-    },
-    /// A conversation of its two members.
-    OneToOne,
-}
-
-impl Room {
-    fn is_public(&self) -> bool {
-        matches!(self.kind, RoomKind::Group { public: true, .. })
-    }
-
-    fn may_read(&self, user: ObjectId) -> bool {
-        self.is_public() || self.members.contains(&user)
-    }
-
-    /// Virtual users have a policy of their own on top of this (gitter-api 4.4).
-    fn may_write(&self, user: ObjectId) -> bool {
-        self.may_read(user) && (self.providers.is_empty() || self.admins.contains(&user))
-    }
-}
-
 impl State {
     /// An empty server.
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
             ids: ObjectIdMaker::new(rand::random()),
             budget: Budget::new(rules.rate_limit),
+            realtime: Realtime::new(rules.connect_timeout),
             rules,
             users: BTreeMap::new(),
             user_names: HashMap::new(),
@@ -140,14 +127,16 @@ impl State {
             groups: BTreeMap::new(),
             rooms: BTreeMap::new(),
             room_uris: HashMap::new(),
-            realtime: Realtime::default(),
+            old_room_uris: HashMap::new(),
             faults: Faults::default(),
         }
     }
 
-    /// Whom an access token speaks for.
+    /// Whom an access token speaks for; nobody where the account was deleted.
     pub(crate) fn caller(&self, token: &str) -> Option<Caller> {
-        self.tokens.get(token).cloned()
+        let caller = self.tokens.get(token)?;
+        let removed = self.users.get(&caller.user).is_none_or(|user| user.removed);
+        (!removed).then(|| caller.clone())
     }
 
     /// The caller who is a user by name, through no client in particular.
@@ -159,22 +148,6 @@ impl State {
         })
     }
 
-    /// Makes a fault happen now, or keeps it for when its time comes.
-    pub(crate) fn add_fault(&mut self, fault: Fault) {
-        match fault {
-            Fault::CutSockets => self.realtime.cut_sockets(),
-            Fault::ForgetClients => self.realtime.forget_clients(),
-            Fault::Request(fault) => self.faults.add_request(fault),
-            Fault::Frames(fault) => self.faults.add_frames(fault),
-            Fault::EmptySnapshots(empty) => self.faults.set_empty_snapshots(empty),
-        }
-    }
-
-    /// Forgets the faults that have not happened yet.
-    pub(crate) fn clear_faults(&mut self) {
-        self.faults = Faults::default();
-    }
-
     /// Counts a request against the caller's budget; `None` where there is no limit.
     pub(crate) fn charge(&mut self, now: Timestamp, caller: &Caller) -> Option<Charge> {
         self.budget.charge(now, caller)
@@ -183,13 +156,16 @@ impl State {
     /// Whether the caller may follow a channel.
     pub(crate) fn may_follow(&self, caller: &Caller, channel: Channel) -> Result<(), Refusal> {
         match channel {
-            Channel::RoomMessages(room) | Channel::Room(room) | Channel::RoomUsers(room) => {
-                self.readable_room(caller, &room.to_string()).map(drop)
-            }
-            Channel::User(user) | Channel::UserRooms(user) if user != caller.user => {
+            Channel::RoomMessages(room)
+            | Channel::Room(room)
+            | Channel::RoomUsers(room)
+            | Channel::RoomEvents(room) => self.readable_room(caller, &room.to_string()).map(drop),
+            Channel::User(user) | Channel::UserRooms(user) | Channel::UserGroups(user)
+                if user != caller.user =>
+            {
                 Err(Refusal::forbidden("the channel is another user's"))
             }
-            Channel::User(_) | Channel::UserRooms(_) | Channel::Ping => Ok(()),
+            Channel::User(_) | Channel::UserRooms(_) | Channel::UserGroups(_) | Channel::Ping => Ok(()),
         }
     }
 
@@ -208,11 +184,20 @@ impl State {
         Ok(room)
     }
 
-    /// The id of a room that the caller may write to, by the id in a path.
+    /// A room that the caller may write to, by the id in a path.
     fn writable_room(&self, caller: &Caller, room_id: &str) -> Result<&Room, Refusal> {
         let room = self.readable_room(caller, room_id)?;
         if !room.may_write(caller.user) {
             return Err(Refusal::forbidden("the account may not write to the room"));
+        }
+        Ok(room)
+    }
+
+    /// A room whose settings the caller may change, by the id in a path.
+    fn administered_room(&self, caller: &Caller, room_id: &str) -> Result<&Room, Refusal> {
+        let room = self.writable_room(caller, room_id)?;
+        if !room.admins.contains(&caller.user) {
+            return Err(Refusal::forbidden("the account is no admin of the room"));
         }
         Ok(room)
     }

@@ -2,13 +2,14 @@
 //!
 //! Each step is done once and remembered; doing one again does no harm.
 
+use http::StatusCode;
 use ruma::{DeviceId, OwnedMxcUri, UserId};
 use tracing::warn;
 
 use super::{Bridge, BridgeError, now};
 use crate::{
     gitter::picture_url,
-    matrix::DeviceMemory,
+    matrix::{DeviceMemory, MatrixError},
     model,
     store::{Ghost, Member, Portal, ghost, member},
 };
@@ -31,7 +32,7 @@ pub(super) async fn prepare(
         if !ghost.registered {
             bridge.matrix.register(sender).await?;
             let mut tx = bridge.db.write().await?;
-            ghost::mark_registered(&mut tx, sender, true).await?;
+            ghost::mark_registered(&mut tx, sender).await?;
             tx.commit().await?;
         }
         show_profile(bridge, &ghost).await?;
@@ -128,13 +129,13 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
         return Ok(());
     }
     if name != ghost.shown_name {
-        bridge.matrix.set_display_name(&ghost.user_id, &name).await?;
+        allowed(ghost, bridge.matrix.set_display_name(&ghost.user_id, &name).await)?;
     }
     let mut shown_avatar = ghost.shown_avatar.clone();
     if ghost.avatar_url != ghost.shown_avatar && bridge.absent_pictures.may_try(&ghost.avatar_url) {
         match upload_picture(bridge, &ghost.avatar_url).await {
             Ok(mxc) => {
-                bridge.matrix.set_avatar(&ghost.user_id, &mxc).await?;
+                allowed(ghost, bridge.matrix.set_avatar(&ghost.user_id, &mxc).await)?;
                 shown_avatar.clone_from(&ghost.avatar_url);
             }
             Err(error) => {
@@ -147,6 +148,21 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
     ghost::record_profile(&mut tx, &ghost.user_id, &name, &shown_avatar).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// A homeserver may refuse a name or a picture; messages cross all the same.
+fn allowed(ghost: &Ghost, set: Result<(), MatrixError>) -> Result<(), MatrixError> {
+    let final_refusal = |status: StatusCode| {
+        status.is_client_error()
+            && ![StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+    };
+    match set {
+        Err(error) if error.status().is_some_and(final_refusal) => {
+            warn!(ghost.id = %ghost.user_id, error = %error, "The homeserver does not let a ghost set its profile");
+            Ok(())
+        }
+        set => set,
+    }
 }
 
 /// Uploads a picture of a Gitter user, once.
@@ -170,18 +186,22 @@ async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, Br
 
 /// The device that a user of ours sends with; none where the homeserver knows no devices of ours.
 async fn device(bridge: &Bridge, sender: &UserId) -> Result<Option<String>, BridgeError> {
-    if bridge.device_memory == DeviceMemory::None {
+    if !bridge.has_device_memory() {
         return Ok(None);
     }
     let mut tx = bridge.db.read().await?;
     if let Some(device) = ghost::device(&mut tx, sender).await? {
-        return Ok(Some(device));
+        return Ok(Some(device.device_id));
     }
     drop(tx);
-    bridge
+    let memory = bridge
         .matrix
         .create_device(sender, <&DeviceId>::from(DEVICE), "gitter-matrix-bridge")
         .await?;
+    if memory == DeviceMemory::None {
+        bridge.forget_device_memory();
+        return Ok(None);
+    }
     let mut tx = bridge.db.write().await?;
     ghost::record_device(&mut tx, sender, DEVICE, now()).await?;
     tx.commit().await?;

@@ -10,13 +10,17 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 pub use self::checks::Check;
-use super::{Bridge, BridgeError, now};
+use super::{Bridge, BridgeError, catch_up, now};
 use crate::{
     gitter::MessagePage,
     ids::GitterRoomId,
+    matrix::JoinedMember,
     model,
     outcome::{Outcome, Reason},
-    store::{Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane, member, portal},
+    store::{
+        Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
+        member, portal,
+    },
 };
 
 /// How long linking waits for the subscription.
@@ -82,16 +86,21 @@ pub enum ProvisionError {
     #[error("no linked room has the id {0}")]
     NotFound(String),
     /// One of the rooms is linked with a third.
-    #[error("{0}")]
-    AlreadyLinked(String),
+    #[error("{error}")]
+    AlreadyLinked {
+        /// Which.
+        error: String,
+        /// What to do.
+        mend: String,
+    },
     /// A check failed.
     #[error("the rooms cannot be linked: {}", failed(.0))]
     Checks(Vec<Check>),
     /// Linking got stuck on one of the sides, or on the database.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
-    /// Gitter did not confirm the subscription.
-    #[error("Gitter did not confirm the subscription to the room within 30 s; the rooms are not linked")]
+    /// The Gitter room could not be followed.
+    #[error("the Gitter room could not be subscribed and read within 30 s; the rooms are not linked")]
     NoSubscription,
 }
 
@@ -120,8 +129,8 @@ impl Bridge {
         if let Some(portal) = survey.existing {
             return Ok(Linked::Before(self.view(portal).await?));
         }
-        if let Some(message) = survey.already_linked {
-            return Err(ProvisionError::AlreadyLinked(message));
+        if let Some((error, mend)) = survey.already_linked {
+            return Err(ProvisionError::AlreadyLinked { error, mend });
         }
         match (survey.gitter_room, survey.matrix_room) {
             (Some(gitter), Some(matrix)) if survey.checks.iter().all(|check| check.ok) => {
@@ -136,7 +145,7 @@ impl Bridge {
     pub async fn unlink(&self, room: &str) -> Result<(), ProvisionError> {
         let portal = self.find_portal(room).await?;
         let gitter_room = &portal.gitter_room_id;
-        self.realtime.unsubscribe(gitter_room.clone());
+        catch_up::stop_catch_up(self, gitter_room).await;
         let mut tx = self.db.write().await?;
         let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
         drop_portal(&mut tx, &portal).await?;
@@ -219,21 +228,7 @@ impl Bridge {
             created_at: now(),
             last_bridged_at: 0,
         };
-        let mut tx = self.db.write().await?;
-        let cursor = portal.since_id.as_ref().map_or("", |id| id.as_str());
-        lane::make_lanes(&mut tx, &portal.gitter_room_id, cursor).await?;
-        portal::insert_portal(&mut tx, &portal).await?;
-        member::clear_members(&mut tx, &portal.matrix_room_id).await?;
-        for joined in members {
-            let joined = Member {
-                user_id: joined.user_id,
-                membership: "join".to_owned(),
-                display_name: joined.display_name.unwrap_or_default(),
-                avatar_url: joined.avatar.map(|avatar| avatar.to_string()).unwrap_or_default(),
-            };
-            member::record_member(&mut tx, &portal.matrix_room_id, &joined).await?;
-        }
-        tx.commit().await?;
+        self.store_portal(&portal, members).await?;
         if !self.subscribed(&portal.gitter_room_id).await? {
             self.realtime.unsubscribe(portal.gitter_room_id.clone());
             let mut tx = self.db.write().await?;
@@ -246,6 +241,32 @@ impl Bridge {
             state: PortalState::Active,
             ..portal
         })
+    }
+
+    /// Stores a new portal, its lanes and its room's members.
+    async fn store_portal(&self, portal: &Portal, members: Vec<JoinedMember>) -> Result<(), ProvisionError> {
+        let mut tx = self.db.write().await?;
+        let cursor = portal.since_id.as_ref().map_or("", |id| id.as_str());
+        lane::make_lanes(&mut tx, &portal.gitter_room_id, cursor).await?;
+        if let Err(error) = portal::insert_portal(&mut tx, portal).await {
+            return Err(if error.is_taken() {
+                taken(portal)
+            } else {
+                error.into()
+            });
+        }
+        member::clear_members(&mut tx, &portal.matrix_room_id).await?;
+        for joined in members {
+            let joined = Member {
+                user_id: joined.user_id,
+                membership: "join".to_owned(),
+                display_name: joined.display_name.unwrap_or_default(),
+                avatar_url: joined.avatar.map(|avatar| avatar.to_string()).unwrap_or_default(),
+            };
+            member::record_member(&mut tx, &portal.matrix_room_id, &joined).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Subscribes to a Gitter room and waits until its portal has caught up; `false` if that takes too long
@@ -276,6 +297,17 @@ impl Bridge {
     }
 }
 
+/// Somebody else linked one of the rooms in this very moment.
+fn taken(portal: &Portal) -> ProvisionError {
+    ProvisionError::AlreadyLinked {
+        error: format!(
+            "{} or {} was linked just now",
+            portal.gitter_uri, portal.matrix_room_id
+        ),
+        mend: "see which rooms are linked: gitter-matrix-bridge room list".to_owned(),
+    }
+}
+
 async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
     let counts = portal::count_items(tx, &portal.gitter_room_id).await?;
     let crossed =
@@ -296,8 +328,12 @@ async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
 async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<(), StoreError> {
     let room = &portal.gitter_room_id;
     let outcome = Outcome::Skipped(Reason::DroppedByOperator, "the room was unlinked".to_owned());
-    inbox::settle_waiting(tx, room, &outcome, now()).await?;
+    for direction in [Direction::ToGitter, Direction::ToMatrix] {
+        lane::lock_lane(tx, &LaneKey::live(Some(room), direction)).await?;
+    }
+    // Attempts before items, as everywhere: in the other order this and a delivery may wait for each other.
     attempt::abandon_attempts(tx, room.as_str()).await?;
+    inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
     portal::delete_portal(tx, room).await
 }

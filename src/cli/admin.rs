@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -89,10 +89,7 @@ pub(super) struct Refusal {
 impl AdminClient {
     /// Prepares to speak to the bridge of a configuration. Nothing is sent yet.
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
-        let base = Url::parse(&format!(
-            "http://{}/_matrix/provision/v1",
-            reachable(config.admin.listen)
-        ))?;
+        let base = address(config, "/_matrix/provision/v1")?;
         let token = secret::read(&config.admin.token_file).map_err(|error| {
             let advice = match error {
                 SecretError::Unreadable { .. } => format!(
@@ -104,11 +101,7 @@ impl AdminClient {
             };
             anyhow::Error::new(error).context(advice)
         })?;
-        let http = Client::builder()
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
-            .build()?;
+        let http = client(ANSWER_TIMEOUT)?;
         Ok(Self { http, base, token })
     }
 
@@ -130,20 +123,39 @@ impl AdminClient {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(reqwest::Error::without_url).with_context(|| {
-            format!(
-                "the bridge is not reachable at {} (admin.listen); start it with `gitter-matrix-bridge serve`",
-                origin(&self.base)
-            )
-        })?;
-        Ok(Answer {
-            status: response.status(),
-            body: response
-                .text()
-                .await
-                .context("the answer of the bridge broke off")?,
-        })
+        answer(request, &self.base).await
     }
+}
+
+/// Asks whether the bridge is ready, which needs no token (DESIGN 6.3).
+pub(super) async fn ready(config: &Config) -> anyhow::Result<Answer> {
+    let url = address(config, "/ready")?;
+    answer(client(CONNECT_TIMEOUT)?.get(url.clone()), &url).await
+}
+
+fn client(timeout: Duration) -> reqwest::Result<Client> {
+    Client::builder()
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(timeout)
+        .build()
+}
+
+async fn answer(request: RequestBuilder, url: &Url) -> anyhow::Result<Answer> {
+    let response = request.send().await.map_err(reqwest::Error::without_url);
+    let response = response.with_context(|| {
+        format!(
+            "the bridge is not reachable at {} (admin.listen); start it with `gitter-matrix-bridge serve`",
+            origin(url)
+        )
+    })?;
+    Ok(Answer {
+        status: response.status(),
+        body: response
+            .text()
+            .await
+            .context("the answer of the bridge broke off")?,
+    })
 }
 
 impl Answer {
@@ -162,6 +174,11 @@ impl Answer {
             )
         })
     }
+}
+
+/// The address of something that the admin listener serves.
+fn address(config: &Config, path: &str) -> Result<Url, url::ParseError> {
+    Url::parse(&format!("http://{}{path}", reachable(config.admin.listen)))
 }
 
 /// Where to connect for an address that is listened on: "all addresses" is none to connect to.

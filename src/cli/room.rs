@@ -20,7 +20,7 @@ use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Join a Gitter room and a Matrix room
+    /// Link a Gitter room with a Matrix room
     #[command(after_help = "Example:\n  \
         gitter-matrix-bridge room link tidepool/harbour '#harbour:example.org' --dry-run")]
     Link {
@@ -30,14 +30,14 @@ pub(super) enum Command {
         /// The Matrix room's #alias or !id
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         matrix_room: String,
-        /// Only check whether it would work, and say what to mend
+        /// Only check whether it would work, and say what to mend; nothing is changed, so the bot does not join either
         #[arg(long)]
         dry_run: bool,
         /// Print the answer of the admin API as it is
         #[arg(long)]
         json: bool,
     },
-    /// Part a Gitter room and a Matrix room
+    /// Unlink a Gitter room from its Matrix room
     #[command(after_help = "Example:\n  gitter-matrix-bridge room unlink '!harbour:example.org' --yes")]
     Unlink {
         /// The room's id on either side
@@ -50,14 +50,14 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List the rooms that are joined
+    /// List the linked rooms
     #[command(after_help = "Example:\n  gitter-matrix-bridge room list --json | jq '.rooms[].gitter_uri'")]
     List {
         /// Print the answer of the admin API as it is
         #[arg(long)]
         json: bool,
     },
-    /// Show one room
+    /// Show one linked room
     #[command(after_help = "Example:\n  gitter-matrix-bridge room show 5f0000000000000000000a01")]
     Show {
         /// The room's id on either side

@@ -81,7 +81,7 @@ section! {
         realtime_url: Url = web_address, Required("http://localhost:5000/bayeux");
         /// The site that people see, for links.
         web_url: Url = web_address, Required("http://localhost:5000");
-        /// File with the account's token; read again when it changes.
+        /// File with the account's token.
         token_file: Option<SecretFile> = optional(secret_file), Shown("gitter.token");
         /// The token itself, instead of the file.
         token: Option<SecretString> = optional(secret), Hidden("0123456789abcdef");

@@ -64,7 +64,8 @@ async fn authenticate(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    check_token(request.headers(), &state.token, StatusCode::UNAUTHORIZED)?;
+    check_token(request.headers(), &state.token, StatusCode::UNAUTHORIZED)
+        .map_err(|refusal| refusal.with_mend("show the token that is in admin.token_file of this bridge"))?;
     Ok(next.run(request).await)
 }
 
@@ -98,7 +99,10 @@ async fn link(State(state): State<AdminState>, body: Bytes) -> Result<Response, 
     })?;
     let bridge = Arc::clone(state.bridge()?);
     // In a task of its own: a caller who goes away does not leave a half-made link.
-    let linked = tokio::spawn(async move { bridge.link(&request).await })
+    let linked = bridge
+        .clone()
+        .tracker
+        .spawn(async move { bridge.link(&request).await })
         .await
         .map_err(|failure| {
             error!(error = %failure, "Linking broke off");
@@ -117,7 +121,10 @@ async fn link(State(state): State<AdminState>, body: Bytes) -> Result<Response, 
 
 async fn unlink(State(state): State<AdminState>, Path(room): Path<String>) -> Result<StatusCode, ApiError> {
     let bridge = Arc::clone(state.bridge()?);
-    tokio::spawn(async move { bridge.unlink(&room).await })
+    bridge
+        .clone()
+        .tracker
+        .spawn(async move { bridge.unlink(&room).await })
         .await
         .map_err(|failure| {
             error!(error = %failure, "Unlinking broke off");
@@ -139,9 +146,8 @@ impl From<ProvisionError> for ApiError {
             }
             ProvisionError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "M_NOT_FOUND", message)
                 .with_mend("list the linked rooms: gitter-matrix-bridge room list"),
-            ProvisionError::AlreadyLinked(_) => {
-                Self::new(StatusCode::CONFLICT, "GITTER_ALREADY_LINKED", message)
-                    .with_mend("unlink the other pair first: gitter-matrix-bridge room unlink")
+            ProvisionError::AlreadyLinked { mend, .. } => {
+                Self::new(StatusCode::CONFLICT, "GITTER_ALREADY_LINKED", message).with_mend(mend)
             }
             ProvisionError::Checks(checks) => {
                 let mends: Vec<&str> = checks

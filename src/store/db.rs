@@ -8,11 +8,11 @@ use std::{
     fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr as _, time::Duration,
 };
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
-    postgres::PgPoolOptions,
+    postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -50,10 +50,10 @@ macro_rules! execute {
     ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
         match $tx {
             $crate::store::Tx::Sqlite(tx) => {
-                sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx).await.map(|done| done.rows_affected())
+                sqlx::query($sql)$(.bind($crate::store::value::Value::stored($bind)))*.execute(&mut **tx).await.map(|done| done.rows_affected())
             }
             $crate::store::Tx::Postgres(tx) => {
-                sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx).await.map(|done| done.rows_affected())
+                sqlx::query($sql)$(.bind($crate::store::value::Value::stored($bind)))*.execute(&mut **tx).await.map(|done| done.rows_affected())
             }
         }
     };
@@ -63,8 +63,8 @@ macro_rules! execute {
 macro_rules! query {
     ($tx:expr, $fetch:ident, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
         match $tx {
-            $crate::store::Tx::Sqlite(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.$fetch(&mut **tx).await,
-            $crate::store::Tx::Postgres(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.$fetch(&mut **tx).await,
+            $crate::store::Tx::Sqlite(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($crate::store::value::Value::stored($bind)))*.$fetch(&mut **tx).await,
+            $crate::store::Tx::Postgres(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($crate::store::value::Value::stored($bind)))*.$fetch(&mut **tx).await,
         }
     };
 }
@@ -89,13 +89,7 @@ impl Db {
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
         let db = match url {
             DatabaseUrl::Sqlite(path) => Self::open_sqlite(path).await?,
-            DatabaseUrl::Postgres(url) => Self::Postgres(
-                PgPoolOptions::new()
-                    .max_connections(16)
-                    .acquire_timeout(Duration::from_secs(10))
-                    .connect(url.expose_secret())
-                    .await?,
-            ),
+            DatabaseUrl::Postgres(url) => Self::open_postgres(url).await?,
         };
         let migrated = match &db {
             Self::Sqlite { writer, .. } => MIGRATOR.run(writer).await,
@@ -106,6 +100,24 @@ impl Db {
             Err(MigrateError::VersionMissing(version)) => Err(StoreError::Newer { version }),
             Err(source) => Err(StoreError::Migrate(source)),
         }
+    }
+
+    async fn open_postgres(url: &SecretString) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_secs(10));
+        // Asked once by itself: a pool would only say that its time was up.
+        let options = PgConnectOptions::from_str(url.expose_secret())?;
+        let refused = |source| StoreError::Refused {
+            address: address(&options),
+            source,
+        };
+        PgConnection::connect_with(&options)
+            .await
+            .map_err(refused)?
+            .close()
+            .await?;
+        Ok(Self::Postgres(pool.connect_with(options).await?))
     }
 
     async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
@@ -176,6 +188,12 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Where a PostgreSQL server is, without what must not be shown.
+fn address(options: &PgConnectOptions) -> String {
+    let (host, port) = (options.get_host(), options.get_port());
+    format!("{host}:{port}/{}", options.get_database().unwrap_or_default())
 }
 
 impl Tx {

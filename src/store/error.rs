@@ -18,6 +18,20 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// The PostgreSQL server cannot be reached, or refuses the bridge.
+    #[error("PostgreSQL at {address} does not let the bridge in; check that it runs, and name and password")]
+    Refused {
+        /// Its host and port, and the database.
+        address: String,
+        /// What it said.
+        source: sqlx::Error,
+    },
+    /// The PostgreSQL server answers before it has stored.
+    #[error(
+        "PostgreSQL is set to synchronous_commit = off: messages would be lost in a crash; set it to on for the \
+         bridge's user (ALTER ROLE ... SET synchronous_commit = on)"
+    )]
+    Forgetful,
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date: {0}")]
     Migrate(#[source] MigrateError),
@@ -51,6 +65,13 @@ pub enum StoreError {
         /// The value.
         value: String,
     },
+}
+
+impl StoreError {
+    /// Whether something else already has what was to be unique.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
 }
 
 /// Parses a column's text, or says which column is wrong.

@@ -16,11 +16,9 @@ use crate::model::Message;
 /// (client-server API, "size limits").
 const MAX_BYTES: usize = 60_000;
 
-/// How a message by the bot names who wrote it; ghosts need no name.
-pub(super) type Name<'a> = Option<&'a str>;
-
-/// Makes the content of a message; `None` if nothing would be left to see.
-pub(super) fn make(message: &Message, name: Name<'_>, context: &Context) -> Option<Map<String, Value>> {
+/// Makes the content of a message; `None` if nothing would be left to see. `name`: who wrote it, where the
+/// bot sends it; ghosts need no name.
+pub(super) fn make(message: &Message, name: Option<&str>, context: &Context) -> Option<Map<String, Value>> {
     let people = People::of(message, context);
     let author = message.from_user.as_ref().map(|author| author.username.as_str());
     let leading = author.filter(|author| message.status && !author.is_empty());
@@ -33,12 +31,7 @@ pub(super) fn make(message: &Message, name: Name<'_>, context: &Context) -> Opti
         Some(rendered) if !message.html.is_empty() => rendered.mentioned.clone(),
         _ => people.listed(),
     };
-    let is_announcement = people.is_announcement(
-        message
-            .from_user
-            .as_ref()
-            .and_then(|author| context.gitter_user(&author.account_id()?)),
-    );
+    let is_announcement = people.is_announcement(message.from_user.as_ref());
     let formatted = rendered
         .filter(|rendered| adds_to(rendered, &text))
         .map(|rendered| rendered.html);
@@ -88,7 +81,7 @@ fn adds_to(rendered: &Rendered, text: &str) -> bool {
 }
 
 fn with_name(
-    name: Name<'_>,
+    name: Option<&str>,
     text: String,
     formatted: Option<String>,
     is_emote: bool,

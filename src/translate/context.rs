@@ -83,8 +83,8 @@ impl Context {
     }
 
     /// The Gitter user with this id.
-    pub fn gitter_user(&self, id: &GitterUserId) -> Option<&User> {
-        self.users.iter().find(|user| user.gitter_id == *id)
+    pub fn gitter_user(&self, id: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.gitter_id.as_str() == id)
     }
 
     /// The member with this Matrix id.

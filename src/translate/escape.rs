@@ -5,11 +5,13 @@
 //! purpose: `@name`, `#7`, `:shortcode:` and bare addresses, which people expect to work.
 
 mod block;
+mod link;
 
+pub(super) use self::link::link;
+use self::link::push_entity;
 use super::body::{Body, MarkKind, Piece};
 
-/// How many characters of an address without scheme are looked at.
-const MAX_LOOK_AHEAD: usize = 256;
+const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
 /// Writes a body after `lead`, which is Markdown already (empty, the start of a line, or a whole paragraph).
 pub(super) fn markdown(body: &Body, lead: &str) -> String {
@@ -34,45 +36,19 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
                 previous = None;
             }
             Piece::Marked(text, kind) => {
+                if matches!(
+                    (previous, kind),
+                    (Some(MarkKind::Mention(_)), MarkKind::Link { .. })
+                ) {
+                    // Gitter would read the bracket of the link as part of the name.
+                    writer.out.push(ZERO_WIDTH_SPACE);
+                }
                 writer.marked(text, kind);
                 previous = Some(kind);
             }
         }
     }
     writer.out
-}
-
-/// Writes a Markdown link; the label shows exactly, and no mention or other link comes to be inside it.
-pub(super) fn link(label: &str, href: &str) -> String {
-    let mut written = String::from("[");
-    for character in label.chars() {
-        match character {
-            '[' | ']' | '*' | '<' | '&' | '@' | '$' | '`' => push_entity(&mut written, character),
-            '\\' | '_' | '~' | '#' => {
-                written.push('\\');
-                written.push(character);
-            }
-            _ if character.is_whitespace() || character.is_control() => written.push(' '),
-            _ => written.push(character),
-        }
-    }
-    written.push_str("](");
-    for character in href.chars() {
-        match character {
-            '(' => written.push_str("%28"),
-            ')' => written.push_str("%29"),
-            '*' => written.push_str("%2A"),
-            '<' => written.push_str("%3C"),
-            '>' => written.push_str("%3E"),
-            '"' => written.push_str("%22"),
-            '\'' => written.push_str("%27"),
-            '\\' => written.push_str("%5C"),
-            _ if character.is_whitespace() => written.push_str("%20"),
-            _ => written.push(character),
-        }
-    }
-    written.push(')');
-    written
 }
 
 /// Whether a name is one that Gitter reads whole after `@` (gitter-api 5.6, without its brackets).
@@ -101,10 +77,8 @@ pub(super) fn is_entity(after: &str) -> bool {
 /// `snake_case` stays as it is.
 fn has_loose_underscore(body: &Body, lead: &str) -> bool {
     let is_loose = |text: &str| {
-        let mut characters = text.chars().peekable();
-        std::iter::from_fn(|| characters.next().map(|it| (it, characters.peek().copied()))).any(
-            |(character, next)| character == '_' && !next.is_some_and(|next| next.is_ascii_alphanumeric()),
-        )
+        let mut after = text.split('_').skip(1);
+        after.any(|after| !after.starts_with(|next: char| next.is_ascii_alphanumeric()))
     };
     is_loose(body.text())
         || is_loose(lead)
@@ -112,27 +86,6 @@ fn has_loose_underscore(body: &Body, lead: &str) -> bool {
             MarkKind::Mention(text) | MarkKind::Link { href: text, .. } => is_loose(text),
             MarkKind::Address => false,
         })
-}
-
-fn push_entity(out: &mut String, character: char) {
-    out.push_str(match character {
-        '[' => "&lsqb;",
-        ']' => "&rsqb;",
-        '*' => "&ast;",
-        '<' => "&lt;",
-        '&' => "&amp;",
-        '@' => "&commat;",
-        '$' => "&dollar;",
-        '=' => "&equals;",
-        ':' => "&colon;",
-        '/' => "&sol;",
-        '?' => "&quest;",
-        '%' => "&percnt;",
-        '^' => "&Hat;",
-        '\'' => "&apos;",
-        '`' => "&grave;",
-        other => return out.push(other),
-    });
 }
 
 struct Writer {
@@ -200,7 +153,7 @@ impl Writer {
                 // `@/all` would notify everyone.
                 '@' if after.starts_with('/') => self.entity('@'),
                 ':' if after.starts_with("//") && self.ends_with_scheme() => self.entity(':'),
-                '.' if self.ends_with_www() && has_special(after) => self.backslash('.'),
+                '.' if self.ends_with_www() || is_last_label(after) => self.backslash('.'),
                 _ => self.raw(character),
             }
         }
@@ -215,6 +168,10 @@ impl Writer {
             }
             MarkKind::Link { label, href } => {
                 self.shield_last(|last| last == '!' || last == '@');
+                // Gitter would read the bracket as part of a name just before it.
+                if self.out.trim_end_matches(is_mention_character).ends_with('@') {
+                    self.out.push(ZERO_WIDTH_SPACE);
+                }
                 self.out.push_str(&link(label, href));
             }
         }
@@ -256,18 +213,17 @@ impl Writer {
     }
 
     fn ends_with_www(&self) -> bool {
-        let before = self.out.strip_suffix("www");
-        before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+        let before = self.out.trim_end_matches(|digit: char| digit.is_ascii_digit());
+        let last = before.len().checked_sub(3).and_then(|start| before.get(start..));
+        last.is_some_and(|last| last.eq_ignore_ascii_case("www"))
     }
 }
 
-/// Whether an address without scheme holds anything that would be escaped.
-fn has_special(address: &str) -> bool {
-    address
-        .chars()
-        .take(MAX_LOOK_AHEAD)
-        .take_while(|it| !it.is_ascii_whitespace())
-        .any(|it| r"\*_~`[]<>&$@".contains(it))
+/// Whether what follows a dot makes an address of what is before it to Gitter, which can take exponential
+/// time over such an address; those that it handles well are marked (see `typed`).
+fn is_last_label(after: &str) -> bool {
+    let rest = after.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+    (2..=4).contains(&(after.len() - rest.len())) && rest.starts_with('/')
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ pub(super) struct Event {
 
 /// Reads an event, or says what is wrong with it.
 pub(super) fn read(event: &RawValue) -> Result<Event, &'static str> {
-    let fields: Map<String, Value> = serde_json::from_str(event.get()).map_err(|_| "it is not an object")?;
+    let fields: Map<String, Value> =
+        serde_json::from_str(event.get()).map_err(|_| "it cannot be read as an object")?;
     let text = |key: &str| fields.get(key).and_then(Value::as_str);
     let content = match fields.get("content") {
         Some(Value::Object(content)) => content.clone(),

@@ -5,10 +5,10 @@
 
 mod inline;
 
+use ruma::OwnedUserId;
 use scraper::{ElementRef, Html, Node};
 
 use super::mentions::People;
-use ruma::OwnedUserId;
 
 /// The deepest nesting that is written; what is deeper is written as its text.
 const MAX_DEPTH: usize = 100;
@@ -103,23 +103,18 @@ impl Renderer<'_> {
         for child in parent.children() {
             match child.value() {
                 Node::Text(text) => {
+                    let is_block = |it: ElementRef<'_>| is_block(it.value().name());
                     let is_edge = |sibling: Option<_>| match sibling {
-                        None => is_block(parent.value().name()),
-                        Some(sibling) => {
-                            ElementRef::wrap(sibling).is_some_and(|it| is_block(it.value().name()))
-                        }
+                        None => is_block(parent),
+                        Some(sibling) => ElementRef::wrap(sibling).is_some_and(is_block),
                     };
-                    let text: &str = text;
-                    let text = if is_edge(child.prev_sibling()) {
-                        text.trim_start()
-                    } else {
-                        text
-                    };
-                    let text = if is_edge(child.next_sibling()) {
-                        text.trim_end()
-                    } else {
-                        text
-                    };
+                    let mut text: &str = text;
+                    if is_edge(child.prev_sibling()) {
+                        text = text.trim_start();
+                    }
+                    if is_edge(child.next_sibling()) {
+                        text = text.trim_end();
+                    }
                     self.text(text);
                 }
                 Node::Element(_) => {

@@ -3,7 +3,7 @@
 use ruma::{OwnedUserId, UserId};
 
 use super::{Context, context::User};
-use crate::model::{Mention, Message};
+use crate::model::{self, Mention, Message};
 
 /// Somebody on Matrix: a ghost or a real user.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ impl<'a> People<'a> {
             .mentions
             .iter()
             .find(|mention| !mention.group && mention.screen_name == name)
-            .and_then(|mention| self.context.gitter_user(mention.user_id.as_ref()?));
+            .and_then(|mention| self.context.gitter_user(mention.user_id.as_ref()?.as_str()));
         let by_name = || users.iter().find(|user| user.username.eq_ignore_ascii_case(name));
         match by_gitter.or_else(by_name) {
             Some(user) => Some(ghost(user)),
@@ -61,12 +61,10 @@ impl<'a> People<'a> {
 
     /// Whether everyone in the Gitter room was notified. Gitter lets bridges do so for anyone, so only an
     /// admin's word counts (gitter-api 5.6).
-    pub(super) fn is_announcement(&self, author: Option<&User>) -> bool {
-        author.is_some_and(|author| author.admin)
-            && self
-                .mentions
-                .iter()
-                .any(|mention| mention.group && mention.screen_name == "all")
+    pub(super) fn is_announcement(&self, author: Option<&model::User>) -> bool {
+        let author = author.and_then(|author| self.context.gitter_user(&author.id));
+        let is_all = |mention: &Mention| mention.group && mention.screen_name == "all";
+        author.is_some_and(|author| author.admin) && self.mentions.iter().any(is_all)
     }
 
     /// A Matrix id, as Gitter people write it. A time such as `@10:30` has the same form, so the server

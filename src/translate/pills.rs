@@ -135,16 +135,21 @@ fn occurrences(body: &Body, name: &str) -> Vec<Range<usize>> {
     places
 }
 
+/// Where a name stands apart from letters and digits around it. For names of other characters, such as
+/// emoji, only the letters count that Gitter would read as part of the mention.
 fn whole_words(text: &str, name: &str) -> Vec<Range<usize>> {
-    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    let is_word = |it: char| it.is_alphanumeric() || it == '_';
+    let joins = |own: Option<char>, other: Option<char>| {
+        other.is_some_and(|other| is_word(other) && (other.is_ascii() || own.is_some_and(is_word)))
+    };
     text.match_indices(name)
         .map(|(start, _)| start..start + name.len())
         .filter(|place| {
-            let before = text.get(..place.start).unwrap_or_default();
-            let after = text.get(place.end..).unwrap_or_default();
-            let goes_on_before = name.starts_with(is_word) && before.ends_with(is_word);
-            let goes_on_after = name.ends_with(is_word) && after.starts_with(is_word);
-            !goes_on_before && !goes_on_after
+            let before = text
+                .get(..place.start)
+                .and_then(|before| before.chars().next_back());
+            let after = text.get(place.end..).and_then(|after| after.chars().next());
+            !joins(name.chars().next(), before) && !joins(name.chars().next_back(), after)
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use ruma::EventId;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    Context, GitterAction, Translation,
+    Context, GitterAction, Translation, addresses,
     body::Body,
     escape,
     event::{self, Event, Relation},
@@ -104,6 +104,7 @@ fn send(event: &Event, text: &str, is_emote: bool, context: &Context) -> Result<
         return Err(skip(Reason::Empty, "it has no visible text"));
     }
     pills::mark(&mut body, &event.content, context);
+    addresses::mark(&mut body);
     typed::mark(&mut body, announcements(event, context), context);
 
     let (parent_id, opening) = match threads::gitter_parent(&relation, context) {

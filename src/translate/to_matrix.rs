@@ -37,8 +37,10 @@ pub fn translate(operation: &Operation, context: &Context) -> Translation<Matrix
 }
 
 fn actions(operation: &Operation, context: &Context) -> Result<Vec<MatrixAction>, Skip> {
-    let message = Message::deserialize(&operation.model)
-        .map_err(|_| (Reason::BadEvent, "the message is not an object with an id"))?;
+    let fields = operation.model.as_object();
+    let message = fields
+        .and_then(|fields| Message::deserialize(fields).ok())
+        .ok_or((Reason::BadEvent, "the message is not an object with an id"))?;
     let crossed = context.crossed_message(&message.id);
     match (operation.operation.as_str(), crossed) {
         ("create", None) => create(&message, context),
@@ -145,14 +147,13 @@ fn author<'a>(message: &'a Message, context: &Context) -> Result<Author<'a>, Ski
 
 /// The ghost of a Gitter account: the stored one, else the one that its template makes.
 fn ghost(user: &User, context: &Context) -> Option<OwnedUserId> {
-    let id = user.account_id()?;
-    match context.gitter_user(&id) {
-        Some(known) => Some(known.mxid.clone()),
-        None => context
-            .ghost_localpart
-            .make(&context.server_name, &id, &user.username)
-            .ok(),
+    if let Some(known) = context.gitter_user(&user.id) {
+        return Some(known.mxid.clone());
     }
+    let template = &context.ghost_localpart;
+    template
+        .make(&context.server_name, &user.account_id()?, &user.username)
+        .ok()
 }
 
 fn virtual_name(user: &VirtualUser) -> &str {

@@ -3,6 +3,7 @@
 
 mod config;
 mod examples;
+mod health;
 mod logging;
 mod registration;
 mod room;

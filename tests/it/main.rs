@@ -9,6 +9,14 @@ mod homeserver;
 #[cfg(test)]
 mod homeserver_failure;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod matrix_client;
+#[cfg(test)]
+mod provisioning;
+#[cfg(test)]
+mod realtime;
+#[cfg(test)]
+mod transactions;
 #[cfg(test)]
 mod world;

@@ -215,6 +215,10 @@ impl World {
     pub(crate) async fn close(mut self) {
         assert_eq!(self.homeserver.faults_left(), 0, "faults that never happened");
         self.bridge.stop().await;
+        let log = self.bridge.whole_log();
+        for defect in ["panicked at", "deadlock", "Something did not finish in time"] {
+            assert!(!log.contains(defect), "the log has {defect:?}");
+        }
         self.folder = None;
         self.database.remove().await;
     }

@@ -2,6 +2,7 @@
 //! and `serve`.
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -36,19 +37,36 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Writes the configuration and has the bridge write its registration.
+    /// Writes the configuration, with the default database, and has the bridge write its registration.
     ///
     /// # Errors
     /// When a file cannot be written, or the bridge refuses the configuration.
     pub async fn prepare(binary: &Path, folder: &Path, homeserver: &Url, gitter: &Addresses) -> Result<Self> {
+        Self::prepare_on(binary, folder, homeserver, gitter, None).await
+    }
+
+    /// Like [`Bridge::prepare`], with the database that the URL names, where there is one.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the bridge refuses the configuration.
+    pub async fn prepare_on(
+        binary: &Path,
+        folder: &Path,
+        homeserver: &Url,
+        gitter: &Addresses,
+        database: Option<&str>,
+    ) -> Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let admin = format!("127.0.0.1:{}", ports::free()?);
-        let config = config(
+        let mut config = config(
             homeserver,
             gitter,
             &format!("127.0.0.1:{}", ports::free()?),
             &admin,
         );
+        if let Some(url) = database {
+            writeln!(config, "database: {{ url: \"{url}\" }}")?;
+        }
         let bridge = Self {
             http: http::client()?,
             binary: binary.to_owned(),

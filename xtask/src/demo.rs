@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use serde_json::Value;
 use tokio::select;
 
@@ -25,6 +26,15 @@ const BRIDGE: &str = "gitter-matrix-bridge";
 /// The sandbox's binary.
 const SANDBOX: &str = "gitter-sandbox";
 
+/// Where the demo's bridge keeps its state.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Database {
+    /// A file.
+    Sqlite,
+    /// A server, started for the demo.
+    Postgres,
+}
+
 /// Shows the demo. With `once` it ends by itself, with the figures on the last line of stdout; otherwise
 /// everything stays up until `interrupted` is ready, which also ends it at any earlier time. Gives whether
 /// all that was said arrived, once and in order.
@@ -32,13 +42,13 @@ const SANDBOX: &str = "gitter-sandbox";
 /// # Errors
 /// When something cannot be installed or started. The demo's folder, with all logs, is kept then, and its
 /// name printed.
-pub async fn run(once: bool, interrupted: impl Future<Output = ()>) -> Result<bool> {
+pub async fn run(once: bool, database: Database, interrupted: impl Future<Output = ()>) -> Result<bool> {
     let started = Instant::now();
     let mut folder = tempfile::Builder::new()
         .prefix("gitter-bridge-demo-")
         .tempdir()
         .context("making a temporary folder")?;
-    let result = show(folder.path(), once, started, pin!(interrupted)).await;
+    let result = show(folder.path(), once, database, started, pin!(interrupted)).await;
     if !matches!(result, Ok(true)) {
         folder.disable_cleanup(true);
         eprintln!("The demo's data and logs are kept in {}", folder.path().display());
@@ -49,11 +59,12 @@ pub async fn run(once: bool, interrupted: impl Future<Output = ()>) -> Result<bo
 async fn show(
     folder: &Path,
     once: bool,
+    database: Database,
     started: Instant,
     mut interrupted: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<bool> {
     let (stage, talked) = select! {
-        played = play(folder) => played?,
+        played = play(folder, database) => played?,
         // What was started ends as the future is dropped.
         () = &mut interrupted => bail!("interrupted"),
     };
@@ -81,9 +92,9 @@ async fn show(
 
 /// Starts everything and has everything said. Gives the stage even where the talk failed: then what is
 /// missing can be counted.
-async fn play(folder: &Path) -> Result<(Stage, Result<()>)> {
+async fn play(folder: &Path, database: Database) -> Result<(Stage, Result<()>)> {
     let binaries = step("Build the bridge and the sandbox", build()).await?;
-    let stage = Stage::start(folder, &binaries).await?;
+    let stage = Stage::start(folder, &binaries, database).await?;
     let talked = step("Let four people talk across the bridge", talk::hold(&stage)).await;
     Ok((stage, talked))
 }

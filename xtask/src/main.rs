@@ -11,6 +11,7 @@ use tokio::{
         unix::{SignalKind, signal},
     },
 };
+use xtask::demo::Database;
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -29,6 +30,9 @@ enum Command {
         /// nothing was lost, doubled or reordered.
         #[arg(long)]
         once: bool,
+        /// Where the bridge keeps its state.
+        #[arg(long, value_enum, default_value_t = Database::Sqlite)]
+        database: Database,
     },
     /// Run all tests, with the servers that they need.
     Test {
@@ -50,8 +54,8 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Demo { once } => {
-            let ok = xtask::demo::run(once, interrupted()?).await?;
+        Command::Demo { once, database } => {
+            let ok = xtask::demo::run(once, database, interrupted()?).await?;
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Test { filter } => {

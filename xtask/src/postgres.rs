@@ -1,4 +1,4 @@
-//! A private PostgreSQL for tests: real, empty, on loopback, gone afterwards.
+//! A private PostgreSQL for tests and the demo: real, empty, on loopback, gone afterwards.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,7 +21,7 @@ pub const VARIABLE: &str = "DATABASE_URL";
 /// How long it may take to start.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// What makes tests quick without making them untrue: what is committed is still written when the answer
+/// What makes it quick without making it untrue: what is committed is still written when the answer
 /// comes (`synchronous_commit` and `fsync` stay on).
 const SETTINGS: [&str; 5] = [
     "listen_addresses=127.0.0.1",
@@ -54,14 +54,23 @@ impl Postgres {
         if let Ok(url) = std::env::var(VARIABLE) {
             return Ok(Self { url, server: None });
         }
+        Self::start().await
+    }
+
+    /// Starts one, whatever `DATABASE_URL` names.
+    ///
+    /// # Errors
+    /// When PostgreSQL is missing and cannot be installed (the error names the package), or does not start
+    /// (with the end of its log).
+    pub async fn start() -> Result<Self> {
         if find_programs().is_none() {
             packages::install("postgresql").await?;
         }
         let programs = find_programs().context("no initdb beside PostgreSQL's other programs")?;
-        step("Start PostgreSQL", Self::start(&programs)).await
+        step("Start PostgreSQL", Self::launch(&programs)).await
     }
 
-    /// Its address, with a database in it that tests may connect to, to make their own.
+    /// Its address, with a database in it: to use, or to connect to and make others.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -78,7 +87,7 @@ impl Postgres {
         }
     }
 
-    async fn start(programs: &Path) -> Result<Self> {
+    async fn launch(programs: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("gitter-bridge-postgres-")
             .tempdir()?;

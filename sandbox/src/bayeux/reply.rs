@@ -1,5 +1,7 @@
 //! Replies to Bayeux messages, and the advice in them.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 /// A reply, until it gets the fields that it shares with its message.
@@ -10,8 +12,8 @@ pub(super) struct Reply {
 /// What the server advises the client to do next (gitter-api 7.1 and 7.2). Times are in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Advice {
-    /// Go on, connecting again after the interval.
-    Retry,
+    /// Go on, connecting again after the interval; each connect is held for this long.
+    Retry(Duration),
     /// Handshake again.
     Handshake,
     /// Do not come back: ten days.
@@ -46,7 +48,10 @@ impl Reply {
     /// The reply with advice.
     pub(super) fn with_advice(self, advice: Advice) -> Self {
         let advice = match advice {
-            Advice::Retry => json!({"reconnect": "retry", "interval": 500, "timeout": 120_000}),
+            Advice::Retry(timeout) => {
+                let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                json!({"reconnect": "retry", "interval": 500, "timeout": timeout})
+            }
             Advice::Handshake => json!({"reconnect": "handshake", "interval": 2000}),
             Advice::GiveUp => json!({"reconnect": "none", "interval": 864_000_000}),
         };

@@ -1,12 +1,6 @@
 //! Bayeux over one WebSocket: frames in, answers and news out, pings, and connects that are held.
 
-use std::{
-    future::{self, Future},
-    ops::ControlFlow,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, ops::ControlFlow, pin::Pin, sync::Arc, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -17,10 +11,10 @@ use tokio::{
 };
 
 use self::heartbeat::{Beat, Heartbeat};
-use super::{Hold, answer};
+use super::{Hold, answer, until};
 use crate::{
     server::Server,
-    state::{Outgoing, Socket},
+    state::{Mount, Outgoing, Socket, Transport},
 };
 
 mod heartbeat;
@@ -49,8 +43,8 @@ struct Held {
 }
 
 /// Serves a WebSocket until either side ends it.
-pub(crate) async fn serve(server: Arc<Server>, websocket: WebSocket) {
-    let (socket, frames) = server.lock().realtime.open_socket();
+pub(crate) async fn serve(server: Arc<Server>, mount: Mount, websocket: WebSocket) {
+    let (socket, frames) = server.lock().realtime.open_socket(Transport::WebSocket, mount);
     let mut connection = Connection {
         server,
         websocket,
@@ -62,16 +56,12 @@ pub(crate) async fn serve(server: Arc<Server>, websocket: WebSocket) {
     };
     tracing::debug!("WebSocket opened");
     while connection.step().await.is_continue() {}
-    connection.server.lock().realtime.close_socket(&connection.socket);
+    connection
+        .server
+        .lock()
+        .realtime
+        .close_socket(connection.socket.id);
     tracing::debug!("WebSocket closed");
-}
-
-/// Waits until then, or for ever.
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => future::pending().await,
-    }
 }
 
 impl Connection {
@@ -98,7 +88,7 @@ impl Connection {
 
     async fn beat(&mut self) -> Flow {
         // A client may have stopped connecting while its socket lives on; news must not reach it for ever.
-        self.server.lock().realtime.forget_dead(Server::now());
+        self.server.lock().realtime.forget_dead(Instant::now());
         match self.heartbeat.beat(Instant::now()) {
             Beat::Ping => self.write(Message::Ping(Vec::new().into())).await,
             Beat::Close => self.close(close_code::NORMAL).await,
@@ -125,7 +115,7 @@ impl Connection {
     }
 
     async fn answer(&mut self, batch: &[Value]) -> Flow {
-        let answers = answer(&mut self.server.lock(), Server::now(), &self.socket, batch);
+        let answers = answer(&mut self.server.lock(), Instant::now(), &self.socket, batch);
         match answers.hold {
             Some(hold) => {
                 self.hold(hold, answers.replies);

@@ -9,6 +9,9 @@ use crate::{
     state::{BadChannel, Caller, Channel, MessageSnapshot, State},
 };
 
+/// Entries of an activity feed in a snapshot.
+const SNAPSHOT_EVENTS: usize = 20;
+
 /// Subscribes a client of `user`, and answers with the snapshot it asked for.
 pub(super) fn subscribe(state: &mut State, client: &str, user: ObjectId, message: &Value) -> Reply {
     let name = channel_name(message);
@@ -79,6 +82,13 @@ fn snapshot(
         Channel::Room(room) => Some(state.room_snapshot(caller, &room.to_string())?),
         Channel::RoomUsers(room) => Some(json!(state.member_snapshot(caller, &room.to_string())?)),
         Channel::UserRooms(_) => Some(json!(state.rooms(caller))),
+        Channel::RoomEvents(room) => Some(json!(state.activity(
+            caller,
+            &room.to_string(),
+            Some(SNAPSHOT_EVENTS),
+            None
+        )?)),
+        Channel::UserGroups(_) => Some(json!(state.groups(caller, false))),
         Channel::User(_) | Channel::Ping => None,
     })
 }

@@ -3,29 +3,33 @@
 //! ```text
 //! GET    /sandbox/state    200, all users with their tokens, all rooms with all messages (`StateReport`)
 //! POST   /sandbox/users    a `NewUser`; 200 {"id", "username", "display_name", "token", "tokens"}
+//! PATCH  /sandbox/users/{username}  a `UserChange`; 204
+//! DELETE /sandbox/users/{username}  204; the row is gone, and messages of theirs have no author
 //! POST   /sandbox/rooms    a `NewRoom`; 200 {"id", "uri"}
+//! PATCH  /sandbox/rooms/{id}        a `RoomChange`; 204
 //! POST   /sandbox/faults   a fault or an array of them (see `faults`); 204
 //! DELETE /sandbox/faults   204; the faults that have not happened yet never will
 //! ```
 //!
-//! A body that cannot be used, or that clashes with what is there, is answered `{"error"}` with 400, 409, 415 or
-//! 422.
+//! A body that cannot be used, or that clashes with what is there, is answered `{"error"}` with 400, 404, 409,
+//! 415 or 422.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{FromRef, FromRequest, State, rejection::JsonRejection},
+    extract::{FromRef, FromRequest, Path, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use serde_json::{Value, json};
 
 use super::Control;
 use crate::{
     faults::Fault,
-    seed::{NewRoom, NewUser},
+    object_id::ObjectId,
+    seed::{NewRoom, NewUser, RoomChange, UserChange},
     server::Server,
     state::{SetupError, StateReport},
 };
@@ -41,7 +45,9 @@ pub(crate) fn router() -> Router<Arc<Server>> {
     Router::new()
         .route("/state", get(state))
         .route("/users", post(add_user))
+        .route("/users/{username}", patch(alter_user).delete(erase_user))
         .route("/rooms", post(add_room))
+        .route("/rooms/{room}", patch(alter_room))
         .route("/faults", post(add_faults).delete(clear_faults))
 }
 
@@ -69,6 +75,32 @@ async fn add_room(
 ) -> Result<Json<Value>, SetupError> {
     let id = control.add_room(&room)?;
     Ok(Json(json!({ "id": id, "uri": room.uri })))
+}
+
+async fn alter_user(
+    State(control): State<Control>,
+    Path(username): Path<String>,
+    Body(change): Body<UserChange>,
+) -> Result<StatusCode, SetupError> {
+    control.alter_user(&username, &change)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn erase_user(
+    State(control): State<Control>,
+    Path(username): Path<String>,
+) -> Result<StatusCode, SetupError> {
+    control.erase_user(&username)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn alter_room(
+    State(control): State<Control>,
+    Path(room): Path<ObjectId>,
+    Body(change): Body<RoomChange>,
+) -> Result<StatusCode, SetupError> {
+    control.alter_room(room, &change)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// All or none of the faults are taken.
@@ -117,6 +149,7 @@ impl IntoResponse for SetupError {
     fn into_response(self) -> Response {
         let status = match self {
             Self::NameTaken(_) | Self::IdTaken(_) | Self::TokenTaken(_) => StatusCode::CONFLICT,
+            Self::UnknownRoom(_) => StatusCode::NOT_FOUND,
             Self::BadUsername(_) | Self::BadUri(_) | Self::UnknownUser(_) | Self::NoBridgeToken => {
                 StatusCode::BAD_REQUEST
             }

@@ -5,10 +5,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{refusal::Refusal, server::Server};
+use crate::{refusal::Refusal, server::true_time};
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -17,17 +16,17 @@ impl IntoResponse for Refusal {
             reason = self.reason,
             "Request refused"
         );
-        error_response(self.status, Server::now())
+        error_response(self.status)
     }
 }
 
 /// An error as Gitter's middleware writes it: the status's own words, and an id for faults of the server.
-pub(super) fn error_response(status: StatusCode, now: Timestamp) -> Response {
+pub(super) fn error_response(status: StatusCode) -> Response {
     let mut body = json!({ "error": status.canonical_reason().unwrap_or("Unknown") });
     if status.is_server_error()
         && let Some(fields) = body.as_object_mut()
     {
-        fields.insert("uniqueId".to_owned(), json!(now.as_millisecond()));
+        fields.insert("uniqueId".to_owned(), json!(true_time().as_millisecond()));
     }
     (status, Json(body)).into_response()
 }

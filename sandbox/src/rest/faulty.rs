@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body,
     extract::{ConnectInfo, Request, State},
-    http::{Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::answer::error_response;
 use crate::{
@@ -31,15 +32,19 @@ pub(super) async fn suffer(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = body::to_bytes(body, MAX_BODY).await else {
-        return error_response(StatusCode::PAYLOAD_TOO_LARGE, Server::now());
+        return error_response(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let request = Request::from_parts(parts, body.into());
     let tasks = server.tasks.clone();
-    let carried_out = tasks.spawn(carry_out(server, connection, request, next)).await;
-    carried_out.unwrap_or_else(|error| {
+    let carried_out = tasks
+        .spawn(carry_out(server.clone(), connection, request, next))
+        .await;
+    let mut response = carried_out.unwrap_or_else(|error| {
         tracing::error!(%error, "A request failed; this is a bug in the sandbox");
-        error_response(StatusCode::INTERNAL_SERVER_ERROR, Server::now())
-    })
+        error_response(StatusCode::INTERNAL_SERVER_ERROR)
+    });
+    date(&server, &mut response);
+    response
 }
 
 async fn carry_out(server: Arc<Server>, connection: ResetHandle, request: Request, next: Next) -> Response {
@@ -66,7 +71,7 @@ async fn happen(
         match effect {
             RequestEffect::Status(status) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                return Some(error_response(status, Server::now()));
+                return Some(error_response(status));
             }
             RequestEffect::Reset => {
                 connection.reset();
@@ -82,4 +87,13 @@ async fn happen(
         }
     }
     None
+}
+
+/// Dates an answer by the sandbox's own clock, which a fault may have put wrong.
+fn date(server: &Server, response: &mut Response) {
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&server.now());
+    let date = date.ok().and_then(|date| HeaderValue::try_from(date).ok());
+    if let Some(date) = date {
+        response.headers_mut().insert(header::DATE, date);
+    }
 }

@@ -32,7 +32,7 @@ pub(super) async fn admit(State(server): State<Arc<Server>>, request: Request, n
         Ok(identified) => identified,
         Err(refusal) => return refusal.into_response(),
     };
-    let charge = server.lock().charge(Server::now(), &caller);
+    let charge = server.lock().charge(server.now(), &caller);
     request.extensions_mut().insert(caller);
     let mut response = if charge.is_some_and(|charge| charge.exceeded) {
         Refusal {

@@ -13,10 +13,14 @@ pub(crate) enum Channel {
     Room(ObjectId),
     /// Members of a room.
     RoomUsers(ObjectId),
+    /// The activity feed of a room.
+    RoomEvents(ObjectId),
     /// Notifications of a user.
     User(ObjectId),
     /// The rooms of a user.
     UserRooms(ObjectId),
+    /// The groups of a user.
+    UserGroups(ObjectId),
     /// Idle; for probing.
     Ping,
 }
@@ -35,8 +39,10 @@ impl Channel {
             ["rooms", id] => (Self::Room, id),
             ["rooms", id, "chatMessages"] => (Self::RoomMessages, id),
             ["rooms", id, "users"] => (Self::RoomUsers, id),
+            ["rooms", id, "events"] => (Self::RoomEvents, id),
             ["user", id] => (Self::User, id),
             ["user", id, "rooms"] => (Self::UserRooms, id),
+            ["user", id, "groups"] => (Self::UserGroups, id),
             _ => return Err(BadChannel::Unknown),
         };
         let id = id.parse().map_err(|_| BadChannel::BadId(id.to_owned()))?;
@@ -59,8 +65,10 @@ impl fmt::Display for Channel {
             Self::RoomMessages(id) => write!(formatter, "/api/v1/rooms/{id}/chatMessages"),
             Self::Room(id) => write!(formatter, "/api/v1/rooms/{id}"),
             Self::RoomUsers(id) => write!(formatter, "/api/v1/rooms/{id}/users"),
+            Self::RoomEvents(id) => write!(formatter, "/api/v1/rooms/{id}/events"),
             Self::User(id) => write!(formatter, "/api/v1/user/{id}"),
             Self::UserRooms(id) => write!(formatter, "/api/v1/user/{id}/rooms"),
+            Self::UserGroups(id) => write!(formatter, "/api/v1/user/{id}/groups"),
             Self::Ping => formatter.write_str("/ping"),
         }
     }
@@ -77,8 +85,10 @@ mod tests {
             Channel::RoomMessages(id),
             Channel::Room(id),
             Channel::RoomUsers(id),
+            Channel::RoomEvents(id),
             Channel::User(id),
             Channel::UserRooms(id),
+            Channel::UserGroups(id),
             Channel::Ping,
         ] {
             assert_eq!(Channel::parse(&channel.to_string()).unwrap(), channel);

@@ -1,5 +1,7 @@
 //! Messages: created, edited and deleted by Gitter's rules (gitter-api 5.2 to 5.4 and 14).
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -33,6 +35,8 @@ pub(super) struct Message {
     pub(super) parent: Parent,
     /// Replies; absent until the first.
     pub(super) thread_message_count: Option<u32>,
+    /// Who has read it, its author aside.
+    pub(super) readers: BTreeSet<ObjectId>,
     /// Saves, from 1 on.
     pub(super) v: u32,
 }
@@ -65,7 +69,8 @@ struct Rendering {
 
 impl State {
     /// Posts a message: `text`, `status`, `parentId` and `virtualUser` of the body, checked in Gitter's order.
-    /// The parent's counter goes first, as there.
+    /// The parent's counter goes first, as there. What a silently banned account posts is answered as if it was
+    /// stored, but for its `v`.
     pub(crate) fn create_message(
         &mut self,
         now: Timestamp,
@@ -76,7 +81,7 @@ impl State {
         let room = self.writable_room(caller, room_id)?;
         let virtual_user = VirtualUser::from_body(body)?;
         if let Some(virtual_user) = &virtual_user {
-            self.check_virtual_user(caller, room, &virtual_user.kind)?;
+            self.check_virtual_user(caller, room, virtual_user)?;
         }
         let text = text_of(body)
             .filter(|text| !text.is_empty())
@@ -86,7 +91,10 @@ impl State {
 
         let rendering = self.render(room, caller.user, &text);
         let room_id = room.id;
-        if let Parent::Message(parent) = parent {
+        let silently_banned = self.is_silently_banned(caller);
+        if let Parent::Message(parent) = parent
+            && !silently_banned
+        {
             self.count_replies(room_id, parent, |count| count.saturating_add(1));
         }
         let message = Message {
@@ -102,8 +110,12 @@ impl State {
             edited_at: None,
             parent,
             thread_message_count: None,
+            readers: BTreeSet::new(),
             v: 1,
         };
+        if silently_banned {
+            return Ok(self.message_json(&message, MessageForm::NeverStored));
+        }
         let answer = self.message_json(&message, MessageForm::Answer);
         let news = self.message_json(&message, MessageForm::News);
         if let Some(room) = self.rooms.get_mut(&room_id) {
@@ -128,7 +140,7 @@ impl State {
             return Err(Refusal::forbidden("another account wrote the message"));
         }
         if let Some(virtual_user) = &message.virtual_user {
-            self.check_virtual_user(caller, room, &virtual_user.kind)?;
+            self.check_virtual_user(caller, room, virtual_user)?;
         }
         if now.duration_since(message.sent) > self.rules.edit_window {
             return Err(Refusal::bad_request("the message is too old to be edited"));
@@ -179,17 +191,20 @@ impl State {
     }
 
     /// Whether the caller may speak as a virtual user in a room: the client must be approved for its type,
-    /// and the room public.
-    fn check_virtual_user(&self, caller: &Caller, room: &Room, kind: &str) -> Result<(), Refusal> {
+    /// and the room must take them.
+    fn check_virtual_user(
+        &self,
+        caller: &Caller,
+        room: &Room,
+        virtual_user: &VirtualUser,
+    ) -> Result<(), Refusal> {
+        let kind = virtual_user.kind.as_str();
         if self.approved_client_keys.get(&caller.client).map(String::as_str) != Some(kind) {
             return Err(Refusal::forbidden(
                 "the client is not approved for this type of virtual user",
             ));
         }
-        if !room.is_public() {
-            return Err(Refusal::forbidden("virtual users only write in public rooms"));
-        }
-        Ok(())
+        room.check_virtual_user(kind, &virtual_user.external_id, self.faults.ban_bug())
     }
 
     fn render(&self, room: &Room, author: ObjectId, text: &str) -> Rendering {
@@ -238,13 +253,12 @@ impl State {
     }
 
     fn publish_message(&mut self, room: ObjectId, operation: &str, model: &Value) {
-        let data = json!({ "operation": operation, "model": model });
-        self.publish(Channel::RoomMessages(room), &data);
+        self.publish_change(Channel::RoomMessages(room), operation, model);
     }
 }
 
 /// A message by the id in a path; Gitter stumbles over one that is no object id.
-fn message_of<'room>(room: &'room Room, message_id: &str) -> Result<&'room Message, Refusal> {
+pub(super) fn message_of<'room>(room: &'room Room, message_id: &str) -> Result<&'room Message, Refusal> {
     let message_id: ObjectId = message_id
         .parse()
         .map_err(|_| Refusal::stumbled("the message id is not an object id"))?;

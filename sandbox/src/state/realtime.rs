@@ -8,9 +8,8 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Channel, State};
@@ -19,12 +18,9 @@ use crate::{
     object_id::ObjectId,
 };
 
-/// A client that has not connected for this long is dead: 1.6 times the advised 120 s.
-const DEAD_AFTER: SignedDuration = SignedDuration::from_secs(192);
-
 /// All clients and sockets.
-#[derive(Default)]
 pub(crate) struct Realtime {
+    connect_timeout: Duration,
     clients: HashMap<String, Client>,
     sockets: u64,
     frames: u64,
@@ -37,20 +33,57 @@ struct Client {
     /// The number (`ext.c`) of its last frame.
     numbered: u64,
     /// When it last connected.
-    heard: Timestamp,
+    heard: Instant,
+    /// How long after that it is dead.
+    dead_after: Duration,
     socket: Option<Socket>,
     /// Frames for which there was no socket.
     queue: VecDeque<Value>,
 }
 
-/// The sending end of an open WebSocket.
+/// The sending end of an open WebSocket, or of the answer to a poll.
 #[derive(Clone)]
 pub(crate) struct Socket {
-    id: u64,
+    /// Tells it from all others.
+    pub(crate) id: SocketId,
+    transport: Transport,
+    mount: Mount,
     // Not bounded: publishing must not wait, and a sandbox's traffic is small.
     sender: mpsc::UnboundedSender<Outgoing>,
     /// Cancelled when all sockets are to be cut.
     pub(crate) cut: CancellationToken,
+}
+
+/// Names a socket that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SocketId(u64);
+
+/// How messages travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// By a socket that stays.
+    WebSocket,
+    /// In the answers to HTTP requests; only those with a connect bring news.
+    LongPolling,
+}
+
+/// Where a client came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mount {
+    /// `/bayeux`.
+    Bayeux,
+    /// `/faye`, which is more patient.
+    Legacy,
+}
+
+impl Mount {
+    /// After how many times the connect's timeout a silent client is dead: 192 s and 300 s of the usual 120 s.
+    fn patience(self) -> f64 {
+        match self {
+            Self::Bayeux => 1.6,
+            Self::Legacy => 2.5,
+        }
+    }
 }
 
 /// A frame on its way out.
@@ -63,12 +96,34 @@ pub(crate) struct Outgoing {
 }
 
 impl Realtime {
+    /// No clients yet. A connect is held for `connect_timeout` where the client does not say.
+    pub(crate) fn new(connect_timeout: Duration) -> Self {
+        Self {
+            connect_timeout,
+            clients: HashMap::new(),
+            sockets: 0,
+            frames: 0,
+            cut: CancellationToken::new(),
+        }
+    }
+
+    /// How long a connect is held where the client does not say.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
     /// A new socket, and the frames that it is to send.
-    pub(crate) fn open_socket(&mut self) -> (Socket, mpsc::UnboundedReceiver<Outgoing>) {
+    pub(crate) fn open_socket(
+        &mut self,
+        transport: Transport,
+        mount: Mount,
+    ) -> (Socket, mpsc::UnboundedReceiver<Outgoing>) {
         let (sender, frames) = mpsc::unbounded_channel();
         self.sockets += 1;
         let socket = Socket {
-            id: self.sockets,
+            id: SocketId(self.sockets),
+            transport,
+            mount,
             sender,
             cut: self.cut.clone(),
         };
@@ -76,9 +131,9 @@ impl Realtime {
     }
 
     /// Forgets a closed socket. From now on its clients' frames wait for their next connect.
-    pub(crate) fn close_socket(&mut self, socket: &Socket) {
+    pub(crate) fn close_socket(&mut self, socket: SocketId) {
         for client in self.clients.values_mut() {
-            client.socket.take_if(|bound| bound.id == socket.id);
+            client.socket.take_if(|bound| bound.id == socket);
         }
     }
 
@@ -92,14 +147,15 @@ impl Realtime {
         self.clients.clear();
     }
 
-    /// A new client of a user.
-    pub(crate) fn open(&mut self, now: Timestamp, user: ObjectId) -> String {
+    /// A new client of a user, that came in by a socket.
+    pub(crate) fn open(&mut self, now: Instant, user: ObjectId, socket: &Socket) -> String {
         let id = format!("{:032x}", rand::random::<u128>());
         let client = Client {
             user,
             channels: BTreeSet::new(),
             numbered: 0,
             heard: now,
+            dead_after: self.connect_timeout.mul_f64(socket.mount.patience()),
             socket: None,
             queue: VecDeque::new(),
         };
@@ -108,27 +164,38 @@ impl Realtime {
     }
 
     /// Forgets the clients that are dead by now.
-    pub(crate) fn forget_dead(&mut self, now: Timestamp) {
+    pub(crate) fn forget_dead(&mut self, now: Instant) {
         self.clients
-            .retain(|_, client| now.duration_since(client.heard) < DEAD_AFTER);
+            .retain(|_, client| now.duration_since(client.heard) < client.dead_after);
     }
 
-    /// The user of a client that is alive, which from now on gets its frames by this socket.
-    pub(crate) fn bind(&mut self, now: Timestamp, id: &str, socket: &Socket) -> Option<ObjectId> {
+    /// The user of a client that is alive. From now on it gets its frames by this WebSocket, if it is one.
+    pub(crate) fn bind(&mut self, now: Instant, id: &str, socket: &Socket) -> Option<ObjectId> {
         self.forget_dead(now);
         let client = self.clients.get_mut(id)?;
-        client.socket = Some(socket.clone());
+        if socket.transport == Transport::WebSocket {
+            client.socket = Some(socket.clone());
+        }
         Some(client.user)
     }
 
-    /// Notes that a client connected, and sends what waited for it.
-    pub(crate) fn connect(&mut self, now: Timestamp, id: &str) {
+    /// Notes that a client connected, and sends what waited for it. A client that polls gets its frames by this
+    /// poll from now on; one that still waits is over.
+    pub(crate) fn connect(&mut self, now: Instant, id: &str, socket: &Socket) {
         let Some(client) = self.clients.get_mut(id) else {
             return;
         };
         client.heard = now;
+        client.socket = Some(socket.clone());
         for frame in std::mem::take(&mut client.queue) {
             client.send(frame, Duration::ZERO);
+        }
+    }
+
+    /// Takes a frame back that was not sent yet; it comes with the next connect.
+    pub(crate) fn give_back(&mut self, id: &str, frame: Value) {
+        if let Some(client) = self.clients.get_mut(id) {
+            client.queue.push_back(frame);
         }
     }
 
@@ -156,9 +223,26 @@ impl Realtime {
         }
     }
 
+    /// Takes a room and all its parts from the channels of a user's clients. They are not told.
+    pub(crate) fn unsubscribe_user(&mut self, user: ObjectId, room: ObjectId) {
+        let channel = Channel::Room(room).to_string();
+        let parts = format!("{channel}/");
+        for client in self.clients.values_mut().filter(|client| client.user == user) {
+            client
+                .channels
+                .retain(|name| *name != channel && !name.starts_with(&parts));
+        }
+    }
+
     /// How many clients there are.
     pub(crate) fn len(&self) -> usize {
         self.clients.len()
+    }
+
+    /// How many clients news can be sent to at once.
+    pub(crate) fn connected(&self) -> usize {
+        let clients = self.clients.values();
+        clients.filter(|client| client.socket.is_some()).count()
     }
 
     fn publish(&mut self, channel: Channel, data: &Value, faults: &mut Faults) {

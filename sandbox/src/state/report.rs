@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Room, RoomKind, State,
+    Room, State,
     messages::{Message, Parent},
     virtual_user::VirtualUser,
 };
@@ -19,6 +19,8 @@ pub struct StateReport {
     pub rooms: Vec<RoomReport>,
     /// Bayeux clients that are not dead yet.
     pub realtime_clients: usize,
+    /// Those of them with an open WebSocket or a held connect.
+    pub realtime_clients_connected: usize,
 }
 
 /// An account.
@@ -99,6 +101,7 @@ impl State {
             users: users.collect(),
             rooms: self.rooms.values().map(|room| self.room_report(room)).collect(),
             realtime_clients: self.realtime.len(),
+            realtime_clients_connected: self.realtime.connected(),
         }
     }
 
@@ -136,10 +139,7 @@ impl State {
     fn room_report(&self, room: &Room) -> RoomReport {
         RoomReport {
             id: room.id,
-            uri: match &room.kind {
-                RoomKind::Group { uri, .. } => Some(uri.clone()),
-                RoomKind::OneToOne => None,
-            },
+            uri: room.uri().map(str::to_owned),
             public: room.is_public(),
             members: room.members.iter().map(|member| self.username(*member)).collect(),
             messages: room

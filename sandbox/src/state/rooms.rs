@@ -1,11 +1,9 @@
 //! Rooms as callers see them: resolved from a URI, shown, listed, and as realtime snapshots (gitter-api 4).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Caller, Channel, Room, RoomKind, State, view::RoomForm};
+use super::{Caller, Channel, State, view::RoomForm};
 use crate::{object_id::ObjectId, refusal::Refusal};
 
 /// Members of a snapshot.
@@ -13,7 +11,8 @@ const SNAPSHOT_MEMBERS: usize = 30;
 
 impl State {
     /// Resolves the `uri` of a body to a room, whatever its case. Joins nothing; but the name of another user
-    /// makes a one-to-one room with them. A room that may not be read is as good as none.
+    /// makes a one-to-one room with them. A room that may not be read is as good as none; one that was renamed
+    /// is answered with 301 and no word of where it went.
     pub(crate) fn resolve_room(
         &mut self,
         now: Timestamp,
@@ -26,8 +25,12 @@ impl State {
             .filter(|uri| !uri.is_empty())
             .ok_or(Refusal::bad_request("the uri is missing"))?;
         let nothing = Refusal::not_found("the uri names no room that the account may read");
-        let room_id = match self.room_uris.get(&uri.to_lowercase()) {
+        let lower_uri = uri.to_lowercase();
+        let room_id = match self.room_uris.get(&lower_uri) {
             Some(room_id) => *room_id,
+            None if self.old_room_uris.contains_key(&lower_uri) => {
+                return Err(Refusal::moved("the room has another URI now"));
+            }
             None => match self.user_names.get(uri) {
                 Some(other) if *other != caller.user => self.one_to_one(now, caller.user, *other),
                 _ => return Err(nothing),
@@ -52,6 +55,20 @@ impl State {
             .values()
             .filter(|room| room.members.contains(&caller.user))
             .filter_map(|room| self.room_json(room, caller.user, RoomForm::Listed))
+            .collect()
+    }
+
+    /// The rooms that the caller may read whose URI or topic holds the words, at most `limit` after `skip`.
+    pub(crate) fn search_rooms(&self, caller: &Caller, words: &str, limit: usize, skip: usize) -> Vec<Value> {
+        let words = words.to_lowercase();
+        let found = self.rooms.values().filter(|room| {
+            let uri = room.uri().unwrap_or_default().to_lowercase();
+            room.may_read(caller.user) && (uri.contains(&words) || room.topic.to_lowercase().contains(&words))
+        });
+        found
+            .skip(skip)
+            .take(limit)
+            .filter_map(|room| self.room_json(room, caller.user, RoomForm::Bare))
             .collect()
     }
 
@@ -89,30 +106,5 @@ impl State {
             let data = json!({ "operation": "create", "model": model });
             self.publish(Channel::UserRooms(member), &data);
         }
-    }
-
-    /// The one-to-one room of two users, made if there is none.
-    fn one_to_one(&mut self, now: Timestamp, one: ObjectId, other: ObjectId) -> ObjectId {
-        let members = BTreeSet::from([one, other]);
-        let known = self
-            .rooms
-            .values()
-            .find(|room| matches!(room.kind, RoomKind::OneToOne) && room.members == members);
-        if let Some(room) = known {
-            return room.id;
-        }
-        let id = self.ids.next(now);
-        let room = Room {
-            id,
-            kind: RoomKind::OneToOne,
-            topic: String::new(),
-            members,
-            admins: BTreeSet::new(),
-            providers: Vec::new(),
-            messages: BTreeMap::new(),
-        };
-        self.rooms.insert(id, room);
-        self.publish_new_room(id);
-        id
     }
 }

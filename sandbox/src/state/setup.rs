@@ -2,7 +2,7 @@
 //!
 //! Everything is checked before anything is added.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -30,6 +30,9 @@ pub enum SetupError {
     /// Members and admins must exist first.
     #[error("there is no user {0:?}; add the user before the room")]
     UnknownUser(String),
+    /// No room has this id.
+    #[error("there is no room {0}; `GET /sandbox/state` lists them")]
+    UnknownRoom(ObjectId),
     /// The token is someone's already. It is not shown.
     #[error("a token given for {0:?} is in use already; leave it out and one is made up")]
     TokenTaken(String),
@@ -66,8 +69,7 @@ impl State {
         now: Timestamp,
         new: &NewUser,
     ) -> Result<(ObjectId, Vec<String>), SetupError> {
-        let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.~".contains(&byte);
-        if new.username.is_empty() || !new.username.bytes().all(safe) {
+        if !is_username(&new.username) {
             return Err(SetupError::BadUsername(new.username.clone()));
         }
         if self.user_names.contains_key(&new.username) {
@@ -86,6 +88,9 @@ impl State {
             id,
             username: new.username.clone(),
             display_name: new.display_name.clone().unwrap_or_else(|| new.username.clone()),
+            removed: false,
+            silently_banned: false,
+            v: 1,
         };
         self.user_names.insert(user.username.clone(), id);
         self.users.insert(id, user);
@@ -97,7 +102,7 @@ impl State {
         if !is_uri_part(&new.uri) {
             return Err(SetupError::BadUri(new.uri.clone()));
         }
-        if self.group(&new.uri).is_some() {
+        if self.group_at(&new.uri).is_some() {
             return Err(SetupError::NameTaken(new.uri.clone()));
         }
         let id = self.free_id(now, new.id)?;
@@ -124,7 +129,7 @@ impl State {
         let members = self.users_named(&new.members)?;
         let admins = self.users_named(&new.admins)?;
         let id = self.free_id(now, new.id)?;
-        let group = match self.group(group_uri) {
+        let group = match self.group_at(group_uri) {
             Some(group) => group,
             None => self.add_group(
                 now,
@@ -135,20 +140,20 @@ impl State {
                 },
             )?,
         };
+        let kind = RoomKind::Group {
+            group,
+            uri: new.uri.clone(),
+            public: new.public,
+        };
         let room = Room {
-            id,
-            kind: RoomKind::Group {
-                group,
-                uri: new.uri.clone(),
-                public: new.public,
-            },
             topic: new.topic.clone(),
             members,
             admins,
             providers: new.providers.clone(),
-            messages: BTreeMap::new(),
+            ..Room::empty(id, kind)
         };
         self.rooms.insert(id, room);
+        self.old_room_uris.remove(&lower_uri);
         self.room_uris.insert(lower_uri, id);
         self.publish_new_room(id);
         Ok(id)
@@ -190,7 +195,15 @@ impl State {
             .collect()
     }
 
-    fn group(&self, uri: &str) -> Option<ObjectId> {
+    /// The rooms of a group.
+    pub(super) fn rooms_of(&self, group: &Group) -> impl Iterator<Item = &Room> {
+        let id = group.id;
+        self.rooms
+            .values()
+            .filter(move |room| matches!(room.kind, RoomKind::Group { group, .. } if group == id))
+    }
+
+    fn group_at(&self, uri: &str) -> Option<ObjectId> {
         let lower_uri = uri.to_lowercase();
         let group = self
             .groups
@@ -198,6 +211,18 @@ impl State {
             .find(|group| group.uri.to_lowercase() == lower_uri)?;
         Some(group.id)
     }
+}
+
+/// Whether the text can be a user name: not empty, and nothing in it that breaks out of a URL.
+pub(super) fn is_username(text: &str) -> bool {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.~".contains(&byte);
+    !text.is_empty() && text.bytes().all(safe)
+}
+
+/// Whether the text can be the URI of a room: `<group>/<room>`.
+pub(super) fn is_room_uri(text: &str) -> bool {
+    text.split_once('/')
+        .is_some_and(|(group, part)| is_uri_part(group) && is_uri_part(part))
 }
 
 /// Whether the text can be one part of a URI: the characters of gitter-api 4.5, but no limit of length and no

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Group, Room, RoomKind, State, User,
+    Group, State, User,
     messages::{Mention, Message, Parent},
+    room::{Room, RoomKind},
     virtual_user::VirtualUser,
 };
 use crate::object_id::ObjectId;
@@ -18,6 +19,8 @@ use crate::object_id::ObjectId;
 pub(super) enum RoomForm {
     /// In lists: with tags, without group and backend.
     Listed,
+    /// In the lists of groups and searches: without any of these.
+    Bare,
     /// By id: with everything.
     Shown,
     /// Resolved from a URI, and as a snapshot: with group and backend, without tags.
@@ -31,6 +34,8 @@ pub(super) enum MessageForm {
     Answer,
     /// In realtime frames.
     News,
+    /// In the answer to a silently banned account: the message was never saved, so it has no `v`.
+    NeverStored,
 }
 
 #[derive(Serialize)]
@@ -59,7 +64,7 @@ struct RoomView<'state> {
     lurk: bool,
     noindex: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<[&'static str; 0]>,
+    tags: Option<&'state [String]>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     providers: &'state [String],
     permissions: Value,
@@ -71,6 +76,8 @@ struct RoomView<'state> {
     group: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<u32>,
 }
 
 impl<'state> RoomView<'state> {
@@ -91,8 +98,8 @@ impl<'state> RoomView<'state> {
             unread_items: 0,
             mentions: 0,
             lurk: false,
-            noindex: false,
-            tags: (form != RoomForm::Resolved).then_some([]),
+            noindex: room.noindex,
+            tags: matches!(form, RoomForm::Listed | RoomForm::Shown).then_some(&room.tags[..]),
             providers: &room.providers,
             permissions: json!({ "admin": room.admins.contains(&reader) }),
             room_member: room.members.contains(&reader),
@@ -100,6 +107,7 @@ impl<'state> RoomView<'state> {
             backend: None,
             group: None,
             user: None,
+            v: room.v,
         }
     }
 }
@@ -121,12 +129,13 @@ struct MessageView<'state> {
     thread_message_count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<bool>,
-    read_by: u32,
+    read_by: usize,
     urls: Vec<Value>,
     mentions: Vec<Value>,
     issues: [Value; 0],
     meta: [Value; 0],
-    v: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     from_user: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,7 +161,7 @@ impl State {
                 self.rules.web_url.as_str(),
             )
         };
-        json!({
+        let mut shown = json!({
             "id": user.id,
             "username": name,
             "displayName": user.display_name,
@@ -160,8 +169,12 @@ impl State {
             "avatarUrl": format!("{}{path}", self.rules.web_url),
             "avatarUrlSmall": format!("{sized_base}{path}?s=60"),
             "avatarUrlMedium": format!("{sized_base}{path}?s=128"),
-            "v": 1,
-        })
+            "v": user.v,
+        });
+        if let (Some(fields), true) = (shown.as_object_mut(), user.removed) {
+            fields.insert("removed".to_owned(), json!(true));
+        }
+        shown
     }
 
     /// The user object of an id, with the role in a room if one is given.
@@ -182,7 +195,7 @@ impl State {
         match &room.kind {
             RoomKind::Group { group, uri, public } => {
                 let group = self.groups.get(group)?;
-                let with_group = form != RoomForm::Listed;
+                let with_group = matches!(form, RoomForm::Shown | RoomForm::Resolved);
                 Some(json!(RoomView {
                     name: format!(
                         "{}/{}",
@@ -216,8 +229,18 @@ impl State {
         }
     }
 
+    /// A room object for all who follow the room, whoever they are: without tags and permissions.
+    pub(super) fn plain_room_json(&self, room: &Room) -> Option<Value> {
+        let nobody = room.id;
+        let mut shown = self.room_json(room, nobody, RoomForm::Bare)?;
+        if let Some(fields) = shown.as_object_mut() {
+            fields.remove("permissions");
+        }
+        Some(shown)
+    }
+
     /// A group object (gitter-api 4.7).
-    fn group_json(&self, group: &Group) -> Value {
+    pub(super) fn group_json(&self, group: &Group) -> Value {
         json!({
             "id": group.id,
             "name": group.name,
@@ -247,13 +270,13 @@ impl State {
                 Parent::Message(id) => Some(json!(id)),
             },
             thread_message_count: message.thread_message_count,
-            unread: (form == MessageForm::Answer).then_some(false),
-            read_by: 0,
+            unread: (form != MessageForm::News).then_some(false),
+            read_by: message.readers.len(),
             urls: message.urls.iter().map(|url| json!({ "url": url })).collect(),
             mentions: message.mentions.iter().map(mention_json).collect(),
             issues: [],
             meta: [],
-            v: message.v,
+            v: (form != MessageForm::NeverStored).then_some(message.v),
             from_user: match &message.virtual_user {
                 Some(virtual_user) => Some(mocked_user_json(virtual_user)),
                 None => self.users.get(&message.author).map(|user| self.user_json(user)),

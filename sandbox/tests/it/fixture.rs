@@ -61,6 +61,13 @@ impl Fixture {
         self.control.add_room(&room).unwrap()
     }
 
+    /// Sends a change to one of the sandbox's own controls, and expects it to work.
+    pub(crate) async fn alter(&self, path: &str, change: Value) {
+        let url = format!("{}/sandbox/{path}", self.sandbox.web_url());
+        let answer = self.http.patch(url).json(&change).send().await.unwrap();
+        assert_eq!(answer.status(), 204, "{path} {change}");
+    }
+
     /// The path of the messages of a room.
     pub(crate) fn messages_of(room: ObjectId) -> String {
         format!("/rooms/{room}/chatMessages")

@@ -35,8 +35,8 @@ pub(super) struct Survey {
     pub(super) virtual_users: bool,
     /// The portal that joins just these two rooms already.
     pub(super) existing: Option<Portal>,
-    /// Which room is linked with a third.
-    pub(super) already_linked: Option<String>,
+    /// Which room is linked with a third, and what to do.
+    pub(super) already_linked: Option<(String, String)>,
 }
 
 impl Survey {
@@ -195,7 +195,7 @@ async fn links(bridge: &Bridge, survey: &mut Survey) -> Result<(), ProvisionErro
         "unlink it first: gitter-matrix-bridge room unlink {}",
         other.gitter_room_id
     );
-    survey.already_linked = Some(detail.clone());
+    survey.already_linked = Some((detail.clone(), mend.clone()));
     survey.failed(CHECK, detail, mend);
     Ok(())
 }
@@ -209,8 +209,10 @@ async fn membership(
 ) -> Result<(), ProvisionError> {
     let bot = bridge.matrix.bot();
     let invite = format!("invite {bot} to the room");
+    // A link that fails anyway leaves no trace in the Matrix room.
+    let may_join = !dry_run && survey.checks.iter().all(|check| check.ok);
     let access = match bridge.matrix.room_access(room).await {
-        Err(error) if refused(&error) && !dry_run => match bridge.matrix.join(room, bot).await {
+        Err(error) if refused(&error) && may_join => match bridge.matrix.join(room, bot).await {
             Ok(()) => bridge.matrix.room_access(room).await,
             Err(error) => Err(error),
         },
@@ -219,12 +221,15 @@ async fn membership(
     let access = match access {
         Ok(access) => access,
         Err(error) if refused(&error) => {
-            let detail = if dry_run {
-                format!("{bot} is not in the room; linking would try to join it")
+            if may_join {
+                let detail = format!("{bot} is not in the room and may not join it: {error}");
+                survey.failed("matrix_room_joined", detail, invite);
             } else {
-                format!("{bot} is not in the room and may not join it: {error}")
-            };
-            survey.failed("matrix_room_joined", detail, invite);
+                let detail = format!(
+                    "{bot} is not in the room; linking joins it if the room is public or {bot} is invited"
+                );
+                survey.passed("matrix_room_joined", detail);
+            }
             return Ok(());
         }
         Err(error) => return Err(BridgeError::from(error).into()),

@@ -40,3 +40,16 @@ fn text_that_is_too_large_is_cut_with_a_link() {
         );
     }
 }
+
+#[test]
+fn the_marker_names_room_and_message() {
+    assert_eq!(
+        made("ahoy", "ahoy")["im.gitter.source"],
+        json!({
+            "room": "5f0000000000000000000a01",
+            "message": "5f0000000000000000000d01",
+            "op": "create",
+            "part": 0,
+        })
+    );
+}

@@ -19,6 +19,7 @@ impl Writer {
             for character in line.chars() {
                 match character {
                     '-' | '|' => self.backslash(character),
+                    '=' => self.entity('='),
                     _ => self.raw(character),
                 }
             }
@@ -31,7 +32,6 @@ impl Writer {
             Some('#') if !(is_lone_line && is_issue(after)) => self.backslash('#'),
             Some('>') => self.backslash('>'),
             Some(bullet @ ('-' | '+')) if is_item(after) => self.backslash(bullet),
-            Some('=') if line.chars().all(|it| it == '=') => self.entity('='),
             Some('0'..='9') => return self.list_number(line),
             _ => return line,
         }
@@ -55,7 +55,7 @@ impl Writer {
 
 /// Whether a line is a rule, the line under a heading, or the one between a table's head and body.
 fn is_rule_or_table_row(line: &str) -> bool {
-    line.contains('-') && line.chars().all(|it| "-|: ".contains(it))
+    line.contains(['-', '=']) && line.chars().all(|it| "-=|: ".contains(it))
 }
 
 /// Whether what follows a bullet or number makes it a list item.

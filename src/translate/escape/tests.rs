@@ -3,7 +3,7 @@ use scraper::{ElementRef, Html, Node};
 
 use super::*;
 use crate::translate::{
-    body, people,
+    addresses, body, people,
     split::{MAX_UNITS, Plan, split},
     typed,
 };
@@ -29,6 +29,7 @@ fn written(text: &str, lead: &str) -> String {
         all: false,
         room: false,
     };
+    addresses::mark(&mut body);
     typed::mark(&mut body, announcements, &context());
     markdown(&body, lead)
 }
@@ -195,87 +196,20 @@ fn marks_join_with_nothing_around_them() {
     );
 }
 
+/// Pieces that are likely to mean something to a Markdown renderer.
+#[rustfmt::skip]
+const PIECES: [&str; 77] = [
+    "*", "**", "_", "__", "~", "~~", "`", "```", "\\", "[", "]", "(", ")", "](", "![", "<", ">", "&",
+    "&amp;", "&#65;", ";", "$", "$$", "@", "@/all", "@wren", "@a_b_", "#", "##", "#7", "-", "---", "+",
+    "=", "==", "1.", "1)", "|", ":", ":-", "://", "http", "https://", "http://a.org",
+    "http://a.org/_b*c", "www.", "ftp://", "a", "b", "é", "🐦", "7", " ", "  ", "    ", "\n", "\n\n",
+    "\t", "!", ".", ",", "\"", "'", "/", "<b>", "</b>", "<!--", "-->", "a@b.org", "a/b#7", "\u{a0}",
+    "\u{2424}", "^", "{", "}", "%", "?",
+];
+
 /// Texts that are likely to mean something to a Markdown renderer.
 fn adversarial() -> impl Strategy<Value = String> {
-    let fragments = prop::sample::select(vec![
-        "*",
-        "**",
-        "_",
-        "__",
-        "~",
-        "~~",
-        "`",
-        "```",
-        "\\",
-        "[",
-        "]",
-        "(",
-        ")",
-        "](",
-        "![",
-        "<",
-        ">",
-        "&",
-        "&amp;",
-        "&#65;",
-        ";",
-        "$",
-        "$$",
-        "@",
-        "@/all",
-        "@wren",
-        "@a_b_",
-        "#",
-        "##",
-        "#7",
-        "-",
-        "---",
-        "+",
-        "=",
-        "==",
-        "1.",
-        "1)",
-        "|",
-        ":",
-        ":-",
-        "://",
-        "http",
-        "https://",
-        "http://a.org",
-        "http://a.org/_b*c",
-        "www.",
-        "ftp://",
-        "a",
-        "b",
-        "é",
-        "🐦",
-        "7",
-        " ",
-        "  ",
-        "    ",
-        "\n",
-        "\n\n",
-        "\t",
-        "!",
-        ".",
-        ",",
-        "\"",
-        "'",
-        "/",
-        "<b>",
-        "</b>",
-        "<!--",
-        "-->",
-        "a@b.org",
-        "a/b#7",
-        "\u{a0}",
-        "\u{2424}",
-        "^",
-        "{",
-        "}",
-        "%",
-        "?",
-    ]);
+    let fragments = prop::sample::select(PIECES.to_vec());
     prop::collection::vec(fragments, 0..24).prop_map(|fragments| fragments.concat())
 }
 
@@ -291,6 +225,31 @@ proptest! {
     #[test]
     fn any_text_shows(text in "[ -~\n\t\u{a0}éß\u{3b1}\u{1f426}]{0,60}") {
         shows(&text);
+    }
+
+    #[test]
+    fn any_text_shows_around_marks(text in adversarial(), other: bool) {
+        let text = body::normalise(&text);
+        let mut body = Body::new(&text);
+        for (index, (start, bird)) in text.match_indices('🐦').enumerate() {
+            let kind = if other == (index % 2 == 0) {
+                MarkKind::Mention("@wren".to_owned())
+            } else {
+                MarkKind::Link {
+                    label: "[🐦]".to_owned(),
+                    href: "https://matrix.to/#/@ana:example.org".to_owned(),
+                }
+            };
+            body.mark(start..start + bird.len(), kind);
+        }
+        let shown = body.pieces().into_iter().map(|piece| match piece {
+            Piece::Text(text) | Piece::Marked(text, MarkKind::Address) => text,
+            Piece::Marked(_, MarkKind::Mention(mention)) => mention,
+            Piece::Marked(_, MarkKind::Link { label, .. }) => label,
+        });
+        let shown: String = shown.collect();
+        let seen = seen(&markdown(&body, "")).map(|text| text.replace(ZERO_WIDTH_SPACE, ""));
+        prop_assert_eq!(seen, Ok(shown));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -103,5 +104,90 @@ fn what_is_rich() {
         "<h1>a</h1>",
     ] {
         assert!(rendered(rich).unwrap().is_rich, "{rich}");
+    }
+}
+
+/// Pieces of HTML, whole and broken.
+fn soup() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "<p>",
+        "</p>",
+        "<b>",
+        "</b>",
+        "<a href=\"https://e.org/?a=b&amp;c\" onclick=\"x()\">",
+        "</a>",
+        "<a class=\"c\" href=\"",
+        "javascript:alert(1)",
+        "\">",
+        "'",
+        "<img src=\"https://e.org/a.png\" onerror=x alt=\"",
+        "<script>",
+        "</script>",
+        "<style>",
+        "<svg><a xlink:href=\"javascript:x\">",
+        "</svg>",
+        "<math>",
+        "<table>",
+        "<td>",
+        "<tr>",
+        "</table>",
+        "<li>",
+        "<ul>",
+        "<pre><code class=\"rust\">",
+        "<code class='x\" y'>",
+        "</code>",
+        "</pre>",
+        "<span data-screen-name=\"ana:example.org\">",
+        "<span class=katex><annotation encoding=\"application/x-tex\">",
+        "</span>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "&lt;b&gt;",
+        "&",
+        "<",
+        ">",
+        "a",
+        " ",
+        "\n",
+        "<template>",
+        "<noscript>",
+        "<iframe>",
+        "<textarea>",
+        "<title>",
+        "<form>",
+        "<select>",
+        "<ol start=3>",
+        "<ol start=\"3\\\" x\">",
+        "<hr>",
+        "<br>",
+        "<h1>",
+        "<blockquote>",
+        "<plaintext>",
+        "\u{0}",
+    ]);
+    prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn any_html_comes_out_safe(source in soup()) {
+        let html = html(&source);
+        for element in Html::parse_fragment(&html).root_element().descendent_elements().skip(1) {
+            let name = element.value().name();
+            prop_assert!(is_block(name) || ["a", "em", "strong", "del", "code", "br", "span"].contains(&name), "{name} in {html}");
+            for (attribute, value) in element.value().attrs() {
+                let is_safe = match (name, attribute) {
+                    ("a", "href") => ["https:", "http:", "mailto:", "matrix:"].iter().any(|scheme| value.starts_with(scheme)),
+                    ("code", "class") => value.starts_with("language-"),
+                    ("ol", "start") => value.parse::<u32>().is_ok(),
+                    ("span", "data-mx-maths") => true,
+                    _ => false,
+                };
+                prop_assert!(is_safe, "{attribute}={value} in {html}");
+            }
+        }
     }
 }

@@ -20,10 +20,15 @@ impl World {
     /// Makes a room on each side and links them.
     pub(crate) async fn link(&mut self, name: &str) -> Room {
         let room = self.make_rooms(name);
+        self.link_rooms(room.clone()).await;
+        room
+    }
+
+    /// Links rooms that are there already.
+    pub(crate) async fn link_rooms(&mut self, room: Room) {
         let (status, answer) = self.admin().link(&room).await;
         assert_eq!(status, 201, "{answer}");
-        self.rooms.push(room.clone());
-        room
+        self.rooms.push(room);
     }
 
     /// Makes a public room on each side.

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Binaries;
+use super::{Binaries, Database};
 use crate::{
     bridge::{self, Bridge},
     gitter::GitterUser,
     matrix::MatrixUser,
+    postgres::Postgres,
     progress::step,
     sandbox::Sandbox,
     synapse::{self, Synapse},
@@ -23,6 +24,8 @@ pub(super) struct Stage {
     /// The Gitter server.
     pub(super) sandbox: Sandbox,
     bridge: Bridge,
+    /// The bridge's database server, if it needs one.
+    postgres: Option<Postgres>,
     /// Ana, on Matrix.
     pub(super) ana: MatrixUser,
     /// Ben, on Matrix.
@@ -39,18 +42,23 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts all servers, with their data in `folder`, and links two rooms.
-    pub(super) async fn start(folder: &Path, binaries: &Binaries) -> Result<Self> {
+    pub(super) async fn start(folder: &Path, binaries: &Binaries, database: Database) -> Result<Self> {
         let installation = synapse::install().await?;
         let log = folder.join("sandbox.log");
         let sandbox = Sandbox::start(&binaries.sandbox, &log);
         let sandbox = step("Start a Gitter server (the sandbox)", sandbox).await?;
         let mut synapse = Synapse::prepare(&installation, &folder.join("synapse"))?;
+        let postgres = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(Postgres::start().await?),
+        };
         let data = folder.join("bridge");
-        let prepared = Bridge::prepare(
+        let prepared = Bridge::prepare_on(
             &binaries.bridge,
             &data,
             synapse.url(),
             sandbox.control().addresses(),
+            postgres.as_ref().map(Postgres::url),
         );
         let mut bridge = step("Write config.yaml and registration.yaml", prepared).await?;
         step("Start Synapse", synapse.start(&bridge.registration())).await?;
@@ -73,6 +81,7 @@ impl Stage {
             synapse,
             sandbox,
             bridge,
+            postgres,
             ana,
             ben,
             wren,
@@ -82,21 +91,26 @@ impl Stage {
         })
     }
 
-    /// Where everything can be looked at while it is up.
+    /// Where everything can be looked at while it is up, and how to sign in.
     pub(super) fn addresses(&self) -> String {
+        let login = |localpart| format!("{localpart} (password {})", synapse::password_of(localpart));
         format!(
-            "Matrix homeserver  {}\n\
-             Matrix room        {} (sign in as ana or ben with the password \"{}\" or \"{}\")\n\
-             Gitter             {}{GITTER_ROOM}\n\
-             Bridge             {} (its config file is {})\n\n\
+            "Sign in with any Matrix client (on this machine), or look at the Gitter side in a browser:\n\n\
+             Matrix homeserver  {}\n\
+             Matrix logins      {} or {}\n\
+             Matrix room        {}\n\
+             Gitter room        {}{GITTER_ROOM}\n\
+             Bridge             {} (its config file is {})\n\
+             Bridge's database  {}\n\n\
              All of it stays up until Ctrl-C.",
             self.synapse.url(),
+            login("ana"),
+            login("ben"),
             self.matrix_room,
-            synapse::password_of("ana"),
-            synapse::password_of("ben"),
             with_slash(&self.sandbox.control().addresses().web_url),
             self.bridge.admin(),
             self.bridge.config().display(),
+            self.postgres.as_ref().map_or("SQLite", Postgres::url),
         )
     }
 
@@ -105,7 +119,11 @@ impl Stage {
         step("Stop everything", async {
             self.bridge.stop().await?;
             self.sandbox.stop().await?;
-            self.synapse.stop().await
+            self.synapse.stop().await?;
+            match self.postgres {
+                Some(postgres) => postgres.stop().await,
+                None => Ok(()),
+            }
         })
         .await
     }

@@ -15,6 +15,7 @@ fn state() -> (State, Caller, String) {
     let mut state = State::new(Rules {
         web_url: "http://localhost".to_owned(),
         edit_window: SignedDuration::from_mins(10),
+        connect_timeout: std::time::Duration::from_mins(2),
         rate_limit: 0,
     });
     state.add_user(at(0), &NewUser::named("wren", "Wren")).unwrap();

@@ -1,0 +1,51 @@
+//! Links, and characters as HTML entities.
+
+use std::fmt::Write as _;
+
+/// Writes a Markdown link; the label shows exactly, and no mention or other link comes to be inside it.
+pub(in crate::translate) fn link(label: &str, href: &str) -> String {
+    let mut written = String::from("[");
+    for character in label.chars() {
+        match character {
+            '[' | ']' | '*' | '<' | '&' | '@' | '$' | '`' => push_entity(&mut written, character),
+            '\\' | '_' | '~' | '#' => written.extend(['\\', character]),
+            _ if character.is_whitespace() || character.is_control() => written.push(' '),
+            _ => written.push(character),
+        }
+    }
+    written.push_str("](");
+    for character in href.chars() {
+        match character {
+            // What would end the link, or begin a title or markup.
+            '(' | ')' | '*' | '<' | '>' | '"' | '\'' | '\\' | ' ' => {
+                let _ = write!(written, "%{:02X}", u32::from(character));
+            }
+            _ => written.push(character),
+        }
+    }
+    written.push(')');
+    written
+}
+
+/// Writes a character as an entity that Gitter passes on; without one, as it is.
+pub(super) fn push_entity(out: &mut String, character: char) {
+    let entity = match character {
+        '[' => "&lsqb;",
+        ']' => "&rsqb;",
+        '*' => "&ast;",
+        '<' => "&lt;",
+        '&' => "&amp;",
+        '@' => "&commat;",
+        '$' => "&dollar;",
+        '=' => "&equals;",
+        ':' => "&colon;",
+        '/' => "&sol;",
+        '?' => "&quest;",
+        '%' => "&percnt;",
+        '^' => "&Hat;",
+        '\'' => "&apos;",
+        '`' => "&grave;",
+        _ => return out.push(character),
+    };
+    out.push_str(entity);
+}
