@@ -161,9 +161,6 @@ impl MatrixUser {
     }
 
     /// All events of a room's timeline, oldest first.
-    ///
-    /// # Errors
-    /// When the homeserver refuses, or answers something else.
     async fn timeline(&self, room: &str) -> Result<Vec<Event>> {
         let mut events = Vec::new();
         let mut from = None;
@@ -186,7 +183,7 @@ impl MatrixUser {
     /// All messages of a room, oldest first.
     ///
     /// # Errors
-    /// As [`MatrixUser::timeline`].
+    /// When the homeserver refuses, or answers something else.
     pub async fn messages(&self, room: &str) -> Result<Vec<Event>> {
         let mut events = self.timeline(room).await?;
         events.retain(|event| event.kind == "m.room.message" && !event.body().is_empty());

@@ -2,7 +2,8 @@
 //!
 //! Each is the leader of a process group of its own, so that Ctrl-C at the terminal reaches only the parent,
 //! which then stops its children in order, and so that what a child starts is stopped with it. Where
-//! `setpriv` is there (Linux), the kernel ends the child when the parent is killed.
+//! `setpriv` is there (Linux), the kernel ends the child when the parent is killed. It does so already when
+//! the thread ends that started the child: start none from `spawn_blocking`, whose threads come and go.
 
 use std::{
     ffi::OsStr,
@@ -60,7 +61,7 @@ fn guarded(options: &[String], program: &OsStr) -> Command {
 /// # Errors
 /// When it cannot be started or fails, with what it printed (on stderr, only where the caller piped that).
 pub async fn output(command: &mut Command) -> Result<String> {
-    let name = format!("{:?}", command.as_std());
+    let name = words(command.as_std());
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -77,6 +78,19 @@ pub async fn output(command: &mut Command) -> Result<String> {
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     bail!("{name} failed ({}):\n{printed}{complaint}", output.status)
+}
+
+/// A command as a person would type it, without what [`command`] puts before it.
+fn words(command: &std::process::Command) -> String {
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .collect();
+    let typed = words
+        .iter()
+        .position(|word| word == "--")
+        .map_or(0, |guard| guard + 1);
+    words.get(typed..).unwrap_or_default().join(" ")
 }
 
 /// A process group that is killed when this is dropped; `None` once it has ended, since its number may then
@@ -316,6 +330,7 @@ mod tests {
             .args(["-c", "echo half a result; echo no route >&2; false"])
             .stderr(Stdio::piped());
         let error = output(&mut shell).await.unwrap_err().to_string();
+        assert!(error.starts_with("sh -c echo half"), "{error}");
         assert!(error.contains("half a result"), "{error}");
         assert!(error.contains("no route"), "{error}");
     }
