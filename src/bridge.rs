@@ -17,9 +17,13 @@ mod pictures;
 mod portal;
 pub mod provision;
 mod sides;
+mod subscriptions;
 mod worker;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use ruma::OwnedServerName;
@@ -94,6 +98,8 @@ pub struct Bridge {
     sides: Sides,
     absent_pictures: AbsentPictures,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
+    /// The Gitter rooms that this process follows.
+    followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
     /// Raised whenever a portal's state may have changed.
     portals_changed: watch::Sender<u64>,
 }
@@ -115,6 +121,7 @@ impl Bridge {
             sides: Sides::default(),
             absent_pictures: AbsentPictures::default(),
             catch_ups: Mutex::default(),
+            followed: std::sync::Mutex::default(),
             portals_changed: watch::Sender::new(0),
         })
     }
@@ -129,6 +136,9 @@ impl Bridge {
     ) -> Result<(), BridgeError> {
         self.tracker.spawn(catch_up::follow(Arc::clone(self), events));
         catch_up::subscribe_all(self).await?;
+        if self.db.is_shared() {
+            self.tracker.spawn(subscriptions::keep(Arc::clone(self)));
+        }
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         Ok(())
     }

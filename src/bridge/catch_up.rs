@@ -56,7 +56,7 @@ pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
     }
     tx.commit().await?;
     for portal in working {
-        bridge.realtime.subscribe(portal.gitter_room_id.clone());
+        bridge.subscribe(&portal.gitter_room_id);
     }
     Ok(())
 }
@@ -148,7 +148,7 @@ async fn resubscribe(bridge: &Bridge, rooms: &[GitterRoomId]) -> Result<(), Stor
     for room in rooms {
         let portal = portal::portal_by_gitter_room(&mut tx, room).await?;
         if portal.is_some_and(|portal| portal.state == PortalState::CatchingUp) {
-            bridge.realtime.subscribe(room.clone());
+            bridge.subscribe(room);
         }
     }
     Ok(())
@@ -208,6 +208,14 @@ async fn stop_catch_up(bridge: &Bridge, room: &GitterRoomId) {
         // Its end is awaited: it must not commit later than what follows. An aborted task is an error.
         task.await.ok();
     }
+}
+
+/// Whether this process is catching a room up.
+pub(super) async fn is_running(bridge: &Bridge, room: &GitterRoomId) -> bool {
+    let catch_ups = bridge.catch_ups.lock().await;
+    catch_ups
+        .get(room)
+        .is_some_and(|Running(task)| !task.is_finished())
 }
 
 async fn start_catch_up(bridge: &Arc<Bridge>, room: &GitterRoomId, snapshot: &Snapshot) {
