@@ -40,8 +40,7 @@ async fn stopped_under_traffic_it_ends_in_time_and_loses_nothing(database: Datab
         world.bridge.start().await;
         world.crossed().await;
     }
-    const TRIES: &str = "SELECT COUNT(*) FROM attempt WHERE tries <> 1 AND gitter_room_id = $1";
-    let repeated = world.database.number(TRIES, &room.gitter.to_string()).await;
+    let repeated = world.not_sent_once(&room).await;
     assert_eq!(repeated, 0, "what was under way was not waited for");
     world.finish().await;
 }

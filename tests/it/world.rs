@@ -8,6 +8,7 @@ pub(crate) mod admin;
 pub(crate) mod bridge;
 pub(crate) mod database;
 pub(crate) mod faults;
+mod ledger;
 mod rooms;
 
 use std::{fmt::Write as _, thread, time::Duration};
@@ -29,7 +30,7 @@ use self::{
 use crate::homeserver::{FakeHomeserver, Settings};
 
 /// How long anything may take. The longest that anything does: a budget of Gitter's, which is a minute.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// What differs between the worlds of tests.
 #[derive(Debug, Clone)]

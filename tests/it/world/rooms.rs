@@ -1,5 +1,7 @@
 //! Linked rooms: talking in them, and comparing what was said with what arrived.
 
+use std::fmt::Write as _;
+
 use gitter_sandbox::{NewRoom, ObjectId, StoredMessage};
 use ruma::{OwnedEventId, OwnedRoomId, UserId};
 use serde_json::Value;
@@ -131,7 +133,7 @@ impl World {
             .collect();
         if of_matrix != from_matrix {
             let shown = compared(&of_matrix, &from_matrix);
-            differences.push_str(&format!("to Gitter, in {}:\n{shown}", room.uri));
+            let _ = write!(differences, "to Gitter, in {}:\n{shown}", room.uri);
         }
         let of_gitter: Vec<String> = of_gitter.iter().map(|message| line_of_native(message)).collect();
         let from_gitter: Vec<String> = from_gitter
@@ -140,7 +142,7 @@ impl World {
             .collect();
         if of_gitter != from_gitter {
             let shown = compared(&of_gitter, &from_gitter);
-            differences.push_str(&format!("to Matrix, in {}:\n{shown}", room.uri));
+            let _ = write!(differences, "to Matrix, in {}:\n{shown}", room.uri);
         }
         differences
     }
