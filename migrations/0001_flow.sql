@@ -69,6 +69,7 @@ CREATE TABLE inbox (
 );
 CREATE INDEX inbox_open ON inbox (gitter_room_id, direction, purpose, number) WHERE state <> 'settled';
 CREATE INDEX inbox_source ON inbox (source_id);
+CREATE INDEX inbox_failed ON inbox (gitter_room_id) WHERE outcome = 'failed';
 
 -- An action about to be sent, recorded and committed before the request leaves. An item's actions are
 -- written all at once, at its first attempt, and never change.
@@ -136,6 +137,8 @@ CREATE TABLE ghost (
     shown_avatar TEXT NOT NULL           -- the Gitter picture that its Matrix profile was last set from
 );
 
+CREATE INDEX ghost_username ON ghost (username);
+
 -- Devices that ghosts send with, so that the homeserver remembers their transaction ids (DESIGN 3.1).
 CREATE TABLE device (
     user_id TEXT PRIMARY KEY,
@@ -152,6 +155,8 @@ CREATE TABLE member (
     avatar_url TEXT NOT NULL,            -- mxc, '' for none
     PRIMARY KEY (matrix_room_id, user_id)
 );
+
+CREATE INDEX member_name ON member (matrix_room_id, display_name);
 
 -- Pictures of Gitter users that were uploaded to Matrix.
 CREATE TABLE avatar (

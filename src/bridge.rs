@@ -22,13 +22,17 @@ mod worker;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use jiff::Timestamp;
 use ruma::OwnedServerName;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::info;
 use url::Url;
 
 pub use self::{accept::Acceptor, error::BridgeError};
@@ -70,7 +74,7 @@ pub struct Parts {
     pub db: Db,
     /// The homeserver.
     pub matrix: MatrixClient,
-    /// Whether the homeserver remembers transaction ids beyond its restart.
+    /// Whether the homeserver remembers transaction ids beyond its restart, as the probe at the start said.
     pub device_memory: DeviceMemory,
     /// Gitter, with the account's token.
     pub gitter: GitterClient,
@@ -97,6 +101,8 @@ pub struct Bridge {
     lease: LeaseClock,
     sides: Sides,
     absent_pictures: AbsentPictures,
+    /// Whether the homeserver remembers transaction ids beyond its restart.
+    device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
     /// The Gitter rooms that this process follows.
     followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
@@ -115,7 +121,9 @@ impl std::ops::Deref for Bridge {
 impl Bridge {
     /// Puts a bridge together; it does nothing yet.
     pub fn new(parts: Parts) -> Arc<Self> {
+        let device_memory = AtomicBool::new(parts.device_memory == DeviceMemory::Durable);
         Arc::new(Self {
+            device_memory,
             parts,
             lease: LeaseClock::new(),
             sides: Sides::default(),
@@ -141,6 +149,19 @@ impl Bridge {
         }
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         Ok(())
+    }
+
+    /// Whether the homeserver remembers transaction ids beyond its restart; otherwise events are looked for
+    /// before a repeat.
+    fn has_device_memory(&self) -> bool {
+        self.device_memory.load(Ordering::Relaxed)
+    }
+
+    /// Notes, for the rest of this process, that the homeserver has no devices for users of ours.
+    fn forget_device_memory(&self) {
+        if self.device_memory.swap(false, Ordering::Relaxed) {
+            info!("The homeserver makes no devices for ghosts; events are looked for before a repeat");
+        }
     }
 
     fn portals_changed(&self) {

@@ -16,6 +16,7 @@ pub mod message;
 pub mod portal;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use self::{
     attempt::{Attempt, AttemptState, NewAttempt},

@@ -3,7 +3,10 @@
 //! Nothing is refused for its content and nothing is looked at beyond what its place needs: one odd event
 //! becomes one failed item, and the rest goes on.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -19,7 +22,7 @@ use crate::{
     ids::{GitterMessageId, GitterRoomId},
     model,
     outcome::{Outcome, Reason},
-    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, inbox, portal},
+    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, inbox, lane, portal},
 };
 
 /// The most of an unreadable transaction that is kept, in bytes.
@@ -64,12 +67,18 @@ impl Acceptor {
             Ok(transaction) => transaction.events,
             Err(error) => return self.unreadable(transaction_id, body, &error).await,
         };
+        let heads: Vec<_> = events
+            .iter()
+            .map(|event| serde_json::from_str(event.get()))
+            .collect();
         let now = now();
         let mut tx = self.db.write().await?;
-        let mut items = Vec::with_capacity(events.len());
-        for event in &events {
-            items.push(event_item(&mut tx, event).await?);
-        }
+        let lanes = lanes_of(&mut tx, heads.iter().flatten()).await?;
+        let items: Vec<NewItem> = events
+            .iter()
+            .zip(heads)
+            .map(|(event, head)| event_item(event, head, &lanes))
+            .collect();
         let added = inbox::enqueue(&mut tx, &items, now).await?;
         tx.commit().await?;
         debug!(
@@ -105,31 +114,59 @@ impl Acceptor {
     }
 }
 
+/// The lanes of the portals that events belong to, locked: a portal that is unlinked meanwhile is unlinked before
+/// or after this transaction. Always in one order, so that no two transactions wait for each other.
+async fn lanes_of(
+    tx: &mut Tx,
+    heads: impl Iterator<Item = &EventHead>,
+) -> Result<HashMap<OwnedRoomId, LaneKey>, StoreError> {
+    let rooms: BTreeSet<&RoomId> = heads.map(|head| &*head.room_id).collect();
+    let mut found = BTreeSet::new();
+    for room in rooms {
+        found.extend(
+            portal::portal_by_matrix_room(tx, room)
+                .await?
+                .map(|portal| portal.gitter_room_id),
+        );
+    }
+    let mut lanes = HashMap::new();
+    for room in found {
+        let key = LaneKey::live(Some(&room), Direction::ToGitter);
+        lane::lock_lane(tx, &key).await?;
+        if let Some(portal) = portal::portal_by_gitter_room(tx, &room).await? {
+            lanes.insert(portal.matrix_room_id, key);
+        }
+    }
+    Ok(lanes)
+}
+
 /// The item of an event: in its portal's lane, or with its outcome where there is no portal.
-async fn event_item(tx: &mut Tx, event: &RawValue) -> Result<NewItem, StoreError> {
-    let head: EventHead = match serde_json::from_str(event.get()) {
+fn event_item(
+    event: &RawValue,
+    head: Result<EventHead, serde_json::Error>,
+    lanes: &HashMap<OwnedRoomId, LaneKey>,
+) -> NewItem {
+    let head = match head {
         Ok(head) => head,
         Err(error) => {
             let id = serde_json::from_str::<Value>(event.get())
                 .ok()
                 .and_then(|event| event.get("event_id")?.as_str().map(str::to_owned));
-            return Ok(NewItem {
+            return NewItem {
                 source_id: id.unwrap_or_default(),
                 body: event.get().to_owned(),
                 ..bad_item(
                     &hash(event.get().as_bytes()),
                     format!("the event cannot be read: {error}"),
                 )
-            });
+            };
         }
     };
-    let portal = portal::portal_by_matrix_room(tx, &head.room_id).await?;
-    let outcome = portal.is_none().then(|| unknown_room(&head.room_id));
-    Ok(NewItem {
-        lane: LaneKey::live(
-            portal.as_ref().map(|portal| &portal.gitter_room_id),
-            Direction::ToGitter,
-        ),
+    let lane = lanes.get(&head.room_id);
+    NewItem {
+        lane: lane
+            .cloned()
+            .unwrap_or_else(|| LaneKey::live(None, Direction::ToGitter)),
         source_key: head.event_id.clone(),
         source_id: head.event_id,
         operation: head.event_type,
@@ -140,8 +177,8 @@ async fn event_item(tx: &mut Tx, event: &RawValue) -> Result<NewItem, StoreError
             .and_then(Value::as_i64)
             .unwrap_or(0),
         held: false,
-        outcome,
-    })
+        outcome: lane.is_none().then(|| unknown_room(&head.room_id)),
+    }
 }
 
 fn unknown_room(room: &RoomId) -> Outcome {
@@ -194,7 +231,8 @@ pub(super) fn gitter_item(room: &GitterRoomId, operation: &str, model: &RawValue
         body: model.get().to_owned(),
         source_time: message.sent.or_else(|| message.id.time()).map_or(0, milliseconds),
         held,
-        outcome: None,
+        // Counts of readers: frequent, and nothing that people see.
+        outcome: (operation == "patch").then(|| Outcome::Skipped(Reason::NotAnEdit, String::new())),
     }
 }
 

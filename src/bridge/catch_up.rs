@@ -31,6 +31,9 @@ const BATCH: usize = 100;
 /// The longest wait between two tries, in milliseconds.
 const LONGEST_WAIT: i64 = 60_000;
 
+/// How often it is seen to that every portal that is to be caught up is.
+const LOOK: Duration = Duration::from_secs(30);
+
 /// A catch-up that is under way.
 #[derive(Debug)]
 pub(super) struct Running(JoinHandle<()>);
@@ -65,9 +68,14 @@ pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
 /// database does not answer, nothing is read on, so nothing is lost.
 pub(super) async fn follow(bridge: Arc<Bridge>, mut events: mpsc::Receiver<RealtimeEvent>) {
     let mut batch = Vec::new();
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + LOOK, LOOK);
     loop {
         tokio::select! {
             () = bridge.stop.cancelled() => return,
+            _ = ticks.tick() => {
+                resume_catch_ups(&bridge).await;
+                continue;
+            }
             received = events.recv_many(&mut batch, BATCH) => if received == 0 { return },
         }
         while let Err(error) = take(&bridge, &batch).await {
@@ -78,6 +86,29 @@ pub(super) async fn follow(bridge: Arc<Bridge>, mut events: mpsc::Receiver<Realt
             }
         }
         batch.clear();
+    }
+}
+
+/// Asks for a snapshot for every portal that is to be caught up and is not: another process may have set it so
+/// and ended.
+async fn resume_catch_ups(bridge: &Bridge) {
+    let waiting = async {
+        let mut tx = bridge.db.read().await?;
+        let mut rooms = Vec::new();
+        for portal in portal::portals(&mut tx).await? {
+            let running = bridge.catch_ups.lock().await;
+            let here = running
+                .get(&portal.gitter_room_id)
+                .is_some_and(|Running(task)| !task.is_finished());
+            if portal.state == PortalState::CatchingUp && !here {
+                rooms.push(portal.gitter_room_id);
+            }
+        }
+        Ok::<_, StoreError>(rooms)
+    };
+    match waiting.await {
+        Ok(rooms) => rooms.iter().for_each(|room| bridge.subscribe(room)),
+        Err(error) => warn!(error = %error, "Which rooms are to be caught up is not known"),
     }
 }
 
@@ -187,7 +218,7 @@ async fn take_message(
     operation: &str,
     model: &RawValue,
 ) -> Result<(), StoreError> {
-    // A room that was unlinked while its last frames came in has no lane any more.
+    // A room that was unlinked while its last frames came in has no portal any more.
     let Some(portal) = portal::portal_by_gitter_room(tx, room).await? else {
         return Ok(());
     };
@@ -201,21 +232,13 @@ async fn take_message(
     Ok(())
 }
 
-async fn stop_catch_up(bridge: &Bridge, room: &GitterRoomId) {
+pub(super) async fn stop_catch_up(bridge: &Bridge, room: &GitterRoomId) {
     let running = bridge.catch_ups.lock().await.remove(room);
     if let Some(Running(task)) = running {
         task.abort();
         // Its end is awaited: it must not commit later than what follows. An aborted task is an error.
         task.await.ok();
     }
-}
-
-/// Whether this process is catching a room up.
-pub(super) async fn is_running(bridge: &Bridge, room: &GitterRoomId) -> bool {
-    let catch_ups = bridge.catch_ups.lock().await;
-    catch_ups
-        .get(room)
-        .is_some_and(|Running(task)| !task.is_finished())
 }
 
 async fn start_catch_up(bridge: &Arc<Bridge>, room: &GitterRoomId, snapshot: &Snapshot) {
@@ -271,21 +294,38 @@ async fn try_catch_up(
     let cursor = lane::cursor(&mut tx, room).await?;
     drop(tx);
     if !portal.virtual_users {
-        look_for_virtual_users(bridge, &portal).await?;
+        look_for_virtual_users(bridge, &portal).await;
     }
     let start = start_of(&portal, &cursor);
-    let missed = if reaches_back(snapshot, &start) {
-        snapshot.to_vec()
+    let found = if reaches_back(snapshot, &start) {
+        hold(bridge, &portal, snapshot, &start).await?
     } else {
-        list_since(bridge, room, start.clone()).await?
+        hold_listed(bridge, &portal, &start).await?
     };
     let mut tx = bridge.db.write().await?;
     lock(&mut tx, iter::once(room)).await?;
-    let found = queue(&mut tx, &portal, &missed, &start).await?;
+    if !is_linked(&mut tx, &portal).await? {
+        return Ok(0);
+    }
+    let newest = inbox::held_sources(&mut tx, room, "create")
+        .await?
+        .into_iter()
+        .max();
+    if let Some(newest) = newest {
+        lane::advance_cursor(&mut tx, room, &newest).await?;
+    }
     inbox::release_held(&mut tx, room, now()).await?;
     portal::set_portal_state(&mut tx, room, PortalState::CatchingUp, PortalState::Active).await?;
     tx.commit().await?;
     Ok(found)
+}
+
+/// Whether a portal is still the one it was: it may have been unlinked, and its room linked elsewhere.
+async fn is_linked(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
+    let now = portal::portal_by_gitter_room(tx, &portal.gitter_room_id).await?;
+    Ok(now.is_some_and(|now| {
+        now.matrix_room_id == portal.matrix_room_id && now.created_at == portal.created_at
+    }))
 }
 
 /// Where the look begins: a little before the newest known message, or at the link's beginning.
@@ -315,79 +355,78 @@ fn id_of(raw: &RawValue) -> Option<GitterMessageId> {
         .map(|message| message.id)
 }
 
-/// Lists everything since `start`, page by page.
-async fn list_since(
+/// Lists everything since `start`, and holds it page by page; gives how much was not known.
+async fn hold_listed(
     bridge: &Bridge,
-    room: &GitterRoomId,
-    start: GitterMessageId,
-) -> Result<Vec<Box<RawValue>>, BridgeError> {
-    let mut all = Vec::new();
-    let mut after = start;
+    portal: &Portal,
+    start: &GitterMessageId,
+) -> Result<usize, BridgeError> {
+    let mut found = 0;
+    let mut after = start.clone();
     loop {
-        let limit = u32::try_from(PAGE).unwrap_or(u32::MAX);
         let query = MessagePage {
             after: Some(after.clone()),
             before: None,
-            limit,
+            limit: u32::try_from(PAGE).unwrap_or(u32::MAX),
         };
-        let page = bridge.gitter.messages(room, &query).await?;
+        let page = bridge.gitter.messages(&portal.gitter_room_id, &query).await?;
+        found += hold(bridge, portal, &page, start).await?;
         let newest = page.iter().filter_map(|raw| id_of(raw)).max();
-        let full = page.len() >= PAGE;
-        all.extend(page);
         match newest {
-            Some(newest) if full && newest > after => after = newest,
-            _ => return Ok(all),
+            Some(newest) if page.len() >= PAGE && newest > after => after = newest,
+            _ => return Ok(found),
         }
     }
 }
 
-/// Holds what is not known yet; gives how much that is.
-async fn queue(
-    tx: &mut Tx,
+/// Holds, in a commit of its own, what is not known yet; gives how much that is. Holding it again is no harm.
+async fn hold(
+    bridge: &Bridge,
     portal: &Portal,
     missed: &[Box<RawValue>],
     start: &GitterMessageId,
 ) -> Result<usize, StoreError> {
     let room = &portal.gitter_room_id;
+    let mut tx = bridge.db.write().await?;
+    lock(&mut tx, iter::once(room)).await?;
+    if !is_linked(&mut tx, portal).await? {
+        return Ok(0);
+    }
     let mut items: Vec<NewItem> = Vec::new();
-    let mut newest: Option<GitterMessageId> = None;
     for raw in missed {
-        let Some(id) = id_of(raw) else {
-            items.push(accept::gitter_item(room, "create", raw, true));
-            continue;
+        let known = match id_of(raw) {
+            Some(id) if id < *start || !accept::is_newer(&id, portal.since_id.as_ref()) => true,
+            Some(id) => !message::by_gitter_id(&mut tx, portal, &id).await?.is_empty(),
+            None => false,
         };
-        if id < *start || !accept::is_newer(&id, portal.since_id.as_ref()) {
-            continue;
-        }
-        if message::by_gitter_id(tx, portal, &id).await?.is_empty() {
+        if !known {
             items.push(accept::gitter_item(room, "create", raw, true));
         }
-        newest = newest.max(Some(id));
     }
-    let found = inbox::enqueue(tx, &items, now()).await?;
-    for id in inbox::held_sources(tx, room, "create").await? {
-        newest = newest.max(id.parse().ok());
-    }
-    if let Some(newest) = newest {
-        lane::advance_cursor(tx, room, newest.as_str()).await?;
-    }
+    let found = inbox::enqueue(&mut tx, &items, now()).await?;
+    tx.commit().await?;
     Ok(found)
 }
 
-/// A portal in prefix form asks again at each start whether the account may post for virtual users by now.
-async fn look_for_virtual_users(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
-    if bridge
-        .gitter
-        .virtual_users_allowed(&portal.gitter_room_id)
-        .await?
-    {
-        let mut tx = bridge.db.write().await?;
-        portal::set_virtual_users(&mut tx, &portal.gitter_room_id, true).await?;
-        tx.commit().await?;
-        info!(
-            portal.uri = portal.gitter_uri,
-            "The account may post for virtual users by now"
-        );
+/// A portal in prefix form asks again at each catch-up whether the account may post for virtual users by now.
+async fn look_for_virtual_users(bridge: &Bridge, portal: &Portal) {
+    let look = async {
+        if bridge
+            .gitter
+            .virtual_users_allowed(&portal.gitter_room_id)
+            .await?
+        {
+            let mut tx = bridge.db.write().await?;
+            portal::set_virtual_users(&mut tx, &portal.gitter_room_id, true).await?;
+            tx.commit().await?;
+            info!(
+                portal.uri = portal.gitter_uri,
+                "The account may post for virtual users by now"
+            );
+        }
+        Ok::<(), BridgeError>(())
+    };
+    if let Err(error) = look.await {
+        warn!(portal.uri = portal.gitter_uri, error = %error, "Whether the account may post for virtual users is not known");
     }
-    Ok(())
 }

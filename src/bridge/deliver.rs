@@ -7,9 +7,10 @@
 mod to_gitter;
 mod to_matrix;
 
+use ruma::OwnedEventId;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
-use tracing::{error, info, warn};
+use serde_json::{Value, value::RawValue};
+use tracing::{info, warn};
 
 pub(super) use self::to_gitter::settle_echo;
 use super::{
@@ -74,22 +75,28 @@ impl Delivery<'_> {
 
     /// Goes on with an item whose actions are frozen.
     pub(super) async fn go_on(self, attempts: &[Attempt]) -> Result<Step, BridgeError> {
-        let Some(position) = attempts
+        let unsettled = attempts
             .iter()
-            .position(|attempt| attempt.state != AttemptState::Done)
-        else {
-            return self.finish().await;
-        };
-        let Some(attempt) = attempts.get(position) else {
-            return self.finish().await;
+            .enumerate()
+            .find(|(_, attempt)| attempt.state != AttemptState::Done);
+        let Some((position, attempt)) = unsettled else {
+            return self.settle(&Outcome::Bridged).await;
         };
         let last = position + 1 == attempts.len();
-        match (self.lane.key.direction, attempt.state) {
+        let step = match (self.lane.key.direction, attempt.state) {
             (Direction::ToGitter, AttemptState::Open) => self.left_behind(attempt).await,
             (Direction::ToGitter, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
             (Direction::ToGitter, _) => self.send_to_gitter(attempt, last).await,
             (Direction::ToMatrix, AttemptState::Planned) => self.send_to_matrix(attempt, last).await,
             (Direction::ToMatrix, _) => self.repeat_to_matrix(attempt, last).await,
+        };
+        match step {
+            // Nothing but a person can mend what is stored.
+            Err(error @ BridgeError::StoredAction { .. }) => {
+                self.settle(&Outcome::Failed(Reason::BadEvent, error.to_string()))
+                    .await
+            }
+            step => step,
         }
     }
 
@@ -118,7 +125,8 @@ impl Delivery<'_> {
         Ok(Step::Next)
     }
 
-    /// Commits that an attempt's request is about to leave; `false` if the lane is no longer ours.
+    /// Commits that an attempt's request is about to leave; `false` if it may not: the lane is no longer ours,
+    /// the attempt is done, or the item has its outcome.
     async fn open(self, attempt: &Attempt) -> Result<bool, BridgeError> {
         let now = now();
         let mut tx = self.bridge.db.write().await?;
@@ -127,7 +135,9 @@ impl Delivery<'_> {
         {
             return Ok(false);
         }
-        inbox::count_try(&mut tx, self.item, now).await?;
+        if !inbox::count_try(&mut tx, self.item, now).await? {
+            return Ok(false);
+        }
         tx.commit().await?;
         // The claim is checked once more, just before the request, by a clock that counts suspension.
         Ok(self.bridge.lease.holds())
@@ -155,11 +165,6 @@ impl Delivery<'_> {
         tx.commit().await?;
         self.bridge.sides.succeeded(self.lane.key.direction);
         Ok(Step::Next)
-    }
-
-    /// Gives the item the outcome that its settled attempts add up to.
-    async fn finish(self) -> Result<Step, BridgeError> {
-        self.settle(&Outcome::Bridged).await
     }
 
     async fn skip(self, reason: Reason, detail: String) -> Result<Step, BridgeError> {
@@ -201,6 +206,9 @@ impl Delivery<'_> {
 
     async fn postpone(self, until: i64, why: &str) -> Result<Step, BridgeError> {
         let mut tx = self.bridge.db.write().await?;
+        if !lane::verify_lease(&mut tx, self.lane).await? {
+            return Ok(Step::Lost);
+        }
         inbox::postpone(&mut tx, self.item, until, why).await?;
         tx.commit().await?;
         Ok(Step::Wait { until })
@@ -215,7 +223,6 @@ impl Delivery<'_> {
         why: &str,
     ) -> Result<Step, BridgeError> {
         let now = now();
-        let direction = self.lane.key.direction;
         let decision = self.unless_given_up(decision, now);
         // Nothing waits any more for an attempt whose item has failed.
         let state = if matches!(decision, Decision::Reject(_)) {
@@ -224,51 +231,34 @@ impl Delivery<'_> {
             state
         };
         let mut tx = self.bridge.db.write().await?;
+        // Whoever holds the lane by now may be sending this very attempt.
+        if !lane::verify_lease(&mut tx, self.lane).await? {
+            return Ok(Step::Lost);
+        }
         attempt::set_attempt_state(&mut tx, attempt, state, why).await?;
         let step = match decision {
             Decision::Retry { after } => {
-                warn!(
-                    portal.room = self.lane.key.room,
-                    item.source = self.item.source_id,
-                    lane.direction = direction.as_str(),
-                    retry.milliseconds = after,
-                    why,
-                    "An item is tried again"
-                );
+                self.tell(why, "An item is tried again");
                 let until = now + after;
                 inbox::postpone(&mut tx, self.item, until, why).await?;
                 Step::Wait { until }
             }
             Decision::PauseSide { until } => Step::Wait {
-                until: self.bridge.sides.pause(direction, until, why, now),
+                until: self.bridge.sides.pause(self.lane.key.direction, until, why, now),
             },
             Decision::BreakPortal => {
-                error!(
-                    portal.room = self.lane.key.room,
-                    portal.uri = self.portal.gitter_uri,
+                self.tell(
                     why,
-                    "A portal stops: one of its rooms refuses the bridge"
+                    "A portal stops: one of its rooms refuses the bridge; mend it and restart the bridge",
                 );
                 for from in [PortalState::Active, PortalState::CatchingUp] {
-                    portals::set_portal_state(
-                        &mut tx,
-                        &self.portal.gitter_room_id,
-                        from,
-                        PortalState::Broken,
-                    )
-                    .await?;
+                    let room = &self.portal.gitter_room_id;
+                    portals::set_portal_state(&mut tx, room, from, PortalState::Broken).await?;
                 }
                 Step::Wait { until: now }
             }
             Decision::Reject(reason) => {
-                warn!(
-                    portal.room = self.lane.key.room,
-                    item.source = self.item.source_id,
-                    lane.direction = direction.as_str(),
-                    item.reason = reason.as_str(),
-                    why,
-                    "An item has failed"
-                );
+                self.tell(why, "An item has failed");
                 let outcome = Outcome::Failed(reason, why.to_owned());
                 inbox::settle_item(&mut tx, self.item, &outcome, now).await?;
                 Step::Next
@@ -279,6 +269,17 @@ impl Delivery<'_> {
             self.bridge.portals_changed();
         }
         Ok(step)
+    }
+
+    fn tell(self, why: &str, what: &str) {
+        warn!(
+            portal.room = self.lane.key.room,
+            portal.uri = self.portal.gitter_uri,
+            item.source = self.item.source_id,
+            lane.direction = self.lane.key.direction.as_str(),
+            why,
+            "{what}"
+        );
     }
 
     /// A retry, as long as the item has not been retried for `bridge.give_up_after`.
@@ -295,6 +296,13 @@ impl Delivery<'_> {
     /// Reads a frozen action.
     fn action<A: DeserializeOwned>(self, attempt: &Attempt) -> Result<A, BridgeError> {
         serde_json::from_str(&attempt.action).map_err(|source| self.unreadable(source))
+    }
+
+    /// The root of the Matrix thread that a content puts its event into.
+    fn thread_root(content: Option<&Value>) -> Option<OwnedEventId> {
+        let relation = content?.get("m.relates_to")?;
+        let is_thread = relation.get("rel_type").and_then(Value::as_str) == Some("m.thread");
+        is_thread.then(|| relation.get("event_id")?.as_str()?.try_into().ok())?
     }
 
     fn unreadable(self, source: serde_json::Error) -> BridgeError {

@@ -2,10 +2,13 @@
 //!
 //! A wake-up is a hint; the table is the truth, and is also polled. The dispatcher looks at no item.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use boot_time::Instant;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
 use super::{Bridge, lease, now, worker};
@@ -14,35 +17,52 @@ use crate::store::{
     lane::{self, ClaimRequest},
 };
 
-/// How many lanes are worked at once.
+/// How many lanes of one direction are worked at once. Each direction has its own: one may wait for Gitter's
+/// budget while the other has none to wait for.
 const CONCURRENCY: usize = 16;
 
 /// The longest time between two looks at the table.
 const POLL: Duration = Duration::from_secs(1);
 
+/// The shortest: what is due and cannot be claimed now must not keep the dispatcher busy.
+const SHORTEST_POLL: Duration = Duration::from_millis(50);
+
+const DIRECTIONS: [Direction; 2] = [Direction::ToGitter, Direction::ToMatrix];
+
+/// What the dispatcher and its tasks share.
+#[derive(Debug, Clone)]
+struct Dispatcher {
+    bridge: Arc<Bridge>,
+    /// This process, in the table.
+    owner: String,
+    /// By direction, as in [`DIRECTIONS`].
+    slots: [Arc<Semaphore>; 2],
+    /// The lanes that are being worked: only their claims are renewed.
+    worked: Arc<Mutex<Vec<Lane>>>,
+}
+
 /// Runs until the bridge stops; then waits for the lanes that are being worked.
 pub(super) async fn run(bridge: Arc<Bridge>) {
-    let owner = format!("{:032x}", rand::random::<u128>());
-    let renewal = bridge.tracker.spawn(renew(Arc::clone(&bridge), owner.clone()));
-    let slots = Arc::new(Semaphore::new(CONCURRENCY));
+    let dispatcher = Dispatcher {
+        bridge: Arc::clone(&bridge),
+        owner: format!("{:032x}", rand::random::<u128>()),
+        slots: DIRECTIONS.map(|_| Arc::new(Semaphore::new(CONCURRENCY))),
+        worked: Arc::default(),
+    };
+    let renewal = bridge.tracker.spawn(dispatcher.clone().renew());
     while !bridge.stop.is_cancelled() {
         // Armed before the look, so that what is committed after it is not missed.
-        let wake = Arc::clone(&bridge.wake);
-        let woken = wake.notified();
-        match claim(&bridge, &owner, slots.available_permits()).await {
-            Ok(lanes) if lanes.is_empty() => {
-                let pause = until_due(&bridge).await;
+        let woken = bridge.wake.notified();
+        match dispatcher.dispatch().await {
+            Ok(0) => {
+                let pause = dispatcher.until_due().await;
                 tokio::select! {
                     () = woken => {}
                     () = tokio::time::sleep(pause) => {}
                     () = bridge.stop.cancelled() => {}
                 }
             }
-            Ok(lanes) => {
-                for lane in lanes {
-                    work(&bridge, &slots, lane, Arc::clone(&wake)).await;
-                }
-            }
+            Ok(_) => {}
             Err(error) => {
                 warn!(error = %error, "The database does not answer; lanes wait");
                 tokio::select! {
@@ -54,66 +74,104 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
     }
     // All slots: every lane is done or has stopped at a safe place.
     let all = u32::try_from(CONCURRENCY).unwrap_or(u32::MAX);
-    drop(slots.acquire_many(all).await);
+    for slots in &dispatcher.slots {
+        drop(slots.acquire_many(all).await);
+    }
     renewal.abort();
 }
 
-/// Works a lane in a task of its own, and wakes the dispatcher when its slot is free again.
-async fn work(bridge: &Arc<Bridge>, slots: &Arc<Semaphore>, lane: Lane, wake: Arc<Notify>) {
-    let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
-        return;
-    };
-    let bridge = Arc::clone(bridge);
-    bridge.tracker.clone().spawn(async move {
-        worker::work(&bridge, &lane).await;
-        drop(slot);
-        wake.notify_one();
-    });
-}
-
-async fn claim(bridge: &Bridge, owner: &str, free: usize) -> Result<Vec<Lane>, StoreError> {
-    let limit = i64::try_from(free).unwrap_or(0);
-    if limit == 0 || !bridge.lease.holds() {
-        return Ok(Vec::new());
+impl Dispatcher {
+    /// Claims what is due, and has it worked; gives the number of lanes.
+    async fn dispatch(&self) -> Result<usize, StoreError> {
+        let mut claimed = 0;
+        for (direction, slots) in DIRECTIONS.into_iter().zip(&self.slots) {
+            // A permit a lane, taken before the claim: a lane that is claimed is worked at once.
+            let mut permits = Vec::new();
+            while let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
+                permits.push(permit);
+            }
+            for (lane, permit) in self
+                .claim(direction, permits.len())
+                .await?
+                .into_iter()
+                .zip(permits)
+            {
+                claimed += 1;
+                self.work(lane, permit);
+            }
+        }
+        Ok(claimed)
     }
-    let now = now();
-    let mut tx = bridge.db.write().await?;
-    let request = ClaimRequest {
-        owner,
-        now,
-        lease_until: now + milliseconds(lease::LEASE),
-        to_gitter: bridge.sides.is_open(Direction::ToGitter, now),
-        to_matrix: bridge.sides.is_open(Direction::ToMatrix, now),
-        limit,
-    };
-    let lanes = lane::claim_lanes(&mut tx, request).await?;
-    tx.commit().await?;
-    Ok(lanes)
-}
 
-/// How long nothing is due, at most [`POLL`]; not nothing, so that a due lane of a paused side does not spin.
-async fn until_due(bridge: &Bridge) -> Duration {
-    let due = async {
-        let mut tx = bridge.db.read().await?;
-        lane::next_due(&mut tx).await
-    };
-    let wait = due.await.map_or(0, |due| due.saturating_sub(now()));
-    Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(Duration::from_millis(50), POLL)
-}
-
-async fn renew(bridge: Arc<Bridge>, owner: String) {
-    let mut ticks = tokio::time::interval(lease::RENEWAL);
-    loop {
-        ticks.tick().await;
-        let asked = Instant::now();
-        let renewed = async {
-            let mut tx = bridge.db.write().await?;
-            lane::renew_leases(&mut tx, &owner, now() + milliseconds(lease::LEASE)).await?;
-            tx.commit().await
+    async fn claim(&self, direction: Direction, limit: usize) -> Result<Vec<Lane>, StoreError> {
+        let now = now();
+        if limit == 0 || !self.bridge.lease.holds() || !self.bridge.sides.is_open(direction, now) {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.bridge.db.write().await?;
+        let request = ClaimRequest {
+            owner: &self.owner,
+            now,
+            lease_until: now + milliseconds(lease::LEASE),
+            direction,
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
         };
-        match renewed.await {
-            Ok(()) => bridge.lease.renewed(asked),
-            Err(error) => warn!(error = %error, "The claims on lanes could not be renewed"),
+        let lanes = lane::claim_lanes(&mut tx, request).await?;
+        tx.commit().await?;
+        Ok(lanes)
+    }
+
+    /// Works a lane in a task of its own, and wakes the dispatcher when its slot is free again.
+    fn work(&self, lane: Lane, slot: OwnedSemaphorePermit) {
+        self.worked().push(lane.clone());
+        let dispatcher = self.clone();
+        self.bridge.tracker.spawn(async move {
+            worker::work(&dispatcher.bridge, &lane).await;
+            dispatcher.worked().retain(|other| *other != lane);
+            drop(slot);
+            dispatcher.bridge.wake.notify_one();
+        });
+    }
+
+    fn worked(&self) -> std::sync::MutexGuard<'_, Vec<Lane>> {
+        self.worked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long nothing can be claimed.
+    async fn until_due(&self) -> Duration {
+        let now = now();
+        let open = DIRECTIONS.map(|direction| self.bridge.sides.is_open(direction, now));
+        let due = async {
+            let mut tx = self.bridge.db.read().await?;
+            lane::next_due(&mut tx, open[0], open[1]).await
+        };
+        let wait = due.await.map_or(0, |due| due.saturating_sub(now));
+        Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(SHORTEST_POLL, POLL)
+    }
+
+    async fn renew(self) {
+        let mut ticks = tokio::time::interval(lease::RENEWAL);
+        loop {
+            ticks.tick().await;
+            let asked = Instant::now();
+            let worked = self.worked().clone();
+            let renewed = async {
+                let mut tx = self.bridge.db.write().await?;
+                let now = now();
+                lane::renew_leases(
+                    &mut tx,
+                    &self.owner,
+                    &worked,
+                    now,
+                    now + milliseconds(lease::LEASE),
+                )
+                .await?;
+                tx.commit().await
+            };
+            match renewed.await {
+                Ok(()) => self.bridge.lease.renewed(asked),
+                Err(error) => warn!(error = %error, "The claims on lanes could not be renewed"),
+            }
         }
     }
 }

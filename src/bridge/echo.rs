@@ -49,16 +49,25 @@ pub(super) async fn settled(
     let Some(author) = possible_author(bridge, message) else {
         return Ok(true);
     };
-    let made = message.id.time().map(Timestamp::as_millisecond);
+    let offset = bridge.gitter.clock_offset().unwrap_or_default();
+    let made = message
+        .id
+        .time()
+        .and_then(|time| time.checked_sub(offset).ok())
+        .map(Timestamp::as_millisecond);
     // Attempts before the map: an attempt that is settled meanwhile is then found in the map.
     let mut tx = bridge.db.read().await?;
-    let attempts: Vec<Attempt> =
-        attempt::unsettled_attempts(&mut tx, portal.gitter_room_id.as_str(), Direction::ToGitter)
-            .await?
-            .into_iter()
-            .filter(|attempt| attempt.author == author)
-            .filter(|attempt| made.is_none_or(|made| made + CLOCK_SLACK >= attempt.opened_at))
-            .collect();
+    let attempts: Vec<Attempt> = attempt::unsettled_attempts(
+        &mut tx,
+        portal.gitter_room_id.as_str(),
+        Direction::ToGitter,
+        i64::MAX,
+    )
+    .await?
+    .into_iter()
+    .filter(|attempt| attempt.author == author)
+    .filter(|attempt| made.is_none_or(|made| made + CLOCK_SLACK >= attempt.opened_at))
+    .collect();
     if attempts.is_empty()
         || !crate::store::message::by_gitter_id(&mut tx, portal, &message.id)
             .await?

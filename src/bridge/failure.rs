@@ -7,6 +7,9 @@ use crate::{gitter::GitterError, matrix::MatrixError, outcome::Reason};
 /// The longest back-off of an item, in milliseconds.
 const LONGEST: i64 = 300_000;
 
+/// The longest that a homeserver's wish to wait is followed, in milliseconds.
+const LONGEST_ASKED: i64 = 600_000;
+
 /// How long the account waits after its token was refused, in milliseconds.
 const REFUSED_TOKEN: i64 = 60_000;
 
@@ -89,7 +92,7 @@ pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision
                 .and_then(|wait| i64::try_from(wait.as_millis()).ok())
                 .unwrap_or(0);
             Decision::PauseSide {
-                until: Some(now + asked.max(1_000)),
+                until: Some(now.saturating_add(asked.clamp(1_000, LONGEST_ASKED))),
             }
         }
         StatusCode::UNAUTHORIZED => Decision::PauseSide {
@@ -97,7 +100,7 @@ pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision
         },
         StatusCode::NOT_FOUND => Decision::BreakPortal,
         StatusCode::PAYLOAD_TOO_LARGE => Decision::Reject(Reason::TooLarge),
-        StatusCode::BAD_REQUEST if error.is("M_UNKNOWN_DEVICE") => Decision::Retry { after: 0 },
+        StatusCode::BAD_REQUEST if error.is("M_UNKNOWN_DEVICE") => retry(tries),
         StatusCode::BAD_REQUEST => Decision::Reject(Reason::BadEvent),
         status if status.is_server_error() => retry(tries),
         _ => Decision::Reject(Reason::Forbidden),

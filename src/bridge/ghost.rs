@@ -32,7 +32,7 @@ pub(super) async fn prepare(
         if !ghost.registered {
             bridge.matrix.register(sender).await?;
             let mut tx = bridge.db.write().await?;
-            ghost::mark_registered(&mut tx, sender, true).await?;
+            ghost::mark_registered(&mut tx, sender).await?;
             tx.commit().await?;
         }
         show_profile(bridge, &ghost).await?;
@@ -150,10 +150,14 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
     Ok(())
 }
 
-/// A homeserver may forbid changes of profiles; messages cross all the same.
+/// A homeserver may refuse a name or a picture; messages cross all the same.
 fn allowed(ghost: &Ghost, set: Result<(), MatrixError>) -> Result<(), MatrixError> {
+    let final_refusal = |status: StatusCode| {
+        status.is_client_error()
+            && ![StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+    };
     match set {
-        Err(error) if error.status() == Some(StatusCode::FORBIDDEN) => {
+        Err(error) if error.status().is_some_and(final_refusal) => {
             warn!(ghost.id = %ghost.user_id, error = %error, "The homeserver does not let a ghost set its profile");
             Ok(())
         }
@@ -182,18 +186,22 @@ async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, Br
 
 /// The device that a user of ours sends with; none where the homeserver knows no devices of ours.
 async fn device(bridge: &Bridge, sender: &UserId) -> Result<Option<String>, BridgeError> {
-    if bridge.device_memory == DeviceMemory::None {
+    if !bridge.has_device_memory() {
         return Ok(None);
     }
     let mut tx = bridge.db.read().await?;
     if let Some(device) = ghost::device(&mut tx, sender).await? {
-        return Ok(Some(device));
+        return Ok(Some(device.device_id));
     }
     drop(tx);
-    bridge
+    let memory = bridge
         .matrix
         .create_device(sender, <&DeviceId>::from(DEVICE), "gitter-matrix-bridge")
         .await?;
+    if memory == DeviceMemory::None {
+        bridge.forget_device_memory();
+        return Ok(None);
+    }
     let mut tx = bridge.db.write().await?;
     ghost::record_device(&mut tx, sender, DEVICE, now()).await?;
     tx.commit().await?;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use http::StatusCode;
 use jiff::Timestamp;
 use ruma::{EventId, OwnedEventId, OwnedUserId, UserId};
 use serde_json::Value;
 
 use super::{Bridge, BridgeError};
 use crate::{
-    matrix::SourceMarker,
+    matrix::{MatrixError, SourceMarker},
     model,
     store::{
         Direction, Ghost, Item, MappedMessage, Member, MessageKind, Origin, Portal, StoreError, Tx, attempt,
@@ -19,6 +20,13 @@ use crate::{
 
 /// The most people of one item that are looked up.
 const MOST_PEOPLE: usize = 100;
+
+/// The longest event id there is, in bytes (Matrix specification, "Size limits").
+const LONGEST_ID: usize = 255;
+
+/// Only what the other direction first tried before an item was accepted can be what it refers to; the clocks of
+/// two replicas may differ by this, in milliseconds.
+const CLOCK_SLACK: i64 = 5_000;
 
 /// A context, unless the item has to wait for what the other direction is sending.
 #[derive(Debug)]
@@ -44,17 +52,25 @@ pub(super) async fn for_event(
             context.members.push(context_member(member));
         }
     }
+    let by = item.created_at + CLOCK_SLACK;
+    let mut unmapped = Vec::new();
     for target in relations(&event) {
         // Attempts before the map: what is settled in between is then found in the map.
-        let under_way = attempt::unsettled_attempts(&mut tx, &item.lane.room, Direction::ToMatrix).await?;
+        let under_way =
+            attempt::unsettled_attempts(&mut tx, &item.lane.room, Direction::ToMatrix, by).await?;
         let mapped = message::by_event(&mut tx, &portal.matrix_room_id, target.as_str()).await?;
         if !mapped.is_empty() {
             context.messages.extend(mapped.into_iter().map(context_message));
         } else if under_way.is_empty() {
-            context.messages.extend(by_marker(bridge, portal, &target).await?);
+            unmapped.push(target);
         } else {
             return Ok(Loaded::Wait);
         }
+    }
+    // The homeserver is asked without a transaction being held.
+    drop(tx);
+    for target in unmapped {
+        context.messages.extend(by_marker(bridge, portal, &target).await?);
     }
     Ok(Loaded::Ready(context))
 }
@@ -70,7 +86,8 @@ pub(super) async fn for_operation(
         return Ok(Loaded::Ready(context));
     };
     let mut tx = bridge.db.read().await?;
-    let under_way = attempt::unsettled_attempts(&mut tx, &item.lane.room, Direction::ToGitter).await?;
+    let by = item.created_at + CLOCK_SLACK;
+    let under_way = attempt::unsettled_attempts(&mut tx, &item.lane.room, Direction::ToGitter, by).await?;
     context.messages.extend(
         message::by_gitter_id(&mut tx, portal, &model.id)
             .await?
@@ -166,12 +183,6 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
 /// The sender and everybody whose id stands in an event: in `m.mentions`, or in a link of its HTML.
 fn people_of_event(event: &Value) -> BTreeSet<OwnedUserId> {
     let mut people = BTreeSet::new();
-    people.extend(
-        event
-            .get("sender")
-            .and_then(Value::as_str)
-            .and_then(|sender| UserId::parse(sender).ok()),
-    );
     let mentioned = event
         .pointer("/content/m.mentions/user_ids")
         .and_then(Value::as_array);
@@ -186,7 +197,11 @@ fn people_of_event(event: &Value) -> BTreeSet<OwnedUserId> {
         .and_then(Value::as_str)
         .unwrap_or_default();
     people.extend(user_ids_in(html));
-    people.into_iter().take(MOST_PEOPLE).collect()
+    let mut people: BTreeSet<OwnedUserId> = people.into_iter().take(MOST_PEOPLE).collect();
+    // Beyond the bound: who wrote it decides whether it is ours.
+    let sender = event.get("sender").and_then(Value::as_str);
+    people.extend(sender.and_then(|sender| UserId::parse(sender).ok()));
+    people
 }
 
 /// Everything in a text that looks like a user id, also percent-encoded.
@@ -222,7 +237,9 @@ fn relations(event: &Value) -> Vec<OwnedEventId> {
     ]
     .into_iter()
     .flatten()
-    .filter_map(|id| EventId::parse(id.as_str()?).ok())
+    .filter_map(Value::as_str)
+    .filter(|id| id.len() <= LONGEST_ID && !id.contains('\0'))
+    .filter_map(|id| EventId::parse(id).ok())
     .collect();
     targets.dedup();
     targets
@@ -263,6 +280,11 @@ async fn people_of_message(tx: &mut Tx, model: &model::Message) -> Result<Vec<Gh
     Ok(people)
 }
 
+/// Whether asking again would be answered in the same way.
+fn is_final(status: StatusCode) -> bool {
+    status.is_client_error() && ![StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+}
+
 /// A message that is not in the map, but whose event says which Gitter message it is: one that a ghost
 /// sent and whose line was lost, as after a restored backup.
 async fn by_marker(
@@ -270,8 +292,12 @@ async fn by_marker(
     portal: &Portal,
     target: &EventId,
 ) -> Result<Option<context::Message>, BridgeError> {
-    let Some(raw) = bridge.matrix.event(&portal.matrix_room_id, target).await? else {
-        return Ok(None);
+    let raw = match bridge.matrix.event(&portal.matrix_room_id, target).await {
+        Ok(Some(raw)) => raw,
+        Ok(None) | Err(MatrixError::Unwritable { .. }) => return Ok(None),
+        // Some homeservers do not show what was before the bot joined.
+        Err(error) if error.status().is_some_and(is_final) => return Ok(None),
+        Err(error) => return Err(error.into()),
     };
     let event: Value = serde_json::from_str(raw.get()).unwrap_or(Value::Null);
     let Some(sender) = event
@@ -283,14 +309,19 @@ async fn by_marker(
     };
     let mut tx = bridge.db.read().await?;
     let ours = sender == bridge.matrix.bot() || ghost::ghost_by_user_id(&mut tx, &sender).await?.is_some();
+    drop(tx);
     let marker = event.get("content").and_then(SourceMarker::of);
     let Some(marker) = marker.filter(|marker| ours && marker.room == portal.gitter_room_id) else {
         return Ok(None);
     };
-    let parent = bridge
+    let parent = match bridge
         .gitter
         .message(&portal.gitter_room_id, &marker.message)
-        .await?;
+        .await
+    {
+        Err(error) if error.status().is_some_and(is_final) => None,
+        parent => parent?,
+    };
     Ok(Some(context::Message {
         matrix_event_id: target.to_owned(),
         gitter_message_id: marker.message,

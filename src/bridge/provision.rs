@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 pub use self::checks::Check;
-use super::{Bridge, BridgeError, now};
+use super::{Bridge, BridgeError, catch_up, now};
 use crate::{
     gitter::MessagePage,
     ids::GitterRoomId,
+    matrix::JoinedMember,
     model,
     outcome::{Outcome, Reason},
     store::{
@@ -98,8 +99,8 @@ pub enum ProvisionError {
     /// Linking got stuck on one of the sides, or on the database.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
-    /// Gitter did not confirm the subscription.
-    #[error("Gitter did not confirm the subscription to the room within 30 s; the rooms are not linked")]
+    /// The Gitter room could not be followed.
+    #[error("the Gitter room could not be subscribed and read within 30 s; the rooms are not linked")]
     NoSubscription,
 }
 
@@ -145,6 +146,7 @@ impl Bridge {
         let portal = self.find_portal(room).await?;
         let gitter_room = &portal.gitter_room_id;
         self.unsubscribe(gitter_room);
+        catch_up::stop_catch_up(self, gitter_room).await;
         let mut tx = self.db.write().await?;
         let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
         drop_portal(&mut tx, &portal).await?;
@@ -227,21 +229,7 @@ impl Bridge {
             created_at: now(),
             last_bridged_at: 0,
         };
-        let mut tx = self.db.write().await?;
-        let cursor = portal.since_id.as_ref().map_or("", |id| id.as_str());
-        lane::make_lanes(&mut tx, &portal.gitter_room_id, cursor).await?;
-        portal::insert_portal(&mut tx, &portal).await?;
-        member::clear_members(&mut tx, &portal.matrix_room_id).await?;
-        for joined in members {
-            let joined = Member {
-                user_id: joined.user_id,
-                membership: "join".to_owned(),
-                display_name: joined.display_name.unwrap_or_default(),
-                avatar_url: joined.avatar.map(|avatar| avatar.to_string()).unwrap_or_default(),
-            };
-            member::record_member(&mut tx, &portal.matrix_room_id, &joined).await?;
-        }
-        tx.commit().await?;
+        self.store_portal(&portal, members).await?;
         if !self.subscribed(&portal.gitter_room_id).await? {
             self.unsubscribe(&portal.gitter_room_id);
             let mut tx = self.db.write().await?;
@@ -254,6 +242,32 @@ impl Bridge {
             state: PortalState::Active,
             ..portal
         })
+    }
+
+    /// Stores a new portal, its lanes and its room's members.
+    async fn store_portal(&self, portal: &Portal, members: Vec<JoinedMember>) -> Result<(), ProvisionError> {
+        let mut tx = self.db.write().await?;
+        let cursor = portal.since_id.as_ref().map_or("", |id| id.as_str());
+        lane::make_lanes(&mut tx, &portal.gitter_room_id, cursor).await?;
+        if let Err(error) = portal::insert_portal(&mut tx, portal).await {
+            return Err(if error.is_taken() {
+                taken(portal)
+            } else {
+                error.into()
+            });
+        }
+        member::clear_members(&mut tx, &portal.matrix_room_id).await?;
+        for joined in members {
+            let joined = Member {
+                user_id: joined.user_id,
+                membership: "join".to_owned(),
+                display_name: joined.display_name.unwrap_or_default(),
+                avatar_url: joined.avatar.map(|avatar| avatar.to_string()).unwrap_or_default(),
+            };
+            member::record_member(&mut tx, &portal.matrix_room_id, &joined).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Subscribes to a Gitter room and waits until its portal has caught up; `false` if that takes too long
@@ -281,6 +295,17 @@ impl Bridge {
                 return Ok(false);
             }
         }
+    }
+}
+
+/// Somebody else linked one of the rooms in this very moment.
+fn taken(portal: &Portal) -> ProvisionError {
+    ProvisionError::AlreadyLinked {
+        error: format!(
+            "{} or {} was linked just now",
+            portal.gitter_uri, portal.matrix_room_id
+        ),
+        mend: "see which rooms are linked: gitter-matrix-bridge room list".to_owned(),
     }
 }
 

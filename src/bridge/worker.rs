@@ -10,6 +10,9 @@ use crate::store::{Lane, attempt, inbox, lane, portal};
 /// How long a lane waits after an error that is not its item's.
 const AFTER_ERROR: i64 = 1_000;
 
+/// How many steps a lane may go before others have their turn.
+const TURN: u32 = 50;
+
 /// What became of the item at a lane's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -19,21 +22,26 @@ pub(super) enum Step {
     Wait { until: i64 },
     /// There is no item.
     Empty,
-    /// Another process has claimed the lane.
+    /// The lane may be another's, or the item has its outcome by now: claim and look again.
     Lost,
 }
 
 /// Works a lane, and gives it back.
 pub(super) async fn work(bridge: &Bridge, lane: &Lane) {
+    let mut steps = 0;
     let not_before = loop {
+        if steps == TURN {
+            break now();
+        }
+        steps += 1;
         if bridge.stop.is_cancelled() || !bridge.lease.holds() {
             break 0;
         }
         match step(bridge, lane).await {
             Ok(Step::Next) => {}
             Ok(Step::Wait { until }) => break until,
-            Ok(Step::Empty) => break 0,
-            Ok(Step::Lost) => return,
+            // A lost lane is given back all the same: that does nothing if it is another's by now.
+            Ok(Step::Empty | Step::Lost) => break 0,
             Err(error) => {
                 error!(portal.room = lane.key.room, lane.direction = lane.key.direction.as_str(), error = %error,
                     "A lane stops for a moment");

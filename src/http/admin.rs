@@ -99,7 +99,10 @@ async fn link(State(state): State<AdminState>, body: Bytes) -> Result<Response, 
     })?;
     let bridge = Arc::clone(state.bridge()?);
     // In a task of its own: a caller who goes away does not leave a half-made link.
-    let linked = tokio::spawn(async move { bridge.link(&request).await })
+    let linked = bridge
+        .clone()
+        .tracker
+        .spawn(async move { bridge.link(&request).await })
         .await
         .map_err(|failure| {
             error!(error = %failure, "Linking broke off");
@@ -118,7 +121,10 @@ async fn link(State(state): State<AdminState>, body: Bytes) -> Result<Response, 
 
 async fn unlink(State(state): State<AdminState>, Path(room): Path<String>) -> Result<StatusCode, ApiError> {
     let bridge = Arc::clone(state.bridge()?);
-    tokio::spawn(async move { bridge.unlink(&room).await })
+    bridge
+        .clone()
+        .tracker
+        .spawn(async move { bridge.unlink(&room).await })
         .await
         .map_err(|failure| {
             error!(error = %failure, "Unlinking broke off");

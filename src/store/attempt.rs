@@ -17,9 +17,14 @@ statements! {
     OF_ITEM = "SELECT gitter_room_id, direction, purpose, number, position, action, author, state, opened_at, tries,
             result_id
         FROM attempt WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 ORDER BY position";
+    // Only what was first tried by $3, and whose item still waits: others' fate is known.
     UNSETTLED = "SELECT gitter_room_id, direction, purpose, number, position, action, author, state, opened_at, tries,
             result_id
         FROM attempt WHERE gitter_room_id = $1 AND direction = $2 AND state IN ('open', 'unknown')
+            AND EXISTS (SELECT 1 FROM inbox
+                WHERE inbox.gitter_room_id = attempt.gitter_room_id AND inbox.direction = attempt.direction
+                    AND inbox.purpose = attempt.purpose AND inbox.number = attempt.number
+                    AND inbox.state = 'waiting' AND inbox.first_attempt_at <= $3)
         ORDER BY number, position";
     OPEN = "UPDATE attempt SET state = 'open', opened_at = $6, tries = tries + 1
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND position = $5
@@ -147,13 +152,15 @@ pub async fn attempts_of(tx: &mut Tx, lane: &LaneKey, number: i64) -> Result<Vec
     rows.into_iter().map(Attempt::try_from).collect()
 }
 
-/// Attempts of a portal in one direction that are on their way, or may have arrived.
+/// Attempts of a portal in one direction that are on their way, or may have arrived, and whose item was first
+/// tried at `by` at the latest.
 pub async fn unsettled_attempts(
     tx: &mut Tx,
     room: &str,
     direction: Direction,
+    by: i64,
 ) -> Result<Vec<Attempt>, StoreError> {
-    let rows = query!(tx, fetch_all, Row, UNSETTLED, room, direction.as_str())?;
+    let rows = query!(tx, fetch_all, Row, UNSETTLED, room, direction.as_str(), by)?;
     rows.into_iter().map(Attempt::try_from).collect()
 }
 

@@ -50,10 +50,10 @@ macro_rules! execute {
     ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
         match $tx {
             $crate::store::Tx::Sqlite(tx) => {
-                sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx).await.map(|done| done.rows_affected())
+                sqlx::query($sql)$(.bind($crate::store::value::Value::stored($bind)))*.execute(&mut **tx).await.map(|done| done.rows_affected())
             }
             $crate::store::Tx::Postgres(tx) => {
-                sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx).await.map(|done| done.rows_affected())
+                sqlx::query($sql)$(.bind($crate::store::value::Value::stored($bind)))*.execute(&mut **tx).await.map(|done| done.rows_affected())
             }
         }
     };
@@ -63,8 +63,8 @@ macro_rules! execute {
 macro_rules! query {
     ($tx:expr, $fetch:ident, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
         match $tx {
-            $crate::store::Tx::Sqlite(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.$fetch(&mut **tx).await,
-            $crate::store::Tx::Postgres(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.$fetch(&mut **tx).await,
+            $crate::store::Tx::Sqlite(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($crate::store::value::Value::stored($bind)))*.$fetch(&mut **tx).await,
+            $crate::store::Tx::Postgres(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($crate::store::value::Value::stored($bind)))*.$fetch(&mut **tx).await,
         }
     };
 }

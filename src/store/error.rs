@@ -26,6 +26,12 @@ pub enum StoreError {
         /// What it said.
         source: sqlx::Error,
     },
+    /// The PostgreSQL server answers before it has stored.
+    #[error(
+        "PostgreSQL is set to synchronous_commit = off: messages would be lost in a crash; set it to on for the \
+         bridge's user (ALTER ROLE ... SET synchronous_commit = on)"
+    )]
+    Forgetful,
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date: {0}")]
     Migrate(#[source] MigrateError),
@@ -59,6 +65,13 @@ pub enum StoreError {
         /// The value.
         value: String,
     },
+}
+
+impl StoreError {
+    /// Whether something else already has what was to be unique.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
 }
 
 /// Parses a column's text, or says which column is wrong.

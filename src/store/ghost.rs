@@ -23,9 +23,9 @@ statements! {
     BY_USERNAME = "SELECT gitter_user_id, user_id, username, display_name, avatar_url, registered, shown_name,
             shown_avatar
         FROM ghost WHERE username = $1";
-    MARK_REGISTERED = "UPDATE ghost SET registered = $2 WHERE user_id = $1";
+    MARK_REGISTERED = "UPDATE ghost SET registered = TRUE WHERE user_id = $1";
     RECORD_PROFILE = "UPDATE ghost SET shown_name = $2, shown_avatar = $3 WHERE user_id = $1";
-    DEVICE = "SELECT device_id FROM device WHERE user_id = $1";
+    DEVICE = "SELECT device_id, created_at FROM device WHERE user_id = $1";
     RECORD_DEVICE = "INSERT INTO device (user_id, device_id, created_at) VALUES ($1, $2, $3)
         ON CONFLICT (user_id) DO UPDATE SET device_id = excluded.device_id, created_at = excluded.created_at";
     FORGET_DEVICE = "DELETE FROM device WHERE user_id = $1";
@@ -141,9 +141,9 @@ pub async fn ghosts_by_username(tx: &mut Tx, username: &str) -> Result<Vec<Ghost
         .collect()
 }
 
-/// Notes whether the homeserver knows a ghost.
-pub async fn mark_registered(tx: &mut Tx, id: &UserId, registered: bool) -> Result<(), StoreError> {
-    execute!(tx, MARK_REGISTERED, id.as_str(), registered)?;
+/// Notes that the homeserver knows a ghost.
+pub async fn mark_registered(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
+    execute!(tx, MARK_REGISTERED, id.as_str())?;
     Ok(())
 }
 
@@ -153,9 +153,18 @@ pub async fn record_profile(tx: &mut Tx, id: &UserId, name: &str, avatar: &str) 
     Ok(())
 }
 
+/// A device that a user of ours sends with.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Device {
+    /// Its id.
+    pub device_id: String,
+    /// When it was made; the homeserver's memory for it is no older.
+    pub created_at: i64,
+}
+
 /// The device that a user of ours sends with.
-pub async fn device(tx: &mut Tx, id: &UserId) -> Result<Option<String>, StoreError> {
-    Ok(query!(tx, fetch_optional, (String,), DEVICE, id.as_str())?.map(|(device,)| device))
+pub async fn device(tx: &mut Tx, id: &UserId) -> Result<Option<Device>, StoreError> {
+    Ok(query!(tx, fetch_optional, Device, DEVICE, id.as_str())?)
 }
 
 /// Remembers the device that a user of ours sends with.

@@ -7,7 +7,7 @@ use super::{
     LaneKey, StoreError, Tx,
     db::{execute, query, statements},
     error::words,
-    lane::{NEVER, take_number},
+    lane::{NEVER, take_number, take_numbers},
 };
 use crate::{ids::GitterRoomId, outcome::Outcome};
 
@@ -19,15 +19,22 @@ statements! {
     HEAD = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at, next_attempt_at,
             created_at
         FROM inbox
-        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting'
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting' AND state <> 'settled'
         ORDER BY number LIMIT 1";
-    HELD = "SELECT number FROM inbox
+    // `state <> 'settled'` beside the state asked for: SQLite then sees that the index of open items serves.
+    COUNT_HELD = "SELECT COUNT(*) FROM inbox
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state = 'held'
-        ORDER BY source_time, source_id, number";
-    RELEASE = "UPDATE inbox SET number = $3, state = 'waiting'
-        WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND number = $2 AND state = 'held'";
+            AND state <> 'settled'";
+    RELEASE_HELD = "UPDATE inbox SET state = 'waiting', number = $2 + held.place
+        FROM (SELECT number AS old_number,
+                ROW_NUMBER() OVER (ORDER BY source_time, source_id, number) - 1 AS place
+            FROM inbox
+            WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state = 'held'
+                AND state <> 'settled') AS held
+        WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND number = held.old_number";
     HELD_SOURCES = "SELECT source_id FROM inbox
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state = 'held'
+            AND state <> 'settled'
             AND operation = $2";
     SETTLE = "UPDATE inbox SET state = 'settled', outcome = $5, reason = $6, detail = $7, settled_at = $8
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
@@ -35,7 +42,7 @@ statements! {
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     COUNT_TRY = "UPDATE inbox SET attempts = attempts + 1,
             first_attempt_at = CASE WHEN first_attempt_at = 0 THEN $5 ELSE first_attempt_at END
-        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     SETTLE_ALL = "UPDATE inbox SET state = 'settled', outcome = $2, reason = $3, detail = $4, settled_at = $5
         WHERE gitter_room_id = $1 AND state <> 'settled'";
     IS_KNOWN = "SELECT number FROM inbox WHERE direction = $1 AND source_key = $2";
@@ -196,13 +203,13 @@ pub async fn head(tx: &mut Tx, lane: &LaneKey) -> Result<Option<Item>, StoreErro
 /// Lets a portal's held items go, in the order in which they were made on Gitter.
 pub async fn release_held(tx: &mut Tx, room: &GitterRoomId, now: i64) -> Result<usize, StoreError> {
     let lane = LaneKey::live(Some(room), super::Direction::ToMatrix);
-    let held = query!(tx, fetch_all, (i64,), HELD, room.as_str())?;
-    for (number,) in &held {
-        // A fresh place each: places are handed out in commit order, and these were taken in order of arrival.
-        let place = take_number(tx, &lane, now).await?;
-        execute!(tx, RELEASE, room.as_str(), number, place)?;
+    let (held,) = query!(tx, fetch_one, (i64,), COUNT_HELD, room.as_str())?;
+    if held > 0 {
+        // Fresh places: places are handed out in commit order, and these were taken in order of arrival.
+        let first = take_numbers(tx, &lane, held, now).await?;
+        execute!(tx, RELEASE_HELD, room.as_str(), first)?;
     }
-    Ok(held.len())
+    Ok(usize::try_from(held).unwrap_or(usize::MAX))
 }
 
 /// The Gitter messages that a portal's held items of one operation are about.
@@ -217,21 +224,23 @@ pub async fn held_sources(
 
 /// Gives an item its outcome; `false` if it has one already.
 pub async fn settle_item(tx: &mut Tx, item: &Item, outcome: &Outcome, now: i64) -> Result<bool, StoreError> {
-    settle_item_at(tx, &item.lane, item.number, outcome, now).await
-}
-
-/// [`settle_item`] by lane and number.
-pub async fn settle_item_at(
-    tx: &mut Tx,
-    lane: &LaneKey,
-    number: i64,
-    outcome: &Outcome,
-    now: i64,
-) -> Result<bool, StoreError> {
     let (word, reason, detail) = outcome_columns(outcome);
-    let (direction, purpose) = (lane.direction.as_str(), lane.purpose.as_str());
+    let (room, direction, purpose) = (
+        &item.lane.room,
+        item.lane.direction.as_str(),
+        item.lane.purpose.as_str(),
+    );
     Ok(execute!(
-        tx, SETTLE, &lane.room, direction, purpose, number, word, reason, detail, now
+        tx,
+        SETTLE,
+        room,
+        direction,
+        purpose,
+        item.number,
+        word,
+        reason,
+        detail,
+        now
     )? == 1)
 }
 
@@ -251,10 +260,10 @@ pub async fn postpone(tx: &mut Tx, item: &Item, until: i64, detail: &str) -> Res
     Ok(())
 }
 
-/// Counts that something is about to be sent for an item.
-pub async fn count_try(tx: &mut Tx, item: &Item, now: i64) -> Result<(), StoreError> {
+/// Counts that something is about to be sent for an item; `false` if the item has its outcome already.
+pub async fn count_try(tx: &mut Tx, item: &Item, now: i64) -> Result<bool, StoreError> {
     let (direction, purpose) = (item.lane.direction.as_str(), item.lane.purpose.as_str());
-    execute!(
+    Ok(execute!(
         tx,
         COUNT_TRY,
         &item.lane.room,
@@ -262,8 +271,7 @@ pub async fn count_try(tx: &mut Tx, item: &Item, now: i64) -> Result<(), StoreEr
         purpose,
         item.number,
         now
-    )?;
-    Ok(())
+    )? == 1)
 }
 
 /// Gives all items of a portal that have no outcome this one.

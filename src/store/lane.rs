@@ -18,35 +18,39 @@ statements! {
     // A later number means a later commit: the row stays locked from here to the end of the transaction.
     // A lane whose head backs off keeps its due time.
     TAKE_NUMBER = "UPDATE lane SET next_number = next_number + 1,
-            next_due = CASE WHEN next_due > $4 AND next_due = 9223372036854775807 THEN $4 ELSE next_due END
+            next_due = CASE WHEN next_due = 9223372036854775807 THEN $4 ELSE next_due END
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 RETURNING next_number - 1";
     // The outer conditions stand twice on purpose: PostgreSQL checks them again on rows that another
     // process claimed between the inner query and the lock.
     CLAIM = "UPDATE lane SET owner = $1, lease_until = $3, fence = fence + 1
-        WHERE next_due <= $2 AND (owner = '' OR lease_until < $2)
+        WHERE next_due <= $2 AND owner <> $1 AND (owner = '' OR lease_until < $2)
             AND (gitter_room_id, direction, purpose) IN (
                 SELECT gitter_room_id, direction, purpose FROM lane
-                WHERE next_due <= $2 AND (owner = '' OR lease_until < $2)
-                    AND ((direction = 'to_gitter' AND $4) OR (direction = 'to_matrix' AND $5))
+                WHERE next_due <= $2 AND owner <> $1 AND (owner = '' OR lease_until < $2) AND direction = $4
                     AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up'))
-                ORDER BY next_due LIMIT $6)
+                ORDER BY next_due LIMIT $5)
         RETURNING gitter_room_id, direction, purpose, fence";
     // Writes nothing new, but locks the row: a claim by another process comes before or after, not between.
     VERIFY = "UPDATE lane SET fence = fence
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND owner = $4 AND fence = $5";
-    RENEW = "UPDATE lane SET lease_until = $2 WHERE owner = $1";
+    RENEW = "UPDATE lane SET lease_until = $6
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND owner = $4 AND fence = $5";
+    // What is claimed and neither worked nor renewed: a claim whose commit was not seen, or a task that broke.
+    GIVE_BACK_LAPSED = "UPDATE lane SET owner = '', lease_until = 0 WHERE owner = $1 AND lease_until < $2";
+    TAKE_NUMBERS = "UPDATE lane SET next_number = next_number + $4, next_due = CASE WHEN next_due > $5 THEN $5 ELSE next_due END
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 RETURNING next_number - $4";
     RELEASE = "UPDATE lane SET owner = '', lease_until = 0, next_due = $6
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND owner = $4 AND fence = $5";
     LOCK = "UPDATE lane SET fence = fence WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3";
     HEAD_DUE = "SELECT next_attempt_at FROM inbox
-        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting'
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting' AND state <> 'settled'
         ORDER BY number LIMIT 1";
     TOUCH = "UPDATE lane SET next_due = $4
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND next_due > $4";
     CLEAR_LEASES = "UPDATE lane SET owner = '', lease_until = 0 WHERE owner <> ''";
-    GIVE_BACK = "UPDATE lane SET owner = '', lease_until = 0 WHERE owner = $1";
     NEXT_DUE = "SELECT MIN(next_due) FROM lane
-        WHERE owner = '' AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up'))";
+        WHERE owner = '' AND ((direction = 'to_gitter' AND $1) OR (direction = 'to_matrix' AND $2))
+            AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up'))";
     CURSOR = "SELECT cursor FROM lane WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live'";
     SET_CURSOR = "UPDATE lane SET cursor = $2
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND cursor < $2";
@@ -144,6 +148,28 @@ pub(super) async fn take_number(tx: &mut Tx, key: &LaneKey, due: i64) -> Result<
     Ok(number)
 }
 
+/// Takes the next places in a lane, and makes it due; gives the first of them.
+pub(super) async fn take_numbers(
+    tx: &mut Tx,
+    key: &LaneKey,
+    count: i64,
+    due: i64,
+) -> Result<i64, StoreError> {
+    let (direction, purpose) = (key.direction.as_str(), key.purpose.as_str());
+    let (number,) = query!(
+        tx,
+        fetch_one,
+        (i64,),
+        TAKE_NUMBERS,
+        &key.room,
+        direction,
+        purpose,
+        count,
+        due
+    )?;
+    Ok(number)
+}
+
 /// Which lanes a process may claim now.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimRequest<'a> {
@@ -153,10 +179,8 @@ pub struct ClaimRequest<'a> {
     pub now: i64,
     /// Until when the claim holds unless renewed.
     pub lease_until: i64,
-    /// Whether Gitter takes messages now.
-    pub to_gitter: bool,
-    /// Whether the homeserver takes events now.
-    pub to_matrix: bool,
+    /// Lanes of this direction.
+    pub direction: Direction,
     /// How many at most.
     pub limit: i64,
 }
@@ -167,8 +191,7 @@ pub async fn claim_lanes(tx: &mut Tx, request: ClaimRequest<'_>) -> Result<Vec<L
         owner,
         now,
         lease_until,
-        to_gitter,
-        to_matrix,
+        direction,
         limit,
     } = request;
     let rows = query!(
@@ -179,8 +202,7 @@ pub async fn claim_lanes(tx: &mut Tx, request: ClaimRequest<'_>) -> Result<Vec<L
         owner,
         now,
         lease_until,
-        to_gitter,
-        to_matrix,
+        direction.as_str(),
         limit
     )?;
     rows.into_iter()
@@ -221,9 +243,27 @@ pub async fn lock_lane(tx: &mut Tx, key: &LaneKey) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Renews all claims of a process.
-pub async fn renew_leases(tx: &mut Tx, owner: &str, until: i64) -> Result<(), StoreError> {
-    execute!(tx, RENEW, owner, until)?;
+/// Renews the claims on the lanes that a process works, and gives back whatever else it holds and did not renew.
+pub async fn renew_leases(
+    tx: &mut Tx,
+    owner: &str,
+    lanes: &[Lane],
+    now: i64,
+    until: i64,
+) -> Result<(), StoreError> {
+    for Lane { key, owner, fence } in lanes {
+        execute!(
+            tx,
+            RENEW,
+            &key.room,
+            key.direction.as_str(),
+            key.purpose.as_str(),
+            owner,
+            fence,
+            until
+        )?;
+    }
+    execute!(tx, GIVE_BACK_LAPSED, owner, now)?;
     Ok(())
 }
 
@@ -266,15 +306,9 @@ pub async fn clear_leases(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Gives back all lanes of a process that stops.
-pub async fn give_back_lanes(tx: &mut Tx, owner: &str) -> Result<(), StoreError> {
-    execute!(tx, GIVE_BACK, owner)?;
-    Ok(())
-}
-
-/// When the next unclaimed lane is due; [`NEVER`] if nothing waits.
-pub async fn next_due(tx: &mut Tx) -> Result<i64, StoreError> {
-    let (due,) = query!(tx, fetch_one, (Option<i64>,), NEXT_DUE)?;
+/// When the next unclaimed lane of the directions that are open is due; [`NEVER`] if nothing waits.
+pub async fn next_due(tx: &mut Tx, to_gitter: bool, to_matrix: bool) -> Result<i64, StoreError> {
+    let (due,) = query!(tx, fetch_one, (Option<i64>,), NEXT_DUE, to_gitter, to_matrix)?;
     Ok(due.unwrap_or(NEVER))
 }
 

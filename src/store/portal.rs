@@ -27,8 +27,9 @@ statements! {
     SET_VIRTUAL_USERS = "UPDATE portal SET virtual_users = $2 WHERE gitter_room_id = $1";
     TOUCH = "UPDATE portal SET last_bridged_at = $2 WHERE gitter_room_id = $1 AND last_bridged_at < $2";
     DELETE = "DELETE FROM portal WHERE gitter_room_id = $1";
-    COUNT = "SELECT COUNT(CASE WHEN state <> 'settled' THEN 1 END), COUNT(CASE WHEN outcome = 'failed' THEN 1 END)
-        FROM inbox WHERE gitter_room_id = $1";
+    COUNT = "SELECT
+            (SELECT COUNT(*) FROM inbox WHERE gitter_room_id = $1 AND state <> 'settled'),
+            (SELECT COUNT(*) FROM inbox WHERE gitter_room_id = $1 AND outcome = 'failed')";
 }
 
 words! {

@@ -96,6 +96,24 @@ async fn a_room_linked_by_one_bridge_is_followed_by_the_other() {
     world.finish().await;
 }
 
+#[tokio::test]
+async fn a_room_unlinked_by_one_bridge_is_let_go_by_the_other() {
+    let Some((world, mut replica, room)) = two_bridges().await else {
+        return;
+    };
+    let (status, _) = world.admin().unlink(room.matrix.as_str()).await;
+    assert_eq!(status, 204);
+    until("the other to let it go", async || {
+        let log = replica.whole_log();
+        Ok(log.contains("Another process unlinked a room").then_some(()))
+    })
+    .await;
+    world.wren_says(&room, "unheard");
+    replica.stop().await;
+    assert!(world.messages_on_matrix(&room).is_empty());
+    world.close().await;
+}
+
 async fn start_on_postgresql() -> Option<World> {
     Some(World::start(Database::postgres()?).await)
 }

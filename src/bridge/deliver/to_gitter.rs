@@ -100,8 +100,18 @@ impl Delivery<'_> {
                 )
                 .await
             }
-            Err(error) => self.post_failed(attempt, &error).await,
+            // Not being able to look says nothing about the message.
+            Err(error) => self.look_failed(attempt, &error).await,
         }
+    }
+
+    async fn look_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+        let decision = match failure::gitter_create(error, attempt.tries + 1, now()) {
+            Decision::Reject(_) => Decision::Retry { after: RECOVERY_WAIT },
+            decision => decision,
+        };
+        self.failed(attempt, AttemptState::Unknown, decision, &error.to_string())
+            .await
     }
 
     async fn post_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
@@ -112,7 +122,8 @@ impl Delivery<'_> {
             },
             decision => decision,
         };
-        let state = if unknown {
+        // What an earlier try may have done is not undone by this one's refusal.
+        let state = if unknown || attempt.state != AttemptState::Planned {
             AttemptState::Unknown
         } else {
             AttemptState::Planned
@@ -136,15 +147,7 @@ impl Delivery<'_> {
                 self.posted(attempt, last, &message).await
             }
             Ok(None) => self.send_to_gitter(attempt, last).await,
-            Err(BridgeError::Gitter(error)) => {
-                let decision = match failure::gitter_create(&error, attempt.tries, now()) {
-                    // Not being able to look says nothing about the message.
-                    Decision::Reject(_) => Decision::Retry { after: RECOVERY_WAIT },
-                    decision => decision,
-                };
-                self.failed(attempt, AttemptState::Unknown, decision, &error.to_string())
-                    .await
-            }
+            Err(BridgeError::Gitter(error)) => self.look_failed(attempt, &error).await,
             Err(error) => Err(error),
         }
     }
@@ -273,10 +276,7 @@ fn pair(
     portal: &Portal,
 ) -> Option<MappedMessage> {
     let event: Value = serde_json::from_str(&item.body).ok()?;
-    let relation = event.pointer("/content/m.relates_to");
-    let thread_root = relation
-        .filter(|relation| relation.get("rel_type").and_then(Value::as_str) == Some("m.thread"))
-        .and_then(|relation| relation.get("event_id")?.as_str()?.try_into().ok());
+    let thread_root = Delivery::thread_root(event.get("content"));
     let GitterAction::Send {
         part,
         status,

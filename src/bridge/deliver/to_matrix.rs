@@ -15,7 +15,7 @@ use crate::{
         worker::Step,
     },
     ids::{GitterMessageId, transaction_id},
-    matrix::{DeviceMemory, MatrixError, SendEvent, SourceMarker, marker::SourceOperation},
+    matrix::{MatrixError, SendEvent, SourceMarker, marker::SourceOperation},
     model,
     store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, ghost as ghosts, message},
     translate::{Context, MatrixAction, to_matrix::Operation},
@@ -101,11 +101,11 @@ impl Delivery<'_> {
         let action: MatrixAction = self.action(attempt)?;
         let MatrixAction::Send { sender, .. } = &action;
         let mut tx = self.bridge.db.read().await?;
-        let has_device = ghosts::device(&mut tx, sender).await?.is_some();
+        // A device that was made since remembers nothing of the attempt.
+        let device = ghosts::device(&mut tx, sender).await?;
+        let had_device = device.is_some_and(|device| device.created_at <= attempt.opened_at);
         drop(tx);
-        let remembered = self.bridge.device_memory == DeviceMemory::Durable
-            && has_device
-            && attempt.opened_at > now() - MEMORY;
+        let remembered = self.bridge.has_device_memory() && had_device && attempt.opened_at > now() - MEMORY;
         if remembered {
             return self.send_to_matrix(attempt, last).await;
         }
@@ -258,10 +258,7 @@ impl Delivery<'_> {
             ..
         } = action;
         let model: model::Message = serde_json::from_str(&self.item.body).ok()?;
-        let relation = content.get("m.relates_to");
-        let thread_root = relation
-            .filter(|relation| relation.get("rel_type").and_then(Value::as_str) == Some("m.thread"))
-            .and_then(|relation| relation.get("event_id")?.as_str()?.try_into().ok());
+        let thread_root = Self::thread_root(Some(content));
         Some(MappedMessage {
             gitter_message_id: model.id,
             event_id,

@@ -113,8 +113,7 @@ async fn claim(db: &Db, owner: &str, now: i64) -> Vec<Lane> {
         owner,
         now,
         lease_until: now + 100,
-        to_gitter: true,
-        to_matrix: true,
+        direction: Direction::ToMatrix,
         limit: 10,
     };
     let lanes = lane::claim_lanes(&mut tx, request).await.unwrap();
@@ -169,8 +168,7 @@ async fn a_side_that_is_closed_and_a_portal_that_rests_are_not_claimed() {
             owner: "one",
             now: 20,
             lease_until: 120,
-            to_gitter: true,
-            to_matrix: false,
+            direction: Direction::ToGitter,
             limit: 10,
         };
         assert!(lane::claim_lanes(&mut tx, request).await.unwrap().is_empty());
@@ -198,7 +196,12 @@ async fn a_head_that_backs_off_is_not_hurried_by_what_comes_after_it() {
         tx.commit().await.unwrap();
         accept(&db, "b", 30).await;
         assert!(claim(&db, "one", 499).await.is_empty());
-        assert_eq!(lane::next_due(&mut db.read().await.unwrap()).await.unwrap(), 500);
+        assert_eq!(
+            lane::next_due(&mut db.read().await.unwrap(), true, true)
+                .await
+                .unwrap(),
+            500
+        );
         assert_eq!(claim(&db, "one", 500).await.len(), 1);
         assert_eq!(head(&db).await.unwrap().source_key, "a", "b stays behind");
     }
@@ -222,7 +225,7 @@ async fn an_empty_lane_is_due_again_with_its_next_item() {
             "once"
         );
         lane::release_lane(&mut tx, &lane, 0).await.unwrap();
-        assert_eq!(lane::next_due(&mut tx).await.unwrap(), NEVER);
+        assert_eq!(lane::next_due(&mut tx, true, true).await.unwrap(), NEVER);
         tx.commit().await.unwrap();
         accept(&db, "b", 30).await;
         assert_eq!(claim(&db, "one", 30).await.len(), 1);
@@ -262,7 +265,7 @@ async fn an_attempt_settles_once() {
         attempt::set_attempt_state(&mut tx, &attempts[0], AttemptState::Unknown, "reset")
             .await
             .unwrap();
-        let open = attempt::unsettled_attempts(&mut tx, room().as_str(), Direction::ToMatrix)
+        let open = attempt::unsettled_attempts(&mut tx, room().as_str(), Direction::ToMatrix, i64::MAX)
             .await
             .unwrap();
         assert_eq!(
