@@ -17,10 +17,11 @@ mod pictures;
 mod portal;
 pub mod provision;
 mod sides;
+mod subscriptions;
 mod worker;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -103,6 +104,8 @@ pub struct Bridge {
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
+    /// The Gitter rooms that this process follows.
+    followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
     /// Raised whenever a portal's state may have changed.
     portals_changed: watch::Sender<u64>,
 }
@@ -126,6 +129,7 @@ impl Bridge {
             sides: Sides::default(),
             absent_pictures: AbsentPictures::default(),
             catch_ups: Mutex::default(),
+            followed: std::sync::Mutex::default(),
             portals_changed: watch::Sender::new(0),
         })
     }
@@ -140,6 +144,9 @@ impl Bridge {
     ) -> Result<(), BridgeError> {
         self.tracker.spawn(catch_up::follow(Arc::clone(self), events));
         catch_up::subscribe_all(self).await?;
+        if self.db.is_shared() {
+            self.tracker.spawn(subscriptions::keep(Arc::clone(self)));
+        }
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         Ok(())
     }

@@ -59,7 +59,7 @@ pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
     }
     tx.commit().await?;
     for portal in working {
-        bridge.realtime.subscribe(portal.gitter_room_id.clone());
+        bridge.subscribe(&portal.gitter_room_id);
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ async fn resume_catch_ups(bridge: &Bridge) {
         Ok::<_, StoreError>(rooms)
     };
     match waiting.await {
-        Ok(rooms) => rooms.into_iter().for_each(|room| bridge.realtime.subscribe(room)),
+        Ok(rooms) => rooms.iter().for_each(|room| bridge.subscribe(room)),
         Err(error) => warn!(error = %error, "Which rooms are to be caught up is not known"),
     }
 }
@@ -179,7 +179,7 @@ async fn resubscribe(bridge: &Bridge, rooms: &[GitterRoomId]) -> Result<(), Stor
     for room in rooms {
         let portal = portal::portal_by_gitter_room(&mut tx, room).await?;
         if portal.is_some_and(|portal| portal.state == PortalState::CatchingUp) {
-            bridge.realtime.subscribe(room.clone());
+            bridge.subscribe(room);
         }
     }
     Ok(())

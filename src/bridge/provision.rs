@@ -145,6 +145,7 @@ impl Bridge {
     pub async fn unlink(&self, room: &str) -> Result<(), ProvisionError> {
         let portal = self.find_portal(room).await?;
         let gitter_room = &portal.gitter_room_id;
+        self.unsubscribe(gitter_room);
         catch_up::stop_catch_up(self, gitter_room).await;
         let mut tx = self.db.write().await?;
         let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
@@ -230,7 +231,7 @@ impl Bridge {
         };
         self.store_portal(&portal, members).await?;
         if !self.subscribed(&portal.gitter_room_id).await? {
-            self.realtime.unsubscribe(portal.gitter_room_id.clone());
+            self.unsubscribe(&portal.gitter_room_id);
             let mut tx = self.db.write().await?;
             drop_portal(&mut tx, &portal).await?;
             tx.commit().await?;
@@ -273,7 +274,7 @@ impl Bridge {
     /// or Gitter refuses.
     async fn subscribed(&self, room: &GitterRoomId) -> Result<bool, ProvisionError> {
         let mut changes = self.portals_changed.subscribe();
-        self.realtime.subscribe(room.clone());
+        self.subscribe(room);
         let deadline = tokio::time::Instant::now() + SUBSCRIPTION;
         loop {
             changes.mark_unchanged();

@@ -222,11 +222,8 @@ async fn edits_and_redactions_are_skipped_and_hold_nothing_up(database: Database
     world.arrives_on_matrix(&room, "after 2 of wren").await;
     world.drained().await;
 
-    const SKIPPED: &str = "SELECT COUNT(*) FROM inbox WHERE outcome = 'skipped' AND reason = 'not_translated'
-        AND gitter_room_id = $1";
     until("all four to be skipped", async || {
-        let skipped = world.database.number(SKIPPED, &room.gitter.to_string()).await;
-        Ok((skipped == 4).then_some(()))
+        Ok((world.items("skipped not_translated").await == 4).then_some(()))
     })
     .await;
     assert_eq!(

@@ -6,6 +6,7 @@ use reqwest::Client;
 use crate::world::{
     Options, World,
     database::{Database, on_both_databases},
+    until,
 };
 
 on_both_databases![
@@ -13,6 +14,8 @@ on_both_databases![
     lost_answers_to_equal_messages_make_no_copies,
     an_answer_and_an_echo_that_are_lost_are_made_up_for_by_a_look_at_the_room,
     a_spent_budget_is_waited_for,
+    a_refused_message_fails_and_the_next_ones_go_on,
+    a_room_that_is_gone_stops_its_portal_until_a_restart,
 ];
 
 /// What happens to the first post of a room, and how often it is made in the end.
@@ -92,5 +95,39 @@ async fn a_spent_budget_is_waited_for(database: Database) {
         4,
         "the first was refused once"
     );
+    world.finish().await;
+}
+
+async fn a_refused_message_fails_and_the_next_ones_go_on(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.posts_suffer(&room, RequestEffect::Status(403), When::Before, 1);
+    for text in ["one", "two", "three"] {
+        world.ana_says(&room, text);
+    }
+    world.arrives_on_gitter(&room, "three").await;
+    world.drained().await;
+    let (_, portal) = world.admin().portal(room.matrix.as_str()).await;
+    assert_eq!(portal["failed"], 1, "{portal}");
+    assert_eq!(world.items("failed forbidden").await, 1);
+    assert_eq!(world.gitter.messages(room.gitter).len(), 2);
+    world.close().await;
+}
+
+async fn a_room_that_is_gone_stops_its_portal_until_a_restart(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let other = world.link("cove").await;
+    world.posts_suffer(&room, RequestEffect::Status(404), When::Before, 1);
+    world.both_say(&room, "message", 3);
+    world.both_say(&other, "message", 3);
+    until("the portal to stop", async || {
+        let (_, portal) = world.admin().portal(room.matrix.as_str()).await;
+        Ok((portal["state"] == "broken").then_some(()))
+    })
+    .await;
+    world.arrives_on_gitter(&other, "message 2 of ana").await;
+    world.bridge.stop().await;
+    world.bridge.start().await;
     world.finish().await;
 }

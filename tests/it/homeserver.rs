@@ -36,7 +36,7 @@ pub(crate) use self::{
 use self::{room::Draft, server::Running};
 
 /// Longer than anything here takes: only a test that would never end gets there.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What the homeserver is told about itself and the application service.
 #[derive(Debug, Clone)]

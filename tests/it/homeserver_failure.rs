@@ -23,6 +23,7 @@ on_both_databases![
     a_homeserver_that_forgets_a_send_before_its_repeat_has_one_event,
     a_homeserver_without_devices_that_forgets_a_send_before_its_repeat_has_one_event,
     a_ghost_that_was_removed_comes_back,
+    a_refused_event_fails_and_the_next_ones_go_on,
 ];
 
 const WITHOUT_DEVICES: Options = Options {
@@ -157,4 +158,23 @@ async fn a_ghost_that_was_removed_comes_back(database: Database) {
         .set_state(&room.matrix, &world.ana, "m.room.member", ghost, removed);
     world.wren_says(&room, "two");
     world.finish().await;
+}
+
+async fn a_refused_event_fails_and_the_next_ones_go_on(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let too_large = Effect::Status {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        errcode: Some("M_TOO_LARGE"),
+        retry_after: None,
+    };
+    world.sends_suffer(too_large, Stage::Before, 1);
+    for text in ["one", "two", "three"] {
+        world.wren_says(&room, text);
+    }
+    world.arrives_on_matrix(&room, "three").await;
+    world.drained().await;
+    assert_eq!(world.items("failed too_large").await, 1);
+    assert_eq!(world.messages_on_matrix(&room).len(), 2);
+    world.close().await;
 }

@@ -22,7 +22,7 @@ on_both_databases![
 /// How many messages wait on each side when the bridge is killed.
 const WAITING: usize = 100;
 
-/// Long enough to be killed in; what was taken in is carried out even so.
+/// Long enough to be killed in. Gitter carries out what it took in even so, late; the homeserver does not.
 const LATE: Duration = Duration::from_secs(2);
 
 /// One round: a request in each direction is under way, before or after it has its effect, and everything

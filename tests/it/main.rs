@@ -11,11 +11,15 @@ mod homeserver_failure;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod matrix_client;
 #[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod realtime;
+#[cfg(test)]
+mod replicas;
 #[cfg(test)]
 mod transactions;
 #[cfg(test)]

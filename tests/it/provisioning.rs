@@ -259,8 +259,7 @@ async fn unlinking_takes_the_ghosts_and_what_waits_along_and_keeps_the_map(datab
         Ok(joined_ghosts(&world, &room).is_empty().then_some(()))
     })
     .await;
-    const WAITING: &str = "SELECT COUNT(*) FROM inbox WHERE state <> 'settled' AND gitter_room_id = $1";
-    assert_eq!(world.database.number(WAITING, &room.gitter.to_string()).await, 0);
+    assert_eq!(world.waiting(&room).await, 0);
 
     // Said while nobody listens; it stays on its side.
     world.ana_says(&room, "unheard");

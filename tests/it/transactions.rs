@@ -61,12 +61,6 @@ async fn arrived(world: &World, room: &Room, texts: &[&str]) {
     assert_eq!(found, texts);
 }
 
-/// How many items have an outcome and a reason, such as `failed bad_event`.
-async fn items(world: &World, outcome: &str) -> i64 {
-    const ITEMS: &str = "SELECT COUNT(*) FROM inbox WHERE outcome || ' ' || reason = $1";
-    world.database.number(ITEMS, outcome).await
-}
-
 async fn an_event_counts_once_however_often_it_is_sent(database: Database) {
     let mut world = World::start(database).await;
     let room = world.link("pier").await;
@@ -106,7 +100,7 @@ async fn an_unreadable_event_fails_alone(database: Database) {
         assert_eq!(push(&world, "t", transaction(&events)).await.0, 200);
     }
     arrived(&world, &room, &["$one", "$two"]).await;
-    assert_eq!(items(&world, "failed bad_event").await, 3);
+    assert_eq!(world.items("failed bad_event").await, 3);
 
     // Readable enough for its lane, but no message that anybody could read.
     let odd = json!({
@@ -116,7 +110,7 @@ async fn an_unreadable_event_fails_alone(database: Database) {
     let body = transaction(&[odd, event(&world, &room, "$three")]);
     assert_eq!(push(&world, "t", body).await.0, 200);
     arrived(&world, &room, &["$one", "$two", "$three"]).await;
-    assert_eq!(items(&world, "failed bad_event").await, 4);
+    assert_eq!(world.items("failed bad_event").await, 4);
     world.close().await;
 }
 
@@ -133,7 +127,7 @@ async fn an_unreadable_body_is_taken_and_kept(database: Database) {
     ] {
         assert_eq!(push(&world, "t", body).await, (200, json!({})), "{body:?}");
     }
-    assert_eq!(items(&world, "failed bad_event").await, 5);
+    assert_eq!(world.items("failed bad_event").await, 5);
     // No events are no failure.
     for body in [
         "{}",
@@ -141,7 +135,7 @@ async fn an_unreadable_body_is_taken_and_kept(database: Database) {
     ] {
         assert_eq!(push(&world, "t", body).await.0, 200, "{body:?}");
     }
-    assert_eq!(items(&world, "failed bad_event").await, 5);
+    assert_eq!(world.items("failed bad_event").await, 5);
     world.both_say(&room, "after", 2);
     world.finish().await;
 }
@@ -163,7 +157,7 @@ async fn unknown_types_and_rooms_are_skipped(database: Database) {
     assert_eq!(push(&world, "t", transaction(&events)).await.0, 200);
     arrived(&world, &room, &["$one"]).await;
     until("both to be skipped", async || {
-        Ok((items(&world, "skipped no_equivalent").await >= 2).then_some(()))
+        Ok((world.items("skipped no_equivalent").await >= 2).then_some(()))
     })
     .await;
     assert!(world.gitter.messages(elsewhere.gitter).is_empty());

@@ -8,6 +8,7 @@ pub(crate) mod admin;
 pub(crate) mod bridge;
 pub(crate) mod database;
 pub(crate) mod faults;
+mod ledger;
 mod rooms;
 
 use std::{fmt::Write as _, thread, time::Duration};
@@ -28,8 +29,9 @@ use self::{
 };
 use crate::homeserver::{FakeHomeserver, Settings};
 
-/// How long anything may take. The longest that anything does: a budget of Gitter's, which is a minute.
-const LIMIT: Duration = Duration::from_secs(120);
+/// How long anything may take. The longest that anything does is a budget of Gitter's, which is a minute; the
+/// rest is for machines that are busy with other tests.
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// What differs between the worlds of tests.
 #[derive(Debug, Clone)]
@@ -186,14 +188,9 @@ impl World {
         .await;
     }
 
-    /// Ends a test in which nothing failed.
+    /// Ends a test: everything has crossed, nothing waits or has failed, every fault happened, and what was said
+    /// last is the last on either side.
     pub(crate) async fn finish(self) {
-        self.finish_with_failed(0).await;
-    }
-
-    /// Ends a test: everything has crossed, nothing waits, so many items have failed, every fault happened, and
-    /// what was said last is the last on either side.
-    pub(crate) async fn finish_with_failed(self, failed: i64) {
         self.crossed().await;
         for room in &self.rooms {
             // First to Gitter and then, behind its echo, back: what comes behind anything before would be seen.
@@ -203,11 +200,8 @@ impl World {
         }
         self.crossed().await;
         let portals = self.admin().portals().await.unwrap();
-        let found: i64 = portals
-            .iter()
-            .filter_map(|portal| portal["failed"].as_i64())
-            .sum();
-        assert_eq!(found, failed, "failed items: {portals:?}");
+        let failed = portals.iter().filter(|portal| portal["failed"] != 0).count();
+        assert_eq!(failed, 0, "portals with failed items in {portals:?}");
         self.close().await;
     }
 

@@ -1,9 +1,9 @@
-//! What goes wrong on order, and what the bridge did about it.
+//! What goes wrong on order.
 
 use gitter_sandbox::{Fault as GitterFault, FrameEffect, FrameFault, RequestEffect, RequestFault, When};
 use reqwest::{Method, StatusCode};
 
-use super::{Room, World, until};
+use super::{Room, World};
 use crate::homeserver::{Effect, Fault, Stage};
 
 impl World {
@@ -48,33 +48,6 @@ impl World {
             stage,
             effect,
         });
-    }
-
-    /// How often messages were sent from a room to Gitter.
-    pub(crate) async fn tries_to_gitter(&self, room: &Room) -> i64 {
-        const TRIES: &str = "SELECT CAST(COALESCE(SUM(tries), 0) AS BIGINT) FROM attempt
-            WHERE direction = 'to_gitter' AND gitter_room_id = $1";
-        self.database.number(TRIES, &room.gitter.to_string()).await
-    }
-
-    /// How often messages were sent from a room to the homeserver.
-    pub(crate) async fn tries_to_matrix(&self, room: &Room) -> i64 {
-        const TRIES: &str = "SELECT CAST(COALESCE(SUM(tries), 0) AS BIGINT) FROM attempt
-            WHERE direction = 'to_matrix' AND gitter_room_id = $1";
-        self.database.number(TRIES, &room.gitter.to_string()).await
-    }
-
-    /// Waits until so many of a room's messages, in both directions together, are on their way.
-    pub(crate) async fn in_flight(&self, room: &Room, count: i64) {
-        const OPEN: &str = "SELECT COUNT(*) FROM attempt WHERE state = 'open' AND gitter_room_id = $1";
-        until(&format!("{count} requests to be under way"), async || {
-            let found = self.database.number(OPEN, &room.gitter.to_string()).await;
-            if found == count {
-                return Ok(Some(()));
-            }
-            anyhow::bail!("{found} are")
-        })
-        .await;
     }
 }
 

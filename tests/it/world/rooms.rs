@@ -1,5 +1,7 @@
 //! Linked rooms: talking in them, and comparing what was said with what arrived.
 
+use std::fmt::Write as _;
+
 use gitter_sandbox::{NewRoom, ObjectId, StoredMessage};
 use ruma::{OwnedEventId, OwnedRoomId, UserId};
 use serde_json::Value;
@@ -57,8 +59,8 @@ impl World {
         self.gitter.post("wren", room.gitter, text).unwrap()
     }
 
-    /// Posts a message as somebody on Gitter, with this body (gitter-api 5.2). Gives its id.
-    pub(crate) async fn posts_on_gitter(&self, username: &str, room: &Room, body: &Value) -> String {
+    /// Posts a message as somebody on Gitter, with this body (gitter-api 5.2).
+    pub(crate) async fn posts_on_gitter(&self, username: &str, room: &Room, body: &Value) {
         let users = self.gitter.state().users;
         let user = users.into_iter().find(|user| user.username == username).unwrap();
         let url = format!("{}/rooms/{}/chatMessages", self.gitter_api(), room.gitter);
@@ -68,7 +70,6 @@ impl World {
             .json(body);
         let (status, message) = answer(request).await.unwrap();
         assert_eq!(status, 200, "{message}");
-        message["id"].as_str().unwrap().to_owned()
     }
 
     /// Says so many things on each side; the texts are told apart by `about`.
@@ -131,7 +132,7 @@ impl World {
             .collect();
         if of_matrix != from_matrix {
             let shown = compared(&of_matrix, &from_matrix);
-            differences.push_str(&format!("to Gitter, in {}:\n{shown}", room.uri));
+            let _ = write!(differences, "to Gitter, in {}:\n{shown}", room.uri);
         }
         let of_gitter: Vec<String> = of_gitter.iter().map(|message| line_of_native(message)).collect();
         let from_gitter: Vec<String> = from_gitter
@@ -140,7 +141,7 @@ impl World {
             .collect();
         if of_gitter != from_gitter {
             let shown = compared(&of_gitter, &from_gitter);
-            differences.push_str(&format!("to Matrix, in {}:\n{shown}", room.uri));
+            let _ = write!(differences, "to Matrix, in {}:\n{shown}", room.uri);
         }
         differences
     }
