@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     refusal::Refusal,
     seed::{NewRoom, NewUser, RoomChange, UserChange},
     server::Server,
-    state::{Caller, SetupError, StateReport, StoredMessage, TokenReport, UserReport},
+    state::{Caller, File, SetupError, StateReport, StoredMessage, TokenReport, UserReport},
 };
 
 pub(crate) mod http;
@@ -39,6 +40,15 @@ pub enum ActError {
     /// The sandbox's own answer had no message in it.
     #[error("the sandbox answered without a message; this is a bug in it")]
     NoMessage,
+}
+
+/// An upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Uploaded {
+    /// The id of the message that shows it.
+    pub id: ObjectId,
+    /// Where the file is.
+    pub url: String,
 }
 
 impl From<Refusal> for ActError {
@@ -134,6 +144,26 @@ impl Control {
         Ok(self.server.lock().delete_message(&caller, &room, &message)?)
     }
 
+    /// Uploads a file as a person, which posts a message with a link to it.
+    pub fn upload(
+        &self,
+        username: &str,
+        room: ObjectId,
+        name: &str,
+        content_type: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Uploaded, ActError> {
+        let caller = self.caller(username)?;
+        let file = File {
+            content_type: content_type.to_owned(),
+            bytes,
+        };
+        let mut state = self.server.lock();
+        let (message, url) = state.upload(self.server.now(), &caller, &room.to_string(), name, file)?;
+        let id = id_of(&message)?;
+        Ok(Uploaded { id, url })
+    }
+
     /// All messages of a room, replies included, in the order of their ids; none for an unknown room.
     pub fn messages(&self, room: ObjectId) -> Vec<StoredMessage> {
         self.server.lock().stored_messages(room).unwrap_or_default()
@@ -167,12 +197,16 @@ impl Control {
         let caller = self.caller(username)?;
         let mut state = self.server.lock();
         let message = state.create_message(self.server.now(), &caller, &room.to_string(), body)?;
-        let id = message.get("id").and_then(Value::as_str);
-        id.and_then(|id| id.parse().ok()).ok_or(ActError::NoMessage)
+        id_of(&message)
     }
 
     fn caller(&self, username: &str) -> Result<Caller, ActError> {
         let caller = self.server.lock().caller_named(username);
         caller.ok_or_else(|| ActError::NoSuchUser(username.to_owned()))
     }
+}
+
+fn id_of(message: &Value) -> Result<ObjectId, ActError> {
+    let id = message.get("id").and_then(Value::as_str);
+    id.and_then(|id| id.parse().ok()).ok_or(ActError::NoMessage)
 }

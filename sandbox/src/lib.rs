@@ -18,11 +18,12 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
     connection::{ResetHandle, ResettableListener},
+    image_proxy::ImageProxy,
     server::{Server, true_time},
     state::{Rules, State},
 };
 pub use crate::{
-    control::{ActError, Control},
+    control::{ActError, Control, Uploaded},
     faults::{Fault, FrameEffect, FrameFault, RequestEffect, RequestFault, When},
     object_id::{NotAnObjectId, ObjectId},
     seed::{NewGroup, NewRoom, NewToken, NewUser, RoomChange, Seed, SeedError, UserChange},
@@ -34,6 +35,7 @@ mod bayeux;
 mod connection;
 mod control;
 mod faults;
+mod image_proxy;
 mod markdown;
 mod object_id;
 mod refusal;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub rate_limit: u32,
     /// How long after it was sent a message may be edited.
     pub edit_window: Duration,
+    /// Whether pictures of virtual users and in messages are fetched through an image proxy.
+    pub image_proxy: bool,
     /// How long a Bayeux connect is held. A client that does not connect for 1.6 times that is dropped with all
     /// that waited for it; on the legacy mount `/faye`, 2.5 times.
     pub connect_timeout: Duration,
@@ -68,6 +72,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             rate_limit: 100,
             edit_window: Duration::from_mins(10),
+            image_proxy: false,
             connect_timeout: Duration::from_mins(2),
             seed: Seed::default(),
         }
@@ -113,6 +118,9 @@ impl Sandbox {
 
         let mut state = State::new(Rules {
             web_url: web_url.clone(),
+            image_proxy: settings
+                .image_proxy
+                .then(|| ImageProxy::new(format!("{web_url}/camo"), rand::random())),
             edit_window: SignedDuration::try_from(settings.edit_window).unwrap_or(SignedDuration::MAX),
             connect_timeout: settings.connect_timeout,
             rate_limit: settings.rate_limit,

@@ -29,6 +29,9 @@ struct Arguments {
     /// Seconds in which a message may be edited
     #[arg(long, default_value_t = 600)]
     edit_window: u64,
+    /// Let pictures of virtual users and in messages be fetched through an image proxy
+    #[arg(long)]
+    image_proxy: bool,
     /// Seconds that a Bayeux connect is held; a client silent for 1.6 times that is dropped
     #[arg(long, default_value_t = 120)]
     connect_timeout: u64,
@@ -71,6 +74,7 @@ async fn main() -> anyhow::Result<()> {
         listen: arguments.listen,
         rate_limit: arguments.rate_limit,
         edit_window: Duration::from_secs(arguments.edit_window),
+        image_proxy: arguments.image_proxy,
         connect_timeout: Duration::from_secs(arguments.connect_timeout),
         seed,
     })

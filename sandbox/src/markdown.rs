@@ -40,8 +40,8 @@ pub(crate) enum Mentioned {
     Group(String),
 }
 
-/// Renders the text of a message.
-pub(crate) fn render(text: &str) -> Rendered {
+/// Renders the text of a message. `picture_url` says where a picture of a URL is fetched from.
+pub(crate) fn render(text: &str, picture_url: impl Fn(&str) -> String) -> Rendered {
     let mut options = Options::default();
     options.extension.strikethrough = true;
     options.extension.table = true;
@@ -50,10 +50,7 @@ pub(crate) fn render(text: &str) -> Rendered {
     let arena = Arena::new();
     let document = parse_document(&arena, text, &options);
     let paragraphs = document.descendants().filter(|node| is_paragraph(node)).count();
-    let mut writer = Writer {
-        unwrap_paragraph: paragraphs == 1,
-        ..Writer::default()
-    };
+    let mut writer = Writer::new(paragraphs == 1, &picture_url);
     // The walk keeps its place in the tree, not on the stack, so deep nesting is harmless.
     for edge in document.traverse() {
         match edge {
@@ -83,8 +80,8 @@ fn in_tight_list(paragraph: Node<'_>) -> bool {
 }
 
 /// Writes html while the tree is walked.
-#[derive(Default)]
-struct Writer {
+struct Writer<'picture> {
+    picture_url: &'picture dyn Fn(&str) -> String,
     html: String,
     urls: Vec<String>,
     mentions: Vec<Mentioned>,
@@ -99,7 +96,22 @@ struct Writer {
     in_table_head: bool,
 }
 
-impl Writer {
+impl<'picture> Writer<'picture> {
+    fn new(unwrap_paragraph: bool, picture_url: &'picture dyn Fn(&str) -> String) -> Self {
+        Self {
+            picture_url,
+            unwrap_paragraph,
+            html: String::new(),
+            urls: Vec::new(),
+            mentions: Vec::new(),
+            image_description: None,
+            in_bare_url: false,
+            alignments: Vec::new(),
+            column: 0,
+            in_table_head: false,
+        }
+    }
+
     fn put(&mut self, html: fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
         let _ = self.html.write_fmt(html);
@@ -252,7 +264,7 @@ impl Writer {
 
     fn image(&mut self, url: &str, title: &str) {
         let description = self.image_description.take().unwrap_or_default();
-        let url = escape(&trusted(url).0);
+        let url = (self.picture_url)(&escape(&trusted(url).0));
         let title = match title {
             "" => String::new(),
             title => format!(" title=\"{}\"", escape(title)),

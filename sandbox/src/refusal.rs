@@ -46,6 +46,22 @@ impl Refusal {
         }
     }
 
+    /// 413: it is more than is taken in.
+    pub(crate) fn too_large(reason: &'static str) -> Self {
+        Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            reason,
+        }
+    }
+
+    /// 429: a budget is spent.
+    pub(crate) fn too_many(reason: &'static str) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            reason,
+        }
+    }
+
     /// 409: something of that name exists.
     pub(crate) fn conflict(reason: &'static str) -> Self {
         Self {

@@ -25,6 +25,7 @@ use crate::{
 
 mod answer;
 mod faulty;
+mod files;
 mod gate;
 mod groups;
 mod messages;
@@ -58,6 +59,11 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         // Where a Gitter has its API in a process of its own.
         .nest("/v1", api)
         .route("/api/private/avatars/{*name}", get(picture))
+        .route("/api_web/export/rooms/{room}/{file}", get(files::room_export))
+        .route("/api_web/export/user/{user}/{file}", get(files::user_export))
+        .route("/camo/{digest}/{hex}", get(files::proxied_image))
+        .route("/{room}/{key}/{name}", get(files::upload))
+        .route("/{room}/{key}/thumb/{name}", get(files::thumbnail))
         .route("/bayeux", bayeux_at(Mount::Bayeux))
         .route("/faye", bayeux_at(Mount::Legacy))
         .layer(middleware::from_fn_with_state(server.clone(), faulty::suffer));
@@ -125,6 +131,10 @@ async fn picture(
 ) -> Result<Response, Refusal> {
     let size = query.get("s").and_then(|size| size.parse().ok());
     let name = name.rsplit('/').next().unwrap_or_default();
+    drawn(name, size)
+}
+
+fn drawn(name: &str, size: Option<u32>) -> Result<Response, Refusal> {
     let image = avatar::draw(name, size).map_err(|_| Refusal::stumbled("the picture cannot be drawn"))?;
     Ok(([(header::CONTENT_TYPE, "image/png")], image).into_response())
 }

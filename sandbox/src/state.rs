@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     faults::Faults,
+    image_proxy::ImageProxy,
     object_id::{ObjectId, ObjectIdMaker},
     refusal::Refusal,
 };
@@ -24,6 +25,7 @@ use self::{
 pub(crate) use self::{
     budget::Charge,
     channel::{BadChannel, Channel},
+    files::{File, MAX_UPLOAD},
     members::MemberQuery,
     messages::{ListQuery, MessageSnapshot},
     realtime::{Mount, Outgoing, Realtime, Socket, SocketId, Transport},
@@ -37,6 +39,8 @@ pub use self::{
 mod bans;
 mod budget;
 mod channel;
+mod export;
+mod files;
 mod groups;
 mod members;
 mod messages;
@@ -54,6 +58,8 @@ mod virtual_user;
 pub(crate) struct Rules {
     /// Where the web site is, without a slash at the end.
     pub(crate) web_url: String,
+    /// What pictures are fetched through, if anything.
+    pub(crate) image_proxy: Option<ImageProxy>,
     /// How long after it was sent a message may be edited.
     pub(crate) edit_window: SignedDuration,
     /// How long a connect of Bayeux is held.
@@ -79,6 +85,10 @@ pub(crate) struct State {
     room_uris: HashMap<String, ObjectId>,
     /// URIs that rooms once had, in lower case, until another room takes them.
     old_room_uris: HashMap<String, ObjectId>,
+    /// Uploads by the last three parts of their URLs.
+    files: HashMap<String, File>,
+    /// When each kind of file was last exported for an account and client.
+    exports: HashMap<(Caller, String), Timestamp>,
     /// The Bayeux clients.
     pub(crate) realtime: Realtime,
     /// The faults asked for.
@@ -128,6 +138,8 @@ impl State {
             rooms: BTreeMap::new(),
             room_uris: HashMap::new(),
             old_room_uris: HashMap::new(),
+            files: HashMap::new(),
+            exports: HashMap::new(),
             faults: Faults::default(),
         }
     }

@@ -7,6 +7,8 @@
 //! DELETE /sandbox/users/{username}  204; the row is gone, and messages of theirs have no author
 //! POST   /sandbox/rooms    a `NewRoom`; 200 {"id", "uri"}
 //! PATCH  /sandbox/rooms/{id}        a `RoomChange`; 204
+//! POST   /sandbox/files?username=&room=&name=   a file of the request's content type; 200 {"id", "url"} of the
+//!                          message and the file
 //! POST   /sandbox/faults   a fault or an array of them (see `faults`); 204
 //! DELETE /sandbox/faults   204; the faults that have not happened yet never will
 //! ```
@@ -18,20 +20,22 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{FromRef, FromRequest, Path, State, rejection::JsonRejection},
-    http::StatusCode,
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRef, FromRequest, Path, Query, State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Control;
+use super::{ActError, Control, Uploaded};
 use crate::{
     faults::Fault,
     object_id::ObjectId,
     seed::{NewRoom, NewUser, RoomChange, UserChange},
     server::Server,
-    state::{SetupError, StateReport},
+    state::{MAX_UPLOAD, SetupError, StateReport},
 };
 
 impl FromRef<Arc<Server>> for Control {
@@ -48,6 +52,7 @@ pub(crate) fn router() -> Router<Arc<Server>> {
         .route("/users/{username}", patch(alter_user).delete(erase_user))
         .route("/rooms", post(add_room))
         .route("/rooms/{room}", patch(alter_room))
+        .route("/files", post(upload).layer(DefaultBodyLimit::max(MAX_UPLOAD)))
         .route("/faults", post(add_faults).delete(clear_faults))
 }
 
@@ -103,6 +108,30 @@ async fn alter_room(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Who uploads what where.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Upload {
+    username: String,
+    room: ObjectId,
+    name: String,
+}
+
+async fn upload(
+    State(control): State<Control>,
+    Query(upload): Query<Upload>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Json<Uploaded>, ActError> {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or("application/octet-stream");
+    let Upload { username, room, name } = upload;
+    control
+        .upload(&username, room, &name, content_type, bytes.into())
+        .map(Json)
+}
+
 /// All or none of the faults are taken.
 async fn add_faults(State(control): State<Control>, Body(faults): Body<Value>) -> Response {
     let faults = match faults {
@@ -142,6 +171,17 @@ impl From<JsonRejection> for BadBody {
 impl IntoResponse for BadBody {
     fn into_response(self) -> Response {
         error_response(self.0.status(), &self.0.body_text())
+    }
+}
+
+impl IntoResponse for ActError {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::NoSuchUser(_) => StatusCode::NOT_FOUND,
+            Self::Refused { status, .. } => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::NoMessage => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        error_response(status, &self.to_string())
     }
 }
 

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn render(text: &str) -> Rendered {
+    super::render(text, str::to_owned)
+}
+
 fn html(text: &str) -> String {
     render(text).html
 }

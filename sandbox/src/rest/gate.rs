@@ -35,11 +35,7 @@ pub(super) async fn admit(State(server): State<Arc<Server>>, request: Request, n
     let charge = server.lock().charge(server.now(), &caller);
     request.extensions_mut().insert(caller);
     let mut response = if charge.is_some_and(|charge| charge.exceeded) {
-        Refusal {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            reason: "the budget of this account and client is spent",
-        }
-        .into_response()
+        Refusal::too_many("the budget of this account and client is spent").into_response()
     } else {
         next.run(request).await
     };
@@ -49,7 +45,8 @@ pub(super) async fn admit(State(server): State<Arc<Server>>, request: Request, n
     response
 }
 
-async fn identify(server: &Server, request: Request) -> Result<(Request, Caller), Refusal> {
+/// Reads a request's body, and finds out whose it is.
+pub(super) async fn identify(server: &Server, request: Request) -> Result<(Request, Caller), Refusal> {
     if request.headers().contains_key(header::TRANSFER_ENCODING) {
         return Err(Refusal {
             status: StatusCode::NOT_ACCEPTABLE,
@@ -58,10 +55,7 @@ async fn identify(server: &Server, request: Request) -> Result<(Request, Caller)
     }
     let (parts, body) = request.into_parts();
     let Ok(bytes) = body::to_bytes(body, MAX_BODY).await else {
-        return Err(Refusal {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            reason: "the body is too large",
-        });
+        return Err(Refusal::too_large("the body is too large"));
     };
     let body = read_body(&parts.headers, &bytes)?;
     let mut request = Request::from_parts(parts, body::Body::empty());

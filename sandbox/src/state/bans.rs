@@ -201,7 +201,7 @@ impl State {
         })
     }
 
-    fn activity_json(&self, entry: &Activity) -> Value {
+    pub(super) fn activity_json(&self, entry: &Activity) -> Value {
         let by = self.users.get(&entry.by).map(|user| self.user_json(user));
         json!({
             "id": entry.id,

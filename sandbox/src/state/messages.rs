@@ -208,7 +208,7 @@ impl State {
     }
 
     fn render(&self, room: &Room, author: ObjectId, text: &str) -> Rendering {
-        let rendered = markdown::render(text);
+        let rendered = markdown::render(text, |url| self.picture_url(url));
         let mentions = rendered
             .mentions
             .into_iter()

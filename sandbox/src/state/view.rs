@@ -139,7 +139,7 @@ struct MessageView<'state> {
     #[serde(skip_serializing_if = "Option::is_none")]
     from_user: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    virtual_user: Option<&'state VirtualUser>,
+    virtual_user: Option<VirtualUser>,
 }
 
 /// A time as JavaScript writes it: UTC with milliseconds.
@@ -257,6 +257,10 @@ impl State {
 
     /// A message object (gitter-api 5.1).
     pub(super) fn message_json(&self, message: &Message, form: MessageForm) -> Value {
+        let virtual_user = message.virtual_user.clone().map(|virtual_user| VirtualUser {
+            avatar_url: virtual_user.avatar_url.map(|url| self.picture_url(&url)),
+            ..virtual_user
+        });
         json!(MessageView {
             id: message.id,
             text: &message.text,
@@ -277,11 +281,11 @@ impl State {
             issues: [],
             meta: [],
             v: (form != MessageForm::NeverStored).then_some(message.v),
-            from_user: match &message.virtual_user {
+            from_user: match &virtual_user {
                 Some(virtual_user) => Some(mocked_user_json(virtual_user)),
                 None => self.users.get(&message.author).map(|user| self.user_json(user)),
             },
-            virtual_user: message.virtual_user.as_ref(),
+            virtual_user,
         })
     }
 }

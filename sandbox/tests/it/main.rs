@@ -10,6 +10,7 @@
 mod accounts;
 mod bayeux_client;
 mod faults;
+mod files;
 mod fixture;
 mod messages;
 mod moderation;

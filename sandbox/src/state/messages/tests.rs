@@ -14,6 +14,7 @@ fn at(second: i64) -> Timestamp {
 fn state() -> (State, Caller, String) {
     let mut state = State::new(Rules {
         web_url: "http://localhost".to_owned(),
+        image_proxy: None,
         edit_window: SignedDuration::from_mins(10),
         connect_timeout: std::time::Duration::from_mins(2),
         rate_limit: 0,
