@@ -36,6 +36,7 @@ mod control;
 mod faults;
 mod markdown;
 mod object_id;
+mod page;
 mod refusal;
 mod rest;
 mod seed;

@@ -37,6 +37,7 @@ pub use self::{
 mod bans;
 mod budget;
 mod channel;
+mod directory;
 mod groups;
 mod members;
 mod messages;

@@ -13,6 +13,7 @@ mod faults;
 mod fixture;
 mod messages;
 mod moderation;
+mod page;
 mod people;
 mod polling;
 mod program;
