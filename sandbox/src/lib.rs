@@ -38,6 +38,7 @@ mod faults;
 mod image_proxy;
 mod markdown;
 mod object_id;
+mod page;
 mod refusal;
 mod rest;
 mod seed;

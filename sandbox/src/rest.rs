@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     avatar, bayeux,
     connection::ResetHandle,
-    control,
+    control, page,
     refusal::Refusal,
     server::Server,
     state::{Caller, Mount},
@@ -69,6 +69,8 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .layer(middleware::from_fn_with_state(server.clone(), faulty::suffer));
     gitter
         .nest("/sandbox", control::http::router())
+        .nest("/sandbox/page", page::files())
+        .merge(page::router())
         .fallback(nothing_here)
         .with_state(server)
 }

@@ -39,6 +39,7 @@ pub use self::{
 mod bans;
 mod budget;
 mod channel;
+mod directory;
 mod export;
 mod files;
 mod groups;

@@ -251,7 +251,7 @@ impl State {
         })
     }
 
-    fn group_avatar_url(&self, group: &Group) -> String {
+    pub(super) fn group_avatar_url(&self, group: &Group) -> String {
         format!("{}/api/private/avatars/group/i/{}", self.rules.web_url, group.id)
     }
 

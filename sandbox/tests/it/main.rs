@@ -14,6 +14,7 @@ mod files;
 mod fixture;
 mod messages;
 mod moderation;
+mod page;
 mod people;
 mod polling;
 mod program;
