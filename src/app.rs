@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    bridge::{Acceptor, Bridge, Parts, Settings},
+    bridge::{Acceptor, Bridge, Parts, Recovery, Settings},
     config::{Config, DatabaseUrl, Reactions, Threads, secret},
     gitter::{self, GitterClient, GitterError, PictureClient, Realtime, RealtimeSettings},
     http::{
@@ -59,6 +59,7 @@ pub async fn run(
         config,
         registration,
         db: open_database(config).await?,
+        recovery: Arc::new(Recovery::begin(jiff::Timestamp::now().as_millisecond())),
         wake: Arc::default(),
         stop,
         tracker: TaskTracker::new(),
@@ -83,6 +84,7 @@ struct Process<'a> {
     config: &'a Config,
     registration: &'a Registration,
     db: Db,
+    recovery: Arc<Recovery>,
     wake: Arc<Notify>,
     stop: CancellationToken,
     tracker: TaskTracker,
@@ -153,7 +155,11 @@ async fn open_database(config: &Config) -> anyhow::Result<Db> {
 impl Process<'_> {
     /// Opens both listeners. The homeserver may push from here on; what it pushes waits in the inbox.
     async fn listen(&self, bridge: &Arc<OnceLock<Arc<Bridge>>>) -> anyhow::Result<()> {
-        let acceptor = Acceptor::new(self.db.clone(), Arc::clone(&self.wake));
+        let acceptor = Acceptor::new(
+            self.db.clone(),
+            Arc::clone(&self.recovery),
+            Arc::clone(&self.wake),
+        );
         let appservice = AppserviceState {
             acceptor,
             hs_token: self.registration.hs_token.clone(),
@@ -201,6 +207,7 @@ impl Process<'_> {
             pictures: PictureClient::new(&[&config.gitter.api_url, &config.gitter.web_url])?,
             realtime,
             settings: settings(config),
+            recovery: Arc::clone(&self.recovery),
             wake: Arc::clone(&self.wake),
             stop: self.stop.clone(),
             tracker: self.tracker.clone(),

@@ -13,9 +13,11 @@ mod error;
 mod failure;
 mod ghost;
 mod lease;
+mod look_back;
 mod pictures;
 mod portal;
 pub mod provision;
+mod recovery;
 mod sides;
 mod subscriptions;
 mod worker;
@@ -35,7 +37,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 use url::Url;
 
-pub use self::{accept::Acceptor, error::BridgeError};
+pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery};
 use self::{lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
 use crate::{
     config::RoomPatterns,
@@ -86,6 +88,8 @@ pub struct Parts {
     pub realtime: Realtime,
     /// What the flow needs to know of the configuration.
     pub settings: Settings,
+    /// Whether the homeserver may be catching up, shared with what takes its transactions.
+    pub recovery: Arc<Recovery>,
     /// Tells the dispatcher that something may be due.
     pub wake: Arc<Notify>,
     /// Ends everything.
@@ -147,6 +151,7 @@ impl Bridge {
         if self.db.is_shared() {
             self.tracker.spawn(subscriptions::keep(Arc::clone(self)));
         }
+        self.tracker.spawn(look_back::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         Ok(())
     }

@@ -18,7 +18,7 @@ pub use self::{
     client::{ClientSettings, MatrixClient},
     endpoint::Endpoint,
     error::MatrixError,
-    event::{EventPage, PastEvent, Redact, SendEvent},
+    event::{EventPage, HistoryPage, PastEvent, Redact, SendEvent},
     marker::SourceMarker,
     room::{JoinedMember, RoomAccess},
 };

@@ -8,6 +8,7 @@ pub mod attempt;
 mod db;
 mod error;
 pub mod ghost;
+pub mod held;
 pub mod inbox;
 pub mod installation;
 pub mod lane;

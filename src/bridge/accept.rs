@@ -17,12 +17,13 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use super::now;
+use super::{Recovery, now};
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
+    matrix::marker,
     model,
     outcome::{Outcome, Reason},
-    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, inbox, lane, portal},
+    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, held, inbox, lane, portal},
 };
 
 /// The most of an unreadable transaction that is kept, in bytes.
@@ -32,6 +33,7 @@ const KEPT: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Acceptor {
     db: Db,
+    recovery: Arc<Recovery>,
     wake: Arc<Notify>,
 }
 
@@ -53,8 +55,8 @@ struct EventHead {
 
 impl Acceptor {
     /// Takes transactions into this database; `wake` is notified when there is something to do.
-    pub const fn new(db: Db, wake: Arc<Notify>) -> Self {
-        Self { db, wake }
+    pub const fn new(db: Db, recovery: Arc<Recovery>, wake: Arc<Notify>) -> Self {
+        Self { db, recovery, wake }
     }
 
     /// Commits the events of a transaction. Event ids decide what is a repeat; the transaction's id does
@@ -63,6 +65,14 @@ impl Acceptor {
     /// # Errors
     /// When the database fails: then nothing of it was taken, and the homeserver has to send it again.
     pub async fn transaction(&self, transaction_id: &str, body: &[u8]) -> Result<(), StoreError> {
+        let taken = self.take(transaction_id, body).await;
+        if taken.is_err() {
+            self.recovery.refused(now());
+        }
+        taken
+    }
+
+    async fn take(&self, transaction_id: &str, body: &[u8]) -> Result<(), StoreError> {
         let events = match serde_json::from_slice::<Transaction>(body) {
             Ok(transaction) => transaction.events,
             Err(error) => return self.unreadable(transaction_id, body, &error).await,
@@ -72,15 +82,22 @@ impl Acceptor {
             .map(|event| serde_json::from_str(event.get()))
             .collect();
         let now = now();
+        for (event, head) in events.iter().zip(&heads) {
+            self.note_lateness(event, head.as_ref().ok(), now);
+        }
         let mut tx = self.db.write().await?;
         let lanes = lanes_of(&mut tx, heads.iter().flatten()).await?;
-        let items: Vec<NewItem> = events
+        let mut items: Vec<NewItem> = events
             .iter()
             .zip(heads)
             .map(|(event, head)| event_item(event, head, &lanes))
             .collect();
+        let held = self.hold(&mut tx, lanes.values(), &mut items, now).await?;
         let added = inbox::enqueue(&mut tx, &items, now).await?;
         tx.commit().await?;
+        if held {
+            self.recovery.held.notify_one();
+        }
         debug!(
             transaction.id = transaction_id,
             events = events.len(),
@@ -91,6 +108,39 @@ impl Acceptor {
             self.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// An event that comes late says that the homeserver is catching up. Not those of ghosts, which bear the time
+    /// of the Gitter message.
+    fn note_lateness(&self, event: &RawValue, head: Option<&EventHead>, now: i64) {
+        let made_at = head
+            .and_then(|head| head.origin_server_ts.as_ref())
+            .and_then(Value::as_i64);
+        if let Some(made_at) = made_at
+            && !event.get().contains(marker::SOURCE_KEY)
+        {
+            self.recovery.pushed(now, made_at);
+        }
+    }
+
+    /// Holds back the items of lanes that are to be looked at first: all while the homeserver may be catching
+    /// up, and else those in which something is held already. Whether any is held.
+    async fn hold(
+        &self,
+        tx: &mut Tx,
+        lanes: impl Iterator<Item = &LaneKey>,
+        items: &mut [NewItem],
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let mut any = false;
+        for lane in lanes {
+            let holds = self.recovery.is_on(now) || !held::held_events(tx, lane).await?.is_empty();
+            for item in items.iter_mut().filter(|item| holds && item.lane == *lane) {
+                item.held = true;
+                any = true;
+            }
+        }
+        Ok(any)
     }
 
     /// A body that is no transaction at all: one failed item holds it.
@@ -178,6 +228,15 @@ fn event_item(
             .unwrap_or(0),
         held: false,
         outcome: lane.is_none().then(|| unknown_room(&head.room_id)),
+    }
+}
+
+/// The item of an event that the homeserver left out, held back. Its room is known from where it was read.
+pub(super) fn missed_event(event: &RawValue, room: &RoomId, lane: &LaneKey) -> NewItem {
+    let lanes = HashMap::from([(room.to_owned(), lane.clone())]);
+    NewItem {
+        held: true,
+        ..event_item(event, serde_json::from_str(event.get()), &lanes)
     }
 }
 

@@ -82,6 +82,15 @@ pub struct EventPage {
     pub next: Option<String>,
 }
 
+/// Some of a room's latest events, newest first, as the client-server API gives them.
+#[derive(Debug, Clone)]
+pub struct HistoryPage {
+    /// The events; may be empty though there are older ones.
+    pub events: Vec<Box<RawValue>>,
+    /// Where older events begin; none at the room's beginning.
+    pub next: Option<String>,
+}
+
 impl PastEvent {
     /// Reads an event in the form that the client-server API gives; none if it has no id.
     pub fn read(event: &RawValue) -> Option<Self> {
@@ -146,6 +155,24 @@ impl MatrixClient {
         let request = get_room_event::v3::Request::new(room.to_owned(), event_id.to_owned());
         let answer = self.call_as(Endpoint::Event, self.bot(), request).await;
         Ok(found(answer)?.map(|answer| answer.event.into_json()))
+    }
+
+    /// A page of all that happened in a room, as the bot may see it, newest first. `from` is the `next` of the
+    /// page before.
+    pub async fn history(
+        &self,
+        room: &RoomId,
+        from: Option<String>,
+        limit: u32,
+    ) -> Result<HistoryPage, MatrixError> {
+        let mut request = get_message_events::v3::Request::backward(room.to_owned());
+        request.from = from;
+        request.limit = UInt::from(limit);
+        let answer = self.call_as(Endpoint::Messages, self.bot(), request).await?;
+        Ok(HistoryPage {
+            events: answer.chunk.into_iter().map(Raw::into_json).collect(),
+            next: answer.end,
+        })
     }
 
     /// A page of what `sender` sent to a room, newest first by arrival: the look-up for a marker. `from` is

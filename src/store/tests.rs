@@ -5,7 +5,7 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Tx, ghost, inbox, installation, lane, member, message, portal,
+    Db, StoreError, account, attempt, db::Tx, ghost, held, inbox, installation, lane, member, message, portal,
 };
 use crate::config::DatabaseUrl;
 
@@ -14,6 +14,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         account::STATEMENTS,
         attempt::STATEMENTS,
         ghost::STATEMENTS,
+        held::STATEMENTS,
         inbox::STATEMENTS,
         installation::STATEMENTS,
         lane::STATEMENTS,

@@ -231,6 +231,19 @@ impl FakeHomeserver {
         )
     }
 
+    /// Sends a plain message as a Matrix user, and leaves it out of what is pushed.
+    pub(crate) fn send_text_left_out(&self, room: &RoomId, user: &UserId, body: &str) {
+        let content = json!({ "msgtype": "m.text", "body": body });
+        let draft = Draft::message(user, "m.room.message", content, now());
+        self.shared
+            .change(|world| {
+                let sent = world.send(room, draft);
+                world.leave_out_newest();
+                sent
+            })
+            .expect("the user may send");
+    }
+
     /// Sends an event as a Matrix user.
     pub(crate) fn send(
         &self,

@@ -13,6 +13,8 @@ use crate::world::{
 on_both_databases![
     an_event_counts_once_however_often_it_is_sent,
     a_transaction_id_used_for_other_events_loses_none,
+    an_event_that_the_homeserver_leaves_out_keeps_its_place,
+    what_was_said_before_the_link_stays_there,
     an_unreadable_event_fails_alone,
     an_unreadable_body_is_taken_and_kept,
     unknown_types_and_rooms_are_skipped,
@@ -83,6 +85,42 @@ async fn a_transaction_id_used_for_other_events_loses_none(database: Database) {
         assert_eq!(push(&world, "1", body).await.0, 200);
     }
     arrived(&world, &room, &["$one", "$two", "$three"]).await;
+    world.close().await;
+}
+
+/// Synapse does so with an event that it stores in the moment in which it ends its catching up.
+async fn an_event_that_the_homeserver_leaves_out_keeps_its_place(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.both_say(&room, "before", 3);
+    world.crossed().await;
+    world.bridge.kill().await;
+    world.ana_says(&room, "while it was down");
+    world.bridge.start().await;
+    // Pushed by now, so that the failure is over and what is left out stays so.
+    world.homeserver.wait_until_pushed().await;
+    for number in 0..5 {
+        world
+            .homeserver
+            .send_text_left_out(&room.matrix, &world.ana, &format!("left out {number}"));
+        world.both_say(&room, &format!("after {number}"), 2);
+    }
+    world.crossed().await;
+    world.finish().await;
+}
+
+/// Nothing tells then what was said before the rooms were linked, so it is not looked for.
+async fn what_was_said_before_the_link_stays_there(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.make_rooms("pier");
+    let before = world.ana_says(&room, "before the link");
+    world.link_rooms(room.clone()).await;
+    world.bridge.kill().await;
+    world.bridge.start().await;
+    world.ana_says(&room, "after the link");
+    world.arrives_on_gitter(&room, "after the link").await;
+    world.drained().await;
+    assert_eq!(world.gitter.messages(room.gitter).len(), 1, "{before} crossed");
     world.close().await;
 }
 

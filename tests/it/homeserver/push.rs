@@ -29,6 +29,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let failed = push(&shared, &http, transaction_id, events).await;
         shared.change(|world| {
             world.has_pushed(events);
+            if failed {
+                world.push_failed();
+            }
             limit = if failed || (limit == 1 && world.events_to_push() > 0) {
                 1
             } else {

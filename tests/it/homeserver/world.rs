@@ -46,6 +46,8 @@ pub(crate) struct World {
     /// What the application service is to be told, in order: positions in rooms.
     outbox: Vec<(OwnedRoomId, usize)>,
     pushed_events: usize,
+    /// Left out of the outbox until the application service fails the next time.
+    left_out: Vec<(OwnedRoomId, usize)>,
     ids_given: u64,
 }
 
@@ -63,6 +65,7 @@ impl World {
             media: BTreeMap::new(),
             outbox: Vec::new(),
             pushed_events: 0,
+            left_out: Vec::new(),
             ids_given: 0,
         }
     }

@@ -74,6 +74,19 @@ impl World {
         event_id
     }
 
+    /// Leaves out what would be pushed last, as Synapse may do with an event that it stores while it ends its
+    /// catching up: it is pushed only once the application service has failed again.
+    pub(in crate::homeserver) fn leave_out_newest(&mut self) {
+        self.left_out.extend(self.outbox.pop());
+    }
+
+    /// The application service failed: what was left out goes first.
+    pub(in crate::homeserver) fn push_failed(&mut self) {
+        let left_out = std::mem::take(&mut self.left_out);
+        self.outbox
+            .splice(self.pushed_events..self.pushed_events, left_out);
+    }
+
     /// How many events the application service has not taken yet.
     pub(crate) fn events_to_push(&self) -> usize {
         self.outbox.len() - self.pushed_events

@@ -1,0 +1,76 @@
+//! When the homeserver may be catching up on the bridge: for some time after the bridge started, refused a
+//! transaction, or was sent something late.
+//!
+//! It matters since Synapse can leave an event out when it ends such a time: an event that it stores just
+//! then is neither pushed with the old ones nor with the new, but only after the next failure
+//! (`bridge::look_back` makes up for that).
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::sync::Notify;
+
+/// How long the homeserver may go on catching up after the last sign of it, in milliseconds.
+const PERIOD: i64 = 30_000;
+
+/// How late a pushed event is a sign, in milliseconds. Synapse waits at least 2 s after a failure.
+const LATE: i64 = 1_500;
+
+/// Whether the homeserver may be catching up.
+#[derive(Debug)]
+pub struct Recovery {
+    until: AtomicI64,
+    /// Raised when events were held back.
+    pub(super) held: Notify,
+}
+
+impl Recovery {
+    /// The bridge just started.
+    pub const fn begin(now: i64) -> Self {
+        Self {
+            until: AtomicI64::new(now + PERIOD),
+            held: Notify::const_new(),
+        }
+    }
+
+    /// A transaction was refused: the homeserver will catch up.
+    pub(super) fn refused(&self, now: i64) {
+        self.until.fetch_max(now + PERIOD, Ordering::Relaxed);
+    }
+
+    /// An event of a person was pushed; whether the homeserver may be catching up.
+    pub(super) fn pushed(&self, now: i64, made_at: i64) {
+        if now - made_at > LATE {
+            self.refused(now);
+        }
+    }
+
+    /// Whether the homeserver may be catching up.
+    pub(super) fn is_on(&self, now: i64) -> bool {
+        now < self.until.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_a_while_after_the_start() {
+        let recovery = Recovery::begin(1_000);
+        assert!(recovery.is_on(1_000));
+        assert!(!recovery.is_on(1_000 + PERIOD));
+    }
+
+    #[test]
+    fn a_late_event_or_a_refusal_begins_it_anew() {
+        let recovery = Recovery::begin(0);
+        recovery.pushed(100_000, 99_000);
+        assert!(!recovery.is_on(100_000));
+        recovery.pushed(100_000, 98_000);
+        assert!(recovery.is_on(100_000));
+        recovery.refused(200_000);
+        assert!(recovery.is_on(200_000));
+        recovery.pushed(200_001, 0);
+        assert!(recovery.is_on(200_000 + PERIOD));
+    }
+}
