@@ -168,6 +168,7 @@ impl Process<'_> {
         let admin = AdminState {
             bridge: Arc::clone(bridge),
             token,
+            config: Arc::new(self.config.clone()),
         };
         for (key, address, router) in [
             (

@@ -5,7 +5,9 @@
 
 mod admin;
 mod config;
+mod doctor;
 mod health;
+mod init;
 mod output;
 mod registration;
 mod room;
@@ -32,9 +34,8 @@ use crate::{
     version,
     about = "Bridges Gitter rooms and Matrix rooms, as an application service of a Matrix homeserver",
     after_help = "The first steps:\n  \
-        gitter-matrix-bridge config example > config.yaml   # then edit it\n  \
-        gitter-matrix-bridge config check\n  \
-        gitter-matrix-bridge registration                   # then name it in the homeserver's configuration\n  \
+        gitter-matrix-bridge init      # asks, and writes config.yaml and registration.yaml\n  \
+        gitter-matrix-bridge doctor    # says what is not well yet, and how to mend it\n  \
         gitter-matrix-bridge serve\n  \
         gitter-matrix-bridge room link group/room '#alias:server'\n\n\
         Exit codes: 0 done; 1 failed, or the bridge is not reachable; 2 wrong usage or configuration."
@@ -58,6 +59,10 @@ struct Cli {
 enum Command {
     /// Run the bridge
     Serve(serve::Arguments),
+    /// Set the bridge up: asks, writes the configuration and the registration, and looks whether all is well
+    Init(Box<init::Arguments>),
+    /// Look at everything that the bridge needs, and say what to mend
+    Doctor(doctor::Arguments),
     /// Write the registration, the file that the homeserver and the bridge share
     Registration(registration::Arguments),
     /// Check the configuration, or print an example of one
@@ -137,6 +142,8 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
     let file = cli.config;
     match cli.command {
         Command::Serve(arguments) => serve::run(&file, arguments).await,
+        Command::Init(arguments) => init::run(&file, *arguments).await,
+        Command::Doctor(arguments) => doctor::run(&file, &arguments).await,
         Command::Registration(arguments) => registration::run(&file, &arguments),
         Command::Config(command) => config::run(&file, &command),
         Command::Room(command) => room::run(&file, command).await,

@@ -13,8 +13,10 @@
 
 pub mod app;
 pub mod bridge;
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod gitter;
 pub mod http;
 pub mod ids;

@@ -15,6 +15,7 @@ pub mod lane;
 pub mod member;
 pub mod message;
 pub mod portal;
+pub mod probe;
 #[cfg(test)]
 mod tests;
 mod value;

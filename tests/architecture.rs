@@ -16,13 +16,14 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const FILE_LINES: usize = 500;
 
 /// What everything may build on; these import only each other.
-const BASE: [&str; 3] = ["ids", "model", "outcome"];
+const BASE: [&str; 4] = ["check", "ids", "model", "outcome"];
 
 /// What may use no network, file, clock, environment or chance.
-const PURE: [&str; 4] = ["ids", "model", "outcome", "translate"];
+const PURE: [&str; 5] = ["check", "ids", "model", "outcome", "translate"];
 
 /// Which modules of ours a module may import, beside itself and [`BASE`].
 const MAY_IMPORT: &str = "
+    check:
     ids:
     model:
     outcome:
@@ -36,9 +37,10 @@ const MAY_IMPORT: &str = "
     matrix:       config metrics registration
     gitter:       config metrics
     bridge:       translate store matrix gitter media config metrics registration
-    http:         bridge translate store matrix gitter media config metrics registration
-    app:          http bridge translate store matrix gitter media config metrics registration logging
-    cli:          app bridge translate store matrix gitter media config metrics registration logging
+    doctor:       store matrix gitter config registration
+    http:         bridge doctor translate store matrix gitter media config metrics registration
+    app:          http bridge doctor translate store matrix gitter media config metrics registration logging
+    cli:          app http bridge doctor translate store matrix gitter media config metrics registration logging
     main:         cli
 ";
 

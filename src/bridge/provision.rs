@@ -9,9 +9,9 @@ use ruma::{OwnedRoomId, RoomId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-pub use self::checks::Check;
 use super::{Bridge, BridgeError, catch_up, now};
 use crate::{
+    check::Check,
     gitter::MessagePage,
     ids::GitterRoomId,
     matrix::JoinedMember,
@@ -124,7 +124,7 @@ impl Bridge {
     pub async fn link(&self, request: &LinkRequest) -> Result<Linked, ProvisionError> {
         let survey = checks::survey(self, request).await?;
         if request.dry_run {
-            return Ok(Linked::DryRun(survey.checks));
+            return Ok(Linked::DryRun(survey.checks.into_vec()));
         }
         if let Some(portal) = survey.existing {
             return Ok(Linked::Before(self.view(portal).await?));
@@ -133,11 +133,11 @@ impl Bridge {
             return Err(ProvisionError::AlreadyLinked { error, mend });
         }
         match (survey.gitter_room, survey.matrix_room) {
-            (Some(gitter), Some(matrix)) if survey.checks.iter().all(|check| check.ok) => {
+            (Some(gitter), Some(matrix)) if survey.checks.all_passed() => {
                 let portal = self.make_portal(&gitter, matrix, survey.virtual_users).await?;
                 Ok(Linked::New(self.view(portal).await?))
             }
-            _ => Err(ProvisionError::Checks(survey.checks)),
+            _ => Err(ProvisionError::Checks(survey.checks.into_vec())),
         }
     }
 

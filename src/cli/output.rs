@@ -5,6 +5,8 @@ use std::{
     io::{self, Write as _},
 };
 
+use comfy_table::{ContentArrangement, Table, presets};
+
 /// The reader of the standard output has gone.
 #[derive(Debug, thiserror::Error)]
 #[error("the standard output is closed")]
@@ -23,4 +25,19 @@ pub(super) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
         Err(error) => Err(anyhow::Error::new(error).context("cannot write to the standard output")),
     }
+}
+
+/// Columns without lines around them, so that other programs can take them apart too. On a terminal long texts
+/// are broken to its width.
+pub(super) fn table<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header)
+        .add_rows(rows);
+    table.trim_fmt()
 }

@@ -28,6 +28,15 @@ pub(super) struct Arguments {
     force: bool,
 }
 
+/// Writes the registration of a configuration to where the bridge reads it.
+pub(super) fn write(file: &Path) -> anyhow::Result<()> {
+    let arguments = Arguments {
+        output: None,
+        force: false,
+    };
+    run(file, &arguments).map(drop)
+}
+
 pub(super) fn run(file: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = Config::load(file)?;
     let configured = &config.appservice.registration;

@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
-use comfy_table::{Table, presets};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -178,7 +177,7 @@ fn check_table(checks: &[Check]) -> String {
             text(&check.mend),
         ]
     });
-    table(["CHECK", "RESULT", "DETAIL", "MEND"], rows)
+    output::table(["CHECK", "RESULT", "DETAIL", "MEND"], rows)
 }
 
 fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
@@ -200,7 +199,7 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
             last,
         ]
     });
-    output::line(table(
+    output::line(output::table(
         [
             "GITTER ROOM",
             "MATRIX ROOM",
@@ -234,19 +233,6 @@ fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
         portal.last_bridged_at.as_deref().unwrap_or("never")
     ))?;
     Ok(Exit::Done)
-}
-
-/// Columns without lines around them, so that other programs can take them apart too.
-fn table<const COLUMNS: usize>(
-    header: [&str; COLUMNS],
-    rows: impl IntoIterator<Item = [String; COLUMNS]>,
-) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(header)
-        .add_rows(rows);
-    table.trim_fmt()
 }
 
 /// Asks whether a room is really to be unlinked. Where nobody can answer, that is wrong usage.

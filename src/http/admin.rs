@@ -16,9 +16,13 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use super::error::{ApiError, check_token};
-use crate::bridge::{
-    Bridge, BridgeError,
-    provision::{LinkRequest, Linked, ProvisionError},
+use crate::{
+    bridge::{
+        Bridge, BridgeError,
+        provision::{LinkRequest, Linked, ProvisionError},
+    },
+    config::Config,
+    doctor,
 };
 
 /// What the endpoints need.
@@ -28,6 +32,8 @@ pub struct AdminState {
     pub bridge: Arc<OnceLock<Arc<Bridge>>>,
     /// The token of `admin.token_file`.
     pub token: SecretString,
+    /// What the doctor looks at.
+    pub config: Arc<Config>,
 }
 
 impl AdminState {
@@ -48,6 +54,7 @@ pub fn router(state: AdminState) -> Router {
     let provision = Router::new()
         .route("/rooms", get(list).post(link))
         .route("/rooms/{room}", get(show).delete(unlink))
+        .route("/doctor", get(examine))
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));
@@ -77,6 +84,11 @@ async fn ready(State(state): State<AdminState>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(json!({ "ready": ready }))).into_response()
+}
+
+/// Also while the bridge still starts: that is when it is wanted most.
+async fn examine(State(state): State<AdminState>) -> Json<Value> {
+    Json(json!({ "checks": doctor::examine(&state.config).await }))
 }
 
 async fn list(State(state): State<AdminState>) -> Result<Json<Value>, ApiError> {

@@ -40,16 +40,33 @@ pub fn router(state: AppserviceState) -> Router {
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::max(LARGEST_TRANSACTION))
-        .route_layer(middleware::from_fn_with_state(state.clone(), authenticate))
+        .route_layer(middleware::from_fn_with_state(
+            state.hs_token.clone(),
+            authenticate,
+        ))
         .with_state(state)
 }
 
+/// Answers the homeserver's ping and takes nothing: what is pushed meanwhile is pushed again later.
+pub fn ping_router(hs_token: SecretString) -> Router {
+    Router::new()
+        .route("/_matrix/app/v1/ping", post(ping))
+        .route_layer(middleware::from_fn_with_state(hs_token, authenticate))
+        .fallback(|| async {
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "M_UNKNOWN",
+                "the bridge does not run; its doctor is looking at things",
+            )
+        })
+}
+
 async fn authenticate(
-    State(state): State<AppserviceState>,
+    State(hs_token): State<SecretString>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    check_token(request.headers(), &state.hs_token, StatusCode::FORBIDDEN)?;
+    check_token(request.headers(), &hs_token, StatusCode::FORBIDDEN)?;
     Ok(next.run(request).await)
 }
 

@@ -190,8 +190,17 @@ impl Db {
     }
 }
 
+/// The newest migration that this version of the bridge knows.
+pub(super) fn newest_version() -> i64 {
+    MIGRATOR
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
+}
+
 /// Where a PostgreSQL server is, without what must not be shown.
-fn address(options: &PgConnectOptions) -> String {
+pub(super) fn address(options: &PgConnectOptions) -> String {
     let (host, port) = (options.get_host(), options.get_port());
     format!("{host}:{port}/{}", options.get_database().unwrap_or_default())
 }

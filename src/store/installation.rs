@@ -17,16 +17,22 @@ statements! {
 /// # Errors
 /// [`StoreError::OtherServer`] where it is another homeserver's: every event and user id in it would be wrong.
 pub async fn claim_installation(tx: &mut Tx, server_name: &ServerName, now: i64) -> Result<(), StoreError> {
-    let found = query!(tx, fetch_optional, (String,), SELECT)?;
-    match found {
+    if !check_installation(tx, server_name).await? {
+        execute!(tx, INSERT, server_name.as_str(), now)?;
+    }
+    Ok(())
+}
+
+/// Whether the database is this homeserver's; `false` if it is nobody's yet.
+///
+/// # Errors
+/// [`StoreError::OtherServer`] where it is another homeserver's.
+pub async fn check_installation(tx: &mut Tx, server_name: &ServerName) -> Result<bool, StoreError> {
+    match query!(tx, fetch_optional, (String,), SELECT)? {
         Some((made_for,)) if made_for != server_name.as_str() => Err(StoreError::OtherServer {
             made_for,
             configured: server_name.to_string(),
         }),
-        Some(_) => Ok(()),
-        None => {
-            execute!(tx, INSERT, server_name.as_str(), now)?;
-            Ok(())
-        }
+        found => Ok(found.is_some()),
     }
 }

@@ -5,7 +5,8 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Tx, ghost, held, inbox, installation, lane, member, message, portal,
+    Db, StoreError, account, attempt, db::Tx, ghost, held, inbox, installation, lane, member, message,
+    portal, probe,
 };
 use crate::config::DatabaseUrl;
 
@@ -21,6 +22,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         member::STATEMENTS,
         message::STATEMENTS,
         portal::STATEMENTS,
+        probe::STATEMENTS,
     ]
     .concat()
 }

@@ -4,6 +4,7 @@
 mod config;
 mod examples;
 mod health;
+mod init;
 mod logging;
 mod registration;
 mod room;

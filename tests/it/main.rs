@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod crossing;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod gitter_failure;
 #[cfg(test)]
 mod homeserver;

@@ -2,34 +2,21 @@
 
 use http::StatusCode;
 use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
-use serde::Serialize;
 
 use super::{LinkRequest, ProvisionError};
 use crate::{
     bridge::{Bridge, BridgeError},
+    check::Checks,
     gitter::GitterError,
     matrix::{MatrixError, RoomAccess},
     model,
     store::{Portal, portal},
 };
 
-/// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
-pub struct Check {
-    /// Its name.
-    pub check: &'static str,
-    /// Whether it is as it should be.
-    pub ok: bool,
-    /// What was found.
-    pub detail: String,
-    /// What to do where it is not as it should be; empty otherwise.
-    pub mend: String,
-}
-
 /// What the checks found out.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    pub(super) checks: Vec<Check>,
+    pub(super) checks: Checks,
     pub(super) gitter_room: Option<model::Room>,
     pub(super) matrix_room: Option<OwnedRoomId>,
     pub(super) virtual_users: bool,
@@ -41,21 +28,11 @@ pub(super) struct Survey {
 
 impl Survey {
     fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
-        self.checks.push(Check {
-            check,
-            ok: true,
-            detail: detail.into(),
-            mend: String::new(),
-        });
+        self.checks.passed(check, detail);
     }
 
     fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
-        self.checks.push(Check {
-            check,
-            ok: false,
-            detail: detail.into(),
-            mend: mend.into(),
-        });
+        self.checks.failed(check, detail, mend);
     }
 }
 
@@ -210,7 +187,7 @@ async fn membership(
     let bot = bridge.matrix.bot();
     let invite = format!("invite {bot} to the room");
     // A link that fails anyway leaves no trace in the Matrix room.
-    let may_join = !dry_run && survey.checks.iter().all(|check| check.ok);
+    let may_join = !dry_run && survey.checks.all_passed();
     let access = match bridge.matrix.room_access(room).await {
         Err(error) if refused(&error) && may_join => match bridge.matrix.join(room, bot).await {
             Ok(()) => bridge.matrix.room_access(room).await,

@@ -9,7 +9,7 @@ use xtask::process::{self, Process};
 
 use super::{admin::Admin, until};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_gitter-matrix-bridge");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_gitter-matrix-bridge");
 
 /// How many lines of the log are shown when a test fails.
 const SHOWN_LINES: usize = 60;

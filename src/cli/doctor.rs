@@ -1,0 +1,128 @@
+//! `doctor`: everything that the bridge needs, looked at from here, with or without a running bridge.
+
+use std::{io, path::Path};
+
+use clap::Args;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, output};
+use crate::{
+    check::{Check, Checks},
+    config::{Config, ConfigError},
+    doctor,
+    http::{self, appservice},
+    registration::Registration,
+};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The checks are in the order in which things break: mend the first that failed, then look again. It is \
+        safe at any time, also while the bridge runs.\n\n\
+        Example:\n  gitter-matrix-bridge doctor --json | jq '.checks[] | select(.ok | not)'"
+)]
+pub(super) struct Arguments {
+    /// Print the checks as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(file: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let checks = examine(file).await?;
+    if arguments.json {
+        output::line(json!({ "checks": checks }))?;
+    } else {
+        tell(&checks)?;
+    }
+    Ok(exit(&checks))
+}
+
+/// Shows the checks to people.
+pub(super) fn tell(checks: &[Check]) -> anyhow::Result<()> {
+    output::line(table(checks))?;
+    let failed = checks.iter().filter(|check| !check.ok).count();
+    match failed {
+        0 => output::line("\nAll is well."),
+        1 => output::line("\n1 check failed."),
+        _ => output::line(format_args!("\n{failed} checks failed.")),
+    }
+}
+
+fn exit(checks: &[Check]) -> Exit {
+    if checks.iter().all(|check| check.ok) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+/// Looks at everything.
+pub(super) async fn examine(file: &Path) -> anyhow::Result<Vec<Check>> {
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(ConfigError::Problems(problems)) => {
+            let mut checks = Checks::default();
+            for problem in problems {
+                checks.failed(
+                    doctor::CONFIG,
+                    problem.to_string(),
+                    "correct the configuration; `config example` prints every key",
+                );
+            }
+            return Ok(checks.into_vec());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let stop = CancellationToken::new();
+    let _stopped = stop.clone().drop_guard();
+    let busy = answer_pings(&config, stop).await;
+    let mut checks = doctor::examine(&config).await;
+    if let Err(error) = busy {
+        let mut listening = Checks::default();
+        listening.failed(
+            "appservice_listen",
+            format!("cannot listen on {}: {error}", config.appservice.listen),
+            "set appservice.listen to an address of this machine",
+        );
+        checks.splice(1..1, listening.into_vec());
+    }
+    Ok(checks)
+}
+
+/// Answers the homeserver's ping where no bridge does.
+async fn answer_pings(config: &Config, stop: CancellationToken) -> io::Result<()> {
+    let Ok(registration) = Registration::load(&config.appservice.registration) else {
+        return Ok(());
+    };
+    match TcpListener::bind(config.appservice.listen).await {
+        Ok(listener) => {
+            tokio::spawn(http::serve(
+                listener,
+                appservice::ping_router(registration.hs_token),
+                stop,
+            ));
+            Ok(())
+        }
+        // The bridge runs.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn table(checks: &[Check]) -> String {
+    let rows = checks.iter().map(|check| {
+        let result = match (check.ok, check.mend.is_empty()) {
+            (true, true) => "ok",
+            (true, false) => "note",
+            (false, _) => "FAILED",
+        };
+        [
+            check.check.to_owned(),
+            result.to_owned(),
+            check.detail.clone(),
+            check.mend.clone(),
+        ]
+    });
+    output::table(["CHECK", "RESULT", "DETAIL", "MEND"], rows)
+}

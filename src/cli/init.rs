@@ -1,0 +1,211 @@
+//! `init`: asks what only the operator knows, writes the configuration and the registration, and looks whether
+//! all is well.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use dialoguer::{Input, Password};
+use url::Url;
+
+use super::{Exit, UsageError, doctor, output, registration};
+use crate::config::{
+    Config,
+    secret::{self, Existing},
+};
+
+/// The file of the account's token, beside the configuration.
+const TOKEN_FILE: &str = "gitter.token";
+
+#[derive(Debug, Args)]
+#[command(after_help = "What no flag says is asked for, where there is a terminal.\n\n\
+        Example, with nothing to answer:\n  \
+        gitter-matrix-bridge init --homeserver-url http://localhost:8008 --server-name example.org \\\n    \
+        --gitter-url https://gitter.example.org --gitter-token-from token.txt")]
+pub(super) struct Arguments {
+    /// Where the bridge reaches the homeserver
+    #[arg(long, value_name = "URL")]
+    homeserver_url: Option<Url>,
+    /// The part of its user ids after the colon
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+    /// The Gitter site that people see; the API and the realtime server are taken to be below it
+    #[arg(long, value_name = "URL")]
+    gitter_url: Option<Url>,
+    /// Gitter's REST API, with the version [default: <gitter-url>/api/v1]
+    #[arg(long, value_name = "URL")]
+    gitter_api_url: Option<Url>,
+    /// Gitter's realtime server [default: <gitter-url>/bayeux]
+    #[arg(long, value_name = "URL")]
+    gitter_realtime_url: Option<Url>,
+    /// A file with the token of the Gitter account, `-` for the standard input
+    #[arg(long, value_name = "FILE")]
+    gitter_token_from: Option<PathBuf>,
+    /// The database
+    #[arg(long, value_name = "URL", default_value = "sqlite:bridge.db")]
+    database: String,
+    /// Where the bridge listens for the homeserver
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:29330")]
+    listen: String,
+    /// Where the homeserver reaches the bridge [default: http://<listen>]
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
+    /// Replace files that exist; the registration keeps its tokens all the same
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) async fn run(file: &Path, arguments: Arguments) -> anyhow::Result<Exit> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let token_file = folder.join(TOKEN_FILE);
+    for path in [file, &token_file] {
+        if path.exists() && !arguments.force {
+            anyhow::bail!("{} exists; say --force to replace it", path.display());
+        }
+    }
+    let existing = if arguments.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    let token = token(arguments.gitter_token_from.as_deref(), &token_file)?;
+    let text = config_text(arguments)?;
+    let had_token = token_file.exists();
+    secret::write_private(&token_file, &format!("{token}\n"), existing)
+        .with_context(|| format!("cannot write {}", token_file.display()))?;
+    // Judged before it is written: a folder is left as it was found where an answer cannot be used.
+    if let Err(error) = Config::read(file, &text, []) {
+        if !had_token {
+            fs::remove_file(&token_file).ok();
+        }
+        return Err(error.into());
+    }
+    secret::write_private(file, &text, existing)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    output::line(format_args!(
+        "Wrote {} and {}.",
+        file.display(),
+        token_file.display()
+    ))?;
+    registration::write(file)?;
+    look(file).await
+}
+
+/// Runs the doctor, and says what comes next: it is not all well before the homeserver knows the bridge.
+async fn look(file: &Path) -> anyhow::Result<Exit> {
+    output::line("\nThis is how things are now:")?;
+    doctor::tell(&doctor::examine(file).await?)?;
+    output::line(format_args!(
+        "\nNext:\n  \
+         1. Let the homeserver know the registration and restart it, if homeserver_token says so above.\n  \
+         2. Look again:           gitter-matrix-bridge -c {file} doctor\n  \
+         3. Run the bridge:       gitter-matrix-bridge -c {file} serve\n  \
+         4. Link the first room:  gitter-matrix-bridge -c {file} room link group/room '#alias:server'",
+        file = file.display()
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// The account's token: from a file, or typed without being shown.
+fn token(from: Option<&Path>, kept: &Path) -> anyhow::Result<String> {
+    let typed = match from {
+        Some(path) if path.as_os_str() == "-" => {
+            io::read_to_string(io::stdin()).context("cannot read the token from the standard input")?
+        }
+        Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+        None if kept.exists() => {
+            fs::read_to_string(kept).with_context(|| format!("cannot read {}", kept.display()))?
+        }
+        None if io::stdin().is_terminal() => Password::new()
+            .with_prompt("Token of the bridge's Gitter account")
+            .interact()
+            .context("cannot ask")?,
+        None => return Err(UsageError("nobody can answer here; say --gitter-token-from FILE").into()),
+    };
+    let token = typed.trim();
+    if token.is_empty() || token.contains(char::is_whitespace) {
+        return Err(UsageError("the Gitter token must be one word and nothing else").into());
+    }
+    Ok(token.to_owned())
+}
+
+fn config_text(arguments: Arguments) -> anyhow::Result<String> {
+    let homeserver_url = url(
+        arguments.homeserver_url,
+        "Where the bridge reaches the homeserver",
+        Some("http://localhost:8008"),
+        "nobody can answer here; say --homeserver-url URL",
+    )?;
+    let server_name = match arguments.server_name {
+        Some(name) => name,
+        None => ask(
+            "The homeserver's name, the part of user ids after the colon",
+            homeserver_url.host_str(),
+            "nobody can answer here; say --server-name NAME",
+        )?,
+    };
+    let web_url = url(
+        arguments.gitter_url,
+        "The Gitter site that people see",
+        Some("http://localhost:5000"),
+        "nobody can answer here; say --gitter-url URL",
+    )?;
+    let below = |path: &str| format!("{}/{path}", web_url.as_str().trim_end_matches('/'));
+    let api_url = arguments
+        .gitter_api_url
+        .map_or_else(|| below("api/v1"), String::from);
+    let realtime_url = arguments
+        .gitter_realtime_url
+        .map_or_else(|| below("bayeux"), String::from);
+    let address = arguments
+        .url
+        .map(|url| format!("  url: {}\n", quoted(url.as_str())));
+    Ok(format!(
+        "# Written by `gitter-matrix-bridge init`; `gitter-matrix-bridge config example` prints every key.\n\
+         homeserver:\n  url: {}\n  server_name: {}\n\
+         appservice:\n  listen: {}\n{}\
+         gitter:\n  api_url: {}\n  realtime_url: {}\n  web_url: {}\n  token_file: {TOKEN_FILE}\n\
+         database:\n  url: {}\n",
+        quoted(homeserver_url.as_str()),
+        quoted(&server_name),
+        quoted(&arguments.listen),
+        address.unwrap_or_default(),
+        quoted(&api_url),
+        quoted(&realtime_url),
+        quoted(web_url.as_str()),
+        quoted(&arguments.database),
+    ))
+}
+
+/// A text as YAML reads it back: in JSON's quotes.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn url(
+    given: Option<Url>,
+    prompt: &str,
+    default: Option<&str>,
+    otherwise: &'static str,
+) -> anyhow::Result<Url> {
+    match given {
+        Some(url) => Ok(url),
+        None => Ok(ask(prompt, default, otherwise)?.parse()?),
+    }
+}
+
+/// Asks until the answer can be used. Where nobody can answer, that is wrong usage.
+fn ask(prompt: &str, default: Option<&str>, otherwise: &'static str) -> anyhow::Result<String> {
+    if !io::stdin().is_terminal() {
+        return Err(UsageError(otherwise).into());
+    }
+    let mut input = Input::<String>::new().with_prompt(prompt);
+    if let Some(default) = default {
+        input = input.default(default.to_owned());
+    }
+    input.interact_text().context("cannot ask")
+}

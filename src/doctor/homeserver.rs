@@ -1,0 +1,157 @@
+//! The homeserver: it is there, knows the bridge, and reaches it.
+
+use std::fmt::Display;
+
+use http::StatusCode;
+use ruma::UserId;
+use tokio::time::timeout;
+
+use super::{PATIENCE, bot};
+use crate::{
+    check::Checks,
+    config::Config,
+    matrix::{ClientSettings, DeviceMemory, MatrixClient, MatrixError},
+    registration::Registration,
+};
+
+const REACHED: &str = "homeserver";
+const TOKEN: &str = "homeserver_token";
+const DEVICES: &str = "homeserver_devices";
+const PING: &str = "homeserver_to_bridge";
+
+pub(super) async fn examine(config: &Config, registration: Option<&Registration>, checks: &mut Checks) {
+    let Some(registration) = registration else {
+        for check in [REACHED, TOKEN, DEVICES, PING] {
+            checks.untried(check, "registration");
+        }
+        return;
+    };
+    let client = UserId::parse(bot(config, registration))
+        .map_err(|error| error.to_string())
+        .and_then(|bot| {
+            MatrixClient::new(ClientSettings {
+                homeserver_url: config.homeserver.url.clone(),
+                as_token: registration.as_token.clone(),
+                bot,
+                appservice_id: registration.id.clone(),
+            })
+            .map_err(|error| error.to_string())
+        });
+    match client {
+        Ok(client) => ask(config, &client, checks).await,
+        Err(error) => {
+            checks.failed(REACHED, error, "correct sender_localpart in the registration");
+            for check in [TOKEN, DEVICES, PING] {
+                checks.untried(check, REACHED);
+            }
+        }
+    }
+}
+
+async fn ask(config: &Config, client: &MatrixClient, checks: &mut Checks) {
+    let url = &config.homeserver.url;
+    if let Err(error) = patient(client.versions()).await {
+        checks.failed(
+            REACHED,
+            format!("{url} does not answer as a homeserver: {error}"),
+            "check homeserver.url, and that the homeserver runs",
+        );
+        for check in [TOKEN, DEVICES, PING] {
+            checks.untried(check, REACHED);
+        }
+        return;
+    }
+    checks.passed(REACHED, format!("{url} answers"));
+
+    if let Err(error) = patient(client.register(client.bot())).await {
+        token_refused(&error, checks);
+        for check in [DEVICES, PING] {
+            checks.untried(check, TOKEN);
+        }
+        return;
+    }
+    checks.passed(TOKEN, format!("it knows {} and the bridge's token", client.bot()));
+
+    match patient(client.device_memory(client.bot())).await {
+        Ok(DeviceMemory::Durable) => {
+            checks.passed(
+                DEVICES,
+                "ghosts get devices, so a repeated send is known as one for a day",
+            );
+        }
+        Ok(DeviceMemory::None) => checks.advised(
+            DEVICES,
+            "it gives ghosts no devices: events are looked for before any repeat, which is slower",
+            "nothing has to be done; newer homeservers do better (MSC4190)",
+        ),
+        Err(error) => checks.failed(
+            DEVICES,
+            error.to_string(),
+            "see the homeserver's log; the bridge asks at every start",
+        ),
+    }
+    ping(config, client, checks).await;
+}
+
+fn token_refused(error: &Refusal, checks: &mut Checks) {
+    let (detail, mend) = match error {
+        Refusal::Matrix(error) if error.status() == Some(StatusCode::UNAUTHORIZED) => (
+            format!("the homeserver does not know the bridge's token: {error}"),
+            "name the registration in the homeserver's configuration (Synapse: app_service_config_files), let both \
+             have the same file, and restart the homeserver",
+        ),
+        Refusal::Matrix(error) if error.is("M_EXCLUSIVE") => (
+            format!("the bot is not in the registration's namespaces: {error}"),
+            "run `gitter-matrix-bridge registration`, copy the file to the homeserver and restart that",
+        ),
+        error => (error.to_string(), "see the homeserver's log"),
+    };
+    checks.failed(TOKEN, detail, mend);
+}
+
+async fn ping(config: &Config, client: &MatrixClient, checks: &mut Checks) {
+    match patient(client.ping(&format!("{:016x}", rand::random::<u64>()))).await {
+        Ok(time) => checks.passed(PING, format!("it reaches the bridge, in {} ms", time.as_millis())),
+        Err(Refusal::Matrix(error))
+            if error.status() == Some(StatusCode::NOT_FOUND) && error.is("M_UNRECOGNIZED") =>
+        {
+            checks.advised(
+                PING,
+                "the homeserver has no ping, so the way back is not known",
+                "send a message in a linked room and see whether it crosses",
+            );
+        }
+        Err(error) => checks.failed(
+            PING,
+            format!("the homeserver does not reach the bridge: {error}"),
+            format!(
+                "the homeserver calls url of its registration: is {} right as seen from there, and does \
+                 appservice.listen ({}) accept connections from there? In a container 127.0.0.1 is the container itself",
+                config.appservice.url_for_homeserver(),
+                config.appservice.listen
+            ),
+        ),
+    }
+}
+
+/// Why there is no answer.
+enum Refusal {
+    Matrix(MatrixError),
+    Late,
+}
+
+impl Display for Refusal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Matrix(error) => error.fmt(formatter),
+            Self::Late => write!(formatter, "no answer within {} s", PATIENCE.as_secs()),
+        }
+    }
+}
+
+async fn patient<T>(asking: impl Future<Output = Result<T, MatrixError>>) -> Result<T, Refusal> {
+    match timeout(PATIENCE, asking).await {
+        Ok(answer) => answer.map_err(Refusal::Matrix),
+        Err(_) => Err(Refusal::Late),
+    }
+}
