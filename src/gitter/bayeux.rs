@@ -1,4 +1,4 @@
-//! Bayeux over one WebSocket, as a pure state machine: no socket, no clock, no task (gitter-api 7).
+//! Bayeux over one WebSocket, or over long-polling, as a pure state machine: no socket, no clock, no task (gitter-api 7).
 //!
 //! Told what happened and when, a [`Session`] says what to do: open or close the socket, send a frame, tell an
 //! event. It keeps the wanted rooms subscribed through every loss, and says so when something may have been
@@ -18,7 +18,7 @@ use rand::rngs::SmallRng;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-pub(super) use self::message::Frame;
+pub(super) use self::message::{Frame, Transport};
 use self::{backoff::Backoff, link::Link, rooms::Rooms};
 use super::event::RealtimeEvent;
 use crate::ids::GitterRoomId;
@@ -43,6 +43,7 @@ pub(super) enum Output {
 #[derive(Debug)]
 pub(super) struct Session {
     token: SecretString,
+    transport: Transport,
     phase: Phase,
     rooms: Rooms,
     backoff: Backoff,
@@ -71,6 +72,7 @@ impl Session {
     pub(super) fn new(token: SecretString, random: SmallRng, now: Instant) -> Self {
         Self {
             token,
+            transport: Transport::WebSocket,
             phase: Phase::Waiting { until: now },
             rooms: Rooms::default(),
             backoff: Backoff::new(random),
@@ -124,10 +126,11 @@ impl Session {
         self.outputs.push_back(Output::Close);
     }
 
-    /// The socket asked for is open.
-    pub(super) fn socket_opened(&mut self, now: Instant) {
+    /// The socket asked for is open, or what takes its place.
+    pub(super) fn socket_opened(&mut self, transport: Transport, now: Instant) {
         if matches!(self.phase, Phase::Opening { .. }) {
-            self.send(Frame::new(vec![message::handshake(&self.token)]));
+            self.transport = transport;
+            self.send(Frame::new(vec![message::handshake(&self.token, transport)]));
             self.phase = Phase::Handshaking { until: now + OPENING };
         }
     }
@@ -162,7 +165,7 @@ impl Session {
                 } else {
                     let connect = link.connect(now);
                     self.outputs
-                        .extend(connect.map(|connect| Output::Send(Frame::new(vec![connect]))));
+                        .extend(connect.map(|connect| Output::Send(Frame::of_connect(connect))));
                     self.ask(now);
                 }
             }

@@ -4,9 +4,11 @@
 //! deals the rooms out to them. It stores nothing and reads no message.
 
 mod backlog;
+mod polling;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::collections::BTreeSet;
 

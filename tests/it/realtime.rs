@@ -1,6 +1,6 @@
 //! Gitter's realtime channel fails in every way it has: what was missed is fetched, and the order kept.
 
-use gitter_sandbox::{Fault, FrameEffect};
+use gitter_sandbox::{Fault, FrameEffect, RequestEffect, RequestFault, When};
 
 use crate::world::{
     Room, World,
@@ -18,6 +18,7 @@ on_both_databases![
     empty_snapshots_of_a_server_in_trouble_hide_nothing,
     more_messages_than_a_snapshot_holds_are_fetched_page_by_page,
     what_is_said_on_both_sides_while_the_bridge_is_down_crosses_in_order,
+    where_no_websocket_gets_through_polling_loses_nothing,
 ];
 
 async fn what_is_said_while_the_socket_is_cut_crosses_in_order(database: Database) {
@@ -103,6 +104,36 @@ async fn what_is_said_on_both_sides_while_the_bridge_is_down_crosses_in_order(da
     world.both_say(&room, "unheard", 50);
     world.bridge.start().await;
     world.both_say(&room, "heard", 5);
+    world.finish().await;
+}
+
+/// As behind a proxy that refuses to upgrade: everything goes by long-polling, and is as safe.
+async fn where_no_websocket_gets_through_polling_loses_nothing(database: Database) {
+    let (mut world, room) = talking(database).await;
+    world.bridge.stop().await;
+    world.gitter.add_fault(Fault::Request(RequestFault {
+        effect: RequestEffect::Status(426),
+        when: When::Before,
+        times: u32::MAX,
+        method: Some("GET".to_owned()),
+        path: "/bayeux".to_owned(),
+    }));
+    world.both_say(&room, "while it was down", 5);
+    world.bridge.start().await;
+    world.crossed().await;
+    for number in 0..4 {
+        world.wren_says(&room, &format!("message {number}"));
+        world.arrives_on_matrix(&room, &format!("message {number}")).await;
+    }
+    world.gitter.add_fault(Fault::CutSockets);
+    world.both_say(&room, "after the cut", 10);
+    world.crossed().await;
+    world.gitter.add_fault(Fault::ForgetClients);
+    world.both_say(&room, "after it was forgotten", 10);
+    world.link("cove").await;
+    world.crossed().await;
+    world.frames_suffer(&room, FrameEffect::Drop, 1);
+    world.both_say(&room, "with a gap", 10);
     world.finish().await;
 }
 

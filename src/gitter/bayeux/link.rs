@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::message::{Advice, CONNECT, DISCONNECT, SUBSCRIBE, UNSUBSCRIBE, make_channel};
+use super::message::{Advice, CONNECT, DISCONNECT, SUBSCRIBE, Transport, UNSUBSCRIBE, make_channel};
 use crate::ids::GitterRoomId;
 
 /// Added to `advice.timeout`: a connect not answered by then never will be.
@@ -18,6 +18,7 @@ const SNAPSHOT_LIMIT: u32 = 100;
 #[derive(Debug)]
 pub(super) struct Link {
     client_id: String,
+    transport: Transport,
     last_id: u64,
     next_count: u64,
     /// Between the answer to a connect and the next.
@@ -48,9 +49,15 @@ pub(super) enum Answered {
 
 impl Link {
     /// The state after a handshake, with the message to send first.
-    pub(super) fn new(client_id: String, advice: Option<&Advice>, now: Instant) -> (Self, Value) {
+    pub(super) fn new(
+        client_id: String,
+        transport: Transport,
+        advice: Option<&Advice>,
+        now: Instant,
+    ) -> (Self, Value) {
         let mut link = Self {
             client_id,
+            transport,
             last_id: 1,
             next_count: 1,
             interval: Duration::from_millis(500),
@@ -65,7 +72,7 @@ impl Link {
         // Else Gitter holds it like any other, and the answers to subscriptions wait with it.
         merge(
             &mut connect,
-            json!({ "connectionType": "websocket", "advice": { "timeout": 0 } }),
+            json!({ "connectionType": transport.connection_type(), "advice": { "timeout": 0 } }),
         );
         (link, connect)
     }
@@ -81,7 +88,10 @@ impl Link {
             until: now + self.timeout + SILENCE,
         };
         let (_, mut connect) = self.request(CONNECT);
-        merge(&mut connect, json!({ "connectionType": "websocket" }));
+        merge(
+            &mut connect,
+            json!({ "connectionType": self.transport.connection_type() }),
+        );
         Some(connect)
     }
 

@@ -14,33 +14,71 @@ pub(super) const SUBSCRIBE: &str = "/meta/subscribe";
 pub(super) const UNSUBSCRIBE: &str = "/meta/unsubscribe";
 pub(super) const DISCONNECT: &str = "/meta/disconnect";
 
-/// The text of one WebSocket message. It may hold the token, so it does not show it.
+/// The text of one WebSocket message or POST. It may hold the token, so it does not show it.
 #[derive(Clone)]
-pub(in crate::gitter) struct Frame(String);
+pub(in crate::gitter) struct Frame {
+    text: String,
+    is_connect: bool,
+}
 
 impl Frame {
     pub(super) fn new(messages: Vec<Value>) -> Self {
-        Self(Value::Array(messages).to_string())
+        Self {
+            text: Value::Array(messages).to_string(),
+            is_connect: false,
+        }
+    }
+
+    /// The frame of a connect, which Gitter may hold before it answers.
+    pub(super) fn of_connect(message: Value) -> Self {
+        Self {
+            is_connect: true,
+            ..Self::new(vec![message])
+        }
+    }
+
+    /// Whether its answer may be held.
+    pub(in crate::gitter) const fn is_connect(&self) -> bool {
+        self.is_connect
     }
 
     pub(in crate::gitter) fn into_text(self) -> String {
-        self.0
+        self.text
     }
 }
 
 impl fmt::Debug for Frame {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Frame({} bytes)", self.0.len())
+        write!(formatter, "Frame({} bytes)", self.text.len())
+    }
+}
+
+/// How frames travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gitter) enum Transport {
+    /// As messages of a WebSocket.
+    WebSocket,
+    /// As bodies of POSTs and their answers.
+    LongPolling,
+}
+
+impl Transport {
+    /// Its name in the protocol.
+    pub(super) const fn connection_type(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::LongPolling => "long-polling",
+        }
     }
 }
 
 /// The handshake. Without `ext.troupeId`, which would mark the account as present in a room.
-pub(super) fn handshake(token: &SecretString) -> Value {
+pub(super) fn handshake(token: &SecretString, transport: Transport) -> Value {
     json!({
         "channel": HANDSHAKE,
         "id": "1",
         "version": "1.0",
-        "supportedConnectionTypes": ["websocket"],
+        "supportedConnectionTypes": [transport.connection_type()],
         "ext": {
             "token": token.expose_secret(),
             "client": "gitter-matrix-bridge",
@@ -197,7 +235,10 @@ mod tests {
 
     #[test]
     fn a_frame_does_not_show_its_token() {
-        let frame = Frame::new(vec![handshake(&SecretString::from("s3cret"))]);
+        let frame = Frame::new(vec![handshake(
+            &SecretString::from("s3cret"),
+            Transport::WebSocket,
+        )]);
         assert!(!format!("{frame:?}").contains("s3cret"));
         assert!(frame.into_text().contains("s3cret"));
     }

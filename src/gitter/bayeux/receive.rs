@@ -87,9 +87,9 @@ impl Session {
             return Then::GoOn;
         }
         if let (true, Some(client_id)) = (reply.successful, &reply.client_id) {
-            let (link, connect) = Link::new(client_id.clone(), reply.advice.as_ref(), now);
+            let (link, connect) = Link::new(client_id.clone(), self.transport, reply.advice.as_ref(), now);
             self.phase = Phase::Linked(link);
-            self.send(Frame::new(vec![connect]));
+            self.send(Frame::of_connect(connect));
             self.ask(now);
             return Then::GoOn;
         }

@@ -89,7 +89,7 @@ impl Bench {
     }
 
     fn open(&mut self) {
-        self.session.socket_opened(self.now);
+        self.session.socket_opened(Transport::WebSocket, self.now);
         self.perform();
     }
 
@@ -225,7 +225,7 @@ fn the_handshake_carries_the_token_and_marks_nobody_as_present() {
 fn the_token_shows_in_no_debug_output() {
     let mut bench = Bench::new();
     bench.session.time_passed(bench.now);
-    bench.session.socket_opened(bench.now);
+    bench.session.socket_opened(Transport::WebSocket, bench.now);
     assert!(!format!("{:?}", bench.session).contains("s3cret"));
 }
 

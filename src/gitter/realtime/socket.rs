@@ -1,39 +1,26 @@
-//! One socket's task: moves frames, time and events between the network, the state machine and the receiver.
+//! One socket's task, over a WebSocket or what takes its place: moves frames, time and events between the network, the state machine and the receiver.
 //!
 //! It decides nothing. It never waits for the receiver while it could read the socket: events go into a backlog
 //! first, so that Gitter's pings are answered however slow the receiver is. Only with a full backlog it stops
 //! reading; then nothing is lost either, as the socket closes and the session says that it was interrupted.
 
-use std::{pin::Pin, time::Duration};
-
-use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderValue, header};
 use rand::{SeedableRng as _, rngs::SmallRng};
 use tokio::{
-    net::TcpStream,
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until, timeout},
-};
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{Error, Message, Utf8Bytes, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{RealtimeEvent, RealtimeSettings, backlog::Backlog};
+use super::{
+    RealtimeEvent, RealtimeSettings,
+    backlog::Backlog,
+    wire::{GOODBYE, News, Wire, WireError},
+};
 use crate::{
-    gitter::{
-        MAX_REPLY_BYTES, USER_AGENT,
-        bayeux::{Frame, Output, Session},
-    },
+    gitter::bayeux::{Output, Session, Transport},
     ids::GitterRoomId,
 };
-
-/// A frame that cannot be written for so long never will be.
-const WRITE: Duration = Duration::from_secs(10);
-/// What the goodbyes to a server may take.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What a socket is told.
 #[derive(Debug)]
@@ -55,6 +42,8 @@ pub(super) async fn run(
         url: settings.url,
         session: Session::new(settings.token, random, Instant::now()),
         wire: Wire::Closed,
+        transport: Transport::WebSocket,
+        has_heard: false,
         backlog: Backlog::default(),
     };
     loop {
@@ -84,6 +73,10 @@ struct Socket {
     url: Url,
     session: Session,
     wire: Wire,
+    /// The transport of the wire, or of the next one.
+    transport: Transport,
+    /// Whether anything came over this wire.
+    has_heard: bool,
     backlog: Backlog,
 }
 
@@ -92,8 +85,11 @@ impl Socket {
     async fn perform(&mut self) {
         while let Some(output) = self.session.next_output() {
             match output {
-                Output::Open => self.wire = Wire::open(self.url.clone()),
-                Output::Close => self.wire.close().await,
+                Output::Open => {
+                    self.has_heard = false;
+                    self.wire = Wire::open(self.url.clone(), self.transport);
+                }
+                Output::Close => self.close().await,
                 Output::Send(frame) => {
                     if let Err(reason) = self.wire.send(frame).await {
                         self.lose(&reason);
@@ -102,6 +98,22 @@ impl Socket {
                 Output::Event(event) => self.backlog.push(event),
             }
         }
+    }
+
+    /// Closes the wire. One over which nothing came though it seemed open is not tried twice in a row.
+    async fn close(&mut self) {
+        if self.wire.is_up() && !self.has_heard {
+            self.change_transport();
+        }
+        self.wire.close().await;
+    }
+
+    fn change_transport(&mut self) {
+        self.transport = match self.transport {
+            Transport::WebSocket => Transport::LongPolling,
+            Transport::LongPolling => Transport::WebSocket,
+        };
+        tracing::info!(url = %self.url, transport = ?self.transport, "Gitter's realtime server is tried in another way");
     }
 
     fn obey(&mut self, command: Command) {
@@ -120,14 +132,27 @@ impl Socket {
     fn hear(&mut self, news: News) {
         let now = Instant::now();
         match news {
-            News::Opened => self.session.socket_opened(now),
-            News::Text(text) => self.session.frame_received(&text, now),
+            News::Opened => self.session.socket_opened(self.transport, now),
+            News::Text(text) => {
+                self.has_heard = true;
+                self.session.frame_received(&text, now);
+            }
             News::Binary => self.session.binary_received(now),
+            News::WebSocketWorks => {
+                self.change_transport();
+                self.wire = Wire::Closed;
+                self.session.socket_lost(now);
+            }
             News::Lost(reason) => self.lose(&reason),
         }
     }
 
-    fn lose(&mut self, reason: &Error) {
+    fn lose(&mut self, reason: &WireError) {
+        // A WebSocket is what is wanted: polling is left at its first failure, and tried only where a server
+        // answers but lets no WebSocket through.
+        if !self.has_heard && (self.transport == Transport::LongPolling || reason.is_of_transport()) {
+            self.change_transport();
+        }
         tracing::warn!(
             url = %self.url,
             error = reason as &dyn std::error::Error,
@@ -136,80 +161,4 @@ impl Socket {
         self.wire = Wire::Closed;
         self.session.socket_lost(Instant::now());
     }
-}
-
-type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// The network side of a socket.
-enum Wire {
-    Closed,
-    Opening(Pin<Box<dyn Future<Output = Result<Stream, Error>> + Send>>),
-    Open(Box<Stream>),
-}
-
-/// What came of the network.
-enum News {
-    Opened,
-    Text(Utf8Bytes),
-    Binary,
-    Lost(Error),
-}
-
-impl Wire {
-    fn open(url: Url) -> Self {
-        Self::Opening(Box::pin(connect(url)))
-    }
-
-    /// The next news; never, where the socket is closed. Can be dropped at any time without losing any.
-    async fn next(&mut self) -> News {
-        match self {
-            Self::Closed => std::future::pending().await,
-            Self::Opening(opening) => match opening.await {
-                Ok(stream) => {
-                    *self = Self::Open(Box::new(stream));
-                    News::Opened
-                }
-                Err(error) => News::Lost(error),
-            },
-            Self::Open(stream) => loop {
-                match stream.next().await {
-                    Some(Ok(Message::Text(text))) => return News::Text(text),
-                    Some(Ok(Message::Binary(_))) => return News::Binary,
-                    // Reading on sends the answer to a ping, and tells the end after a close.
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return News::Lost(error),
-                    None => return News::Lost(Error::ConnectionClosed),
-                }
-            },
-        }
-    }
-
-    async fn send(&mut self, frame: Frame) -> Result<(), Error> {
-        let Self::Open(stream) = self else {
-            return Ok(());
-        };
-        timeout(WRITE, stream.send(Message::text(frame.into_text())))
-            .await
-            .unwrap_or_else(|elapsed| Err(Error::Io(elapsed.into())))
-    }
-
-    async fn close(&mut self) {
-        if let Self::Open(stream) = self {
-            // A dead socket cannot be told.
-            let _ = timeout(GOODBYE, stream.as_mut().close(None)).await;
-        }
-        *self = Self::Closed;
-    }
-}
-
-async fn connect(url: Url) -> Result<Stream, Error> {
-    let mut request = url.as_str().into_client_request()?;
-    request
-        .headers_mut()
-        .insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(MAX_REPLY_BYTES))
-        .max_frame_size(Some(MAX_REPLY_BYTES));
-    let (stream, _) = connect_async_with_config(request, Some(config), true).await?;
-    Ok(stream)
 }
