@@ -206,10 +206,12 @@ async fn a_silent_server_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_sockets_is_tried_again() {
+async fn a_server_that_takes_neither_sockets_nor_polls_is_tried_again() {
     let gitter = Gitter::start().await;
     let mut bridge = Bridge::start(&gitter, 10);
     bridge.realtime.subscribe(room("a"));
+    // A WebSocket, then a poll, then a WebSocket again.
+    gitter.answer_not_found().await;
     gitter.answer_not_found().await;
     let mut connection = gitter.accept().await;
     connection.greet().await;
