@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// A file with the token of the Gitter account, `-` for the standard input
     #[arg(long, value_name = "FILE")]
     gitter_token_from: Option<PathBuf>,
+    /// The one folder that the bridge writes to [default: the configuration's]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
     /// The database
     #[arg(long, value_name = "URL", default_value = "sqlite:bridge.db")]
     database: String,
@@ -60,6 +63,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(file: &Path, arguments: Arguments) -> anyhow::Result<Exit> {
+    if Url::parse(&arguments.database).is_ok_and(|url| url.password().is_some()) {
+        return Err(UsageError(
+            "a password on the command line can be seen by others: leave it out, and put it into database.url of the \
+             configuration afterwards",
+        )
+        .into());
+    }
     let folder = file.parent().unwrap_or(Path::new(""));
     let token_file = folder.join(TOKEN_FILE);
     for path in [file, &token_file] {
@@ -161,15 +171,19 @@ fn config_text(arguments: Arguments) -> anyhow::Result<String> {
     let realtime_url = arguments
         .gitter_realtime_url
         .map_or_else(|| below("bayeux"), String::from);
+    let data_dir = arguments
+        .data_dir
+        .map(|folder| format!("data_dir: {}\n", quoted(&folder.to_string_lossy())));
     let address = arguments
         .url
         .map(|url| format!("  url: {}\n", quoted(url.as_str())));
     Ok(format!(
         "# Written by `gitter-matrix-bridge init`; `gitter-matrix-bridge config example` prints every key.\n\
-         homeserver:\n  url: {}\n  server_name: {}\n\
+         {}homeserver:\n  url: {}\n  server_name: {}\n\
          appservice:\n  listen: {}\n{}\
          gitter:\n  api_url: {}\n  realtime_url: {}\n  web_url: {}\n  token_file: {TOKEN_FILE}\n\
          database:\n  url: {}\n",
+        data_dir.unwrap_or_default(),
         quoted(homeserver_url.as_str()),
         quoted(&server_name),
         quoted(&arguments.listen),

@@ -73,13 +73,14 @@ fn it_replaces_nothing_unless_forced_and_keeps_the_registrations_tokens() {
     assert!(told.contains("config.yaml exists; say --force"), "{told}");
     let forced = GIVEN
         .into_iter()
-        .chain(["--force", "--url", "http://bridge:29330"]);
+        .chain(["--force", "--url", "http://bridge:29330", "--data-dir", "data"]);
     place.run(forced).printed(0);
     assert!(
         place
             .read("config.yaml")
             .contains("url: \"http://bridge:29330/\"")
     );
+    assert!(place.path("data").is_dir());
     let after = place.read("registration.yaml");
     let tokens = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| line.contains("_token:"));
@@ -116,6 +117,14 @@ fn an_answer_that_cannot_be_used_leaves_the_folder_as_it_was() {
     arguments[4] = "not a name";
     let told = place.run(arguments).complained(2);
     assert!(told.contains("homeserver.server_name"), "{told}");
+    let with_password = GIVEN
+        .into_iter()
+        .chain(["--database", "postgres://bridge:S3CRET@host/bridge"]);
+    let told = place.run(with_password).complained(2);
+    assert!(
+        told.contains("seen by others") && !told.contains("S3CRET"),
+        "{told}"
+    );
     place.write("given.txt", "two words\n");
     let told = place.run(GIVEN).complained(2);
     assert!(told.contains("one word"), "{told}");

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod config;
+mod container;
 mod examples;
 mod health;
 mod init;

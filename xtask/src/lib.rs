@@ -9,6 +9,7 @@
 
 pub mod bridge;
 pub mod compare;
+pub mod container;
 pub mod demo;
 pub mod gitter;
 pub mod http;

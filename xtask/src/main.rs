@@ -34,6 +34,12 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Database::Sqlite)]
         database: Database,
     },
+    /// Follow the Dockerfile's build stage in a temporary folder, without a container engine.
+    Container {
+        /// Build without optimising: quicker, and as good a proof of the recipe.
+        #[arg(long)]
+        debug: bool,
+    },
     /// Run all tests, with the servers that they need.
     Test {
         /// Only the tests whose names contain this.
@@ -57,6 +63,10 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Demo { once, database } => {
             let ok = xtask::demo::run(once, database, interrupted()?).await?;
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Container { debug } => {
+            xtask::container::run(debug).await?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Test { filter } => {
             let code = xtask::test::run(filter.as_deref()).await?;

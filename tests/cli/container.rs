@@ -1,0 +1,156 @@
+//! What a container promises: any user id, a configuration that cannot be written, and one folder for data.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _, chown},
+        process::CommandExt as _,
+    },
+    time::Duration,
+};
+
+use gitter_matrix_bridge::{config::Config, registration::Registration};
+use xtask::{ports, wait};
+
+use super::*;
+
+/// An id that no system gives to anybody.
+const SOMEBODY: u32 = 54_321;
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Configuration and registration in a folder that nobody may write, beside an empty `data`.
+fn lay_out(place: &Place, admin: u16) {
+    for folder in ["config", "data", "elsewhere"] {
+        fs::create_dir(place.path(folder)).unwrap();
+    }
+    let config = format!(
+        "data_dir: ../data\n\
+         homeserver: {{ url: \"http://127.0.0.1:9\", server_name: example.org }}\n\
+         appservice: {{ listen: \"127.0.0.1:{}\" }}\n\
+         gitter: {{ api_url: \"http://127.0.0.1:9/api/v1\", realtime_url: \"http://127.0.0.1:9/bayeux\", \
+         web_url: \"http://127.0.0.1:9\", token_file: gitter.token }}\n\
+         admin: {{ listen: \"127.0.0.1:{admin}\" }}\n",
+        ports::free().unwrap()
+    );
+    place.write("config/config.yaml", &config);
+    place.write("config/gitter.token", "S3CRET\n");
+    let config = Config::load(&place.path("config/config.yaml")).unwrap();
+    Registration::new(&config)
+        .write(&config.appservice.registration)
+        .unwrap();
+    for name in ["config.yaml", "gitter.token", "registration.yaml"] {
+        mode(&place.path("config").join(name), 0o444);
+    }
+    for folder in ["config", "elsewhere"] {
+        mode(&place.path(folder), 0o555);
+    }
+    mode(place.folder.path(), 0o755);
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The program in `elsewhere`, as somebody without rights where this test may choose.
+fn program(place: &Place, command: &str) -> Command {
+    let own = place.path("bridge");
+    let built = env!("CARGO_BIN_EXE_gitter-matrix-bridge");
+    if !own.exists() && fs::hard_link(built, &own).is_err() {
+        fs::copy(built, &own).unwrap();
+    }
+    let mut program = Command::new(own);
+    program
+        .args(["-c", "../config/config.yaml", command])
+        .current_dir(place.path("elsewhere"))
+        .env_clear()
+        .stdin(Stdio::null());
+    let data = place.path("data");
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        chown(&data, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+        program.uid(SOMEBODY).gid(SOMEBODY);
+    }
+    program
+}
+
+/// What the admin listener answers.
+fn get(admin: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", admin))?;
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn any_user_runs_it_from_a_read_only_configuration_and_it_writes_to_its_data_alone() {
+    let place = Place {
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let admin = ports::free().unwrap();
+    lay_out(&place, admin);
+    let log = fs::File::create(place.path("log")).unwrap();
+    let mut bridge = program(&place, "serve").stderr(log).spawn().unwrap();
+    let alive = wait::until("the bridge to be alive", Duration::from_mins(1), async || {
+        anyhow::ensure!(bridge.try_wait()?.is_none(), "{}", place.read("log"));
+        Ok(get(admin, "/live")?.contains("200 OK").then_some(()))
+    })
+    .await;
+    // The servers are not there, so it lives without being ready.
+    let health: Run = program(&place, "health").output().unwrap().into();
+    Command::new("kill")
+        .arg(bridge.id().to_string())
+        .status()
+        .unwrap();
+    let ended = bridge.wait().unwrap();
+    alive.unwrap();
+    assert!(health.complained(1).contains("is not ready"));
+    assert!(ended.success(), "{ended} {}", place.read("log"));
+
+    assert_eq!(
+        names(&place.path("config")),
+        ["config.yaml", "gitter.token", "registration.yaml"]
+    );
+    assert!(names(&place.path("elsewhere")).is_empty());
+    let data = names(&place.path("data"));
+    for name in ["admin.token", "bridge.db", "bridge.lock"] {
+        assert!(data.iter().any(|found| found == name), "{name} in {data:?}");
+    }
+    for folder in ["config", "elsewhere"] {
+        mode(&place.path(folder), 0o755);
+    }
+}
+
+#[test]
+fn the_image_is_built_from_files_that_are_sent_to_the_builder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sent = fs::read_to_string(root.join(".dockerignore")).unwrap();
+    let recipe = fs::read_to_string(root.join("Dockerfile")).unwrap();
+    let copied: Vec<&str> = recipe
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .filter(|line| !line.starts_with("--from"))
+        .flat_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (_, sources) = words.split_last().unwrap();
+            sources.to_vec()
+        })
+        .collect();
+    assert!(copied.contains(&"Cargo.lock"), "{copied:?}");
+    for source in copied {
+        assert!(root.join(source).exists(), "{source} is copied but not there");
+        let allowed = sent.lines().any(|line| line.strip_prefix('!') == Some(source));
+        assert!(
+            allowed,
+            "{source} is copied but not sent: add it to .dockerignore"
+        );
+    }
+}
