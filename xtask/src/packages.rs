@@ -37,6 +37,22 @@ pub async fn install(package: &str) -> Result<()> {
     .await
 }
 
+/// Installs Node.js where it is missing and this may; elsewhere the tests that need it say that they are skipped.
+///
+/// # Errors
+/// When apt-get fails.
+pub async fn node() -> Result<()> {
+    if !is_root() || find("apt-get").is_none() {
+        return Ok(());
+    }
+    for (command, package) in [("node", "nodejs"), ("npm", "npm")] {
+        if find(command).is_none() {
+            install(package).await?;
+        }
+    }
+    Ok(())
+}
+
 fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command
