@@ -4,4 +4,5 @@
 
 mod faye;
 mod gitter_clients;
+mod markdown;
 mod node;
