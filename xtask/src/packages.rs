@@ -37,15 +37,16 @@ pub async fn install(package: &str) -> Result<()> {
     .await
 }
 
-/// Installs Node.js where it is missing and this may; elsewhere the tests that need it say that they are skipped.
+/// Installs Node.js and Chromium where they are missing and this may; elsewhere the tests that need them say that
+/// they are skipped.
 ///
 /// # Errors
 /// When apt-get fails.
-pub async fn node() -> Result<()> {
+pub async fn browser() -> Result<()> {
     if !is_root() || find("apt-get").is_none() {
         return Ok(());
     }
-    for (command, package) in [("node", "nodejs"), ("npm", "npm")] {
+    for (command, package) in [("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium")] {
         if find(command).is_none() {
             install(package).await?;
         }
