@@ -55,8 +55,10 @@ pub(crate) fn render(text: &str, picture_url: impl Fn(&str) -> String) -> Render
     options.extension.table = true;
     options.extension.autolink = true;
 
+    // As Gitter's does before it parses.
+    let text = text.replace('\t', "    ").replace('\u{a0}', " ");
     let arena = Arena::new();
-    let document = parse_document(&arena, text, &options);
+    let document = parse_document(&arena, &text, &options);
     let paragraphs = document.descendants().filter(|node| is_paragraph(node)).count();
     let mut writer = Writer::new(paragraphs == 1, &picture_url);
     // The walk keeps its place in the tree, not on the stack, so deep nesting is harmless.
@@ -305,7 +307,9 @@ impl<'picture> Writer<'picture> {
     /// What Gitter shows in place of a link to an issue or commit.
     fn reference(&mut self, url: &str, linked: &Linked<'_>) {
         let (url, repo, short) = (escape(url), escape(&linked.repo), escape(&linked.short()));
-        let Linked { kind, provider, id, .. } = linked;
+        let Linked {
+            kind, provider, id, ..
+        } = linked;
         if *kind == "commit" {
             self.put(format_args!(
                 "<a href=\"{url}\" target=\"_blank\" data-link-type=\"commit\" data-provider=\"{provider}\" \
@@ -411,12 +415,12 @@ fn is_bare_mail_address(bare: bool, url: &str) -> bool {
 /// The URL that Gitter links, and whether it is another than the one typed.
 fn trusted(url: &str) -> (String, bool) {
     let lower = url.to_lowercase();
-    if ["javascript:", "data:", "vbscript:"]
+    if ["javascript:", "data:"]
         .iter()
         .any(|scheme| lower.starts_with(scheme))
     {
         (HARMLESS_URL.to_owned(), true)
-    } else if lower.contains("://") {
+    } else if url.is_empty() || lower.contains("://") {
         (url.to_owned(), false)
     } else {
         (format!("http://{url}"), true)

@@ -60,13 +60,21 @@ fn texts_are_rendered_as_by_gitter_but_for_the_listed_differences() {
         let text = expected["text"].as_str().unwrap().to_owned();
         let ours = rendered(&text);
         if ours == expected {
-            assert!(!listed.contains(&text), "{text:?} agrees now: take it off the list");
+            assert!(
+                !listed.contains(&text),
+                "{text:?} agrees now: take it off the list"
+            );
         } else if let Some(place) = listed.iter().position(|listed| *listed == text) {
             listed.remove(place);
         } else {
             unlisted.push(format!("expected {expected}\n     got {ours}"));
         }
     }
-    assert!(unlisted.is_empty(), "{} unlisted:\n{}", unlisted.len(), unlisted.join("\n"));
+    assert!(
+        unlisted.is_empty(),
+        "{} unlisted:\n{}",
+        unlisted.len(),
+        unlisted.join("\n")
+    );
     assert_eq!(listed, Vec::<String>::new(), "listed but not in the corpus");
 }

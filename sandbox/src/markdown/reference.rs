@@ -32,7 +32,12 @@ fn repository_at_end(text: &str) -> Option<&str> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     let project = text.bytes().rev().take_while(is_part).count();
     let (owner_part, _) = text.split_at(text.len() - project);
-    let owner = owner_part.strip_suffix('/')?.bytes().rev().take_while(is_part).count();
+    let owner = owner_part
+        .strip_suffix('/')?
+        .bytes()
+        .rev()
+        .take_while(is_part)
+        .count();
     let length = owner + 1 + project;
     (owner > 0 && project > 0).then(|| text.split_at(text.len() - length).1)
 }
@@ -64,7 +69,9 @@ impl Linked<'_> {
 
 /// Takes the URL of a link apart, if it leads to an issue, merge request, pull request or commit.
 pub(super) fn linked(url: &str) -> Option<Linked<'_>> {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))?;
     let (host, path) = rest.split_once('/')?;
     let provider = match host {
         "github.com" => "github",

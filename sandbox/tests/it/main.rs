@@ -9,6 +9,7 @@
 
 mod accounts;
 mod bayeux_client;
+mod documents;
 mod faults;
 mod files;
 mod fixture;
