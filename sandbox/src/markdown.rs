@@ -91,6 +91,10 @@ fn in_tight_list(paragraph: Node<'_>) -> bool {
 }
 
 /// Writes html while the tree is walked.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says where in the tree the walk is"
+)]
 struct Writer<'picture> {
     picture_url: &'picture dyn Fn(&str) -> String,
     html: String,

@@ -15,6 +15,7 @@ mod files;
 mod fixture;
 mod messages;
 mod moderation;
+mod npm_clients;
 mod page;
 mod people;
 mod polling;
