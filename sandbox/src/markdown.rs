@@ -1,8 +1,9 @@
 //! Gitter's Markdown: the text of a message to the html that Gitter stores, and what it refers to.
 //!
 //! Pure. Follows gitter-api 5.6 and 5.7 for paragraphs, emphasis, links, images, code, lists, quotes,
-//! headings, tables and mentions. It has no highlighting, issues, commits, maths or image proxy, and knows no
-//! users: who a mention means is for the state to say.
+//! headings, tables, mentions, issues and linked commits. It has no highlighting, maths or image proxy, and knows
+//! no users: who a mention means is for the state to say. `tests/markdown` holds what Gitter's own renderer
+//! makes of many texts, and where this one differs.
 
 use std::fmt::{self, Write as _};
 
@@ -13,9 +14,14 @@ use comrak::{
     parse_document,
 };
 
-use self::mention::{Piece, split_mentions};
+pub(crate) use self::reference::Issue;
+use self::{
+    mention::{Piece, split_mentions},
+    reference::{Linked, linked, next_issue},
+};
 
 mod mention;
+mod reference;
 
 /// Where Gitter sends links of schemes that it does not trust.
 const HARMLESS_URL: &str = "https://goo.gl/7NDM3x";
@@ -29,6 +35,8 @@ pub(crate) struct Rendered {
     pub(crate) urls: Vec<String>,
     /// Mentions in reading order, repeats included.
     pub(crate) mentions: Vec<Mentioned>,
+    /// Issues in reading order, repeats included.
+    pub(crate) issues: Vec<Issue>,
 }
 
 /// Who is mentioned.
@@ -47,8 +55,10 @@ pub(crate) fn render(text: &str, picture_url: impl Fn(&str) -> String) -> Render
     options.extension.table = true;
     options.extension.autolink = true;
 
+    // As Gitter's does before it parses.
+    let text = text.replace('\t', "    ").replace('\u{a0}', " ");
     let arena = Arena::new();
-    let document = parse_document(&arena, text, &options);
+    let document = parse_document(&arena, &text, &options);
     let paragraphs = document.descendants().filter(|node| is_paragraph(node)).count();
     let mut writer = Writer::new(paragraphs == 1, &picture_url);
     // The walk keeps its place in the tree, not on the stack, so deep nesting is harmless.
@@ -62,6 +72,7 @@ pub(crate) fn render(text: &str, picture_url: impl Fn(&str) -> String) -> Render
         html: writer.html,
         urls: writer.urls,
         mentions: writer.mentions,
+        issues: writer.issues,
     }
 }
 
@@ -80,11 +91,18 @@ fn in_tight_list(paragraph: Node<'_>) -> bool {
 }
 
 /// Writes html while the tree is walked.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says where in the tree the walk is"
+)]
 struct Writer<'picture> {
     picture_url: &'picture dyn Fn(&str) -> String,
     html: String,
     urls: Vec<String>,
     mentions: Vec<Mentioned>,
+    issues: Vec<Issue>,
+    /// The text that stands for a link, whose children are not shown.
+    in_reference: bool,
     /// A message with exactly one paragraph has no `<p>`.
     unwrap_paragraph: bool,
     /// The description of the image whose children are being walked.
@@ -104,6 +122,8 @@ impl<'picture> Writer<'picture> {
             html: String::new(),
             urls: Vec::new(),
             mentions: Vec::new(),
+            issues: Vec::new(),
+            in_reference: false,
             image_description: None,
             in_bare_url: false,
             alignments: Vec::new(),
@@ -119,6 +139,9 @@ impl<'picture> Writer<'picture> {
 
     fn open(&mut self, node: Node<'_>) {
         let value = &node.data.borrow().value;
+        if self.in_reference {
+            return;
+        }
         if self.image_description.is_some() {
             self.describe(value);
             return;
@@ -153,6 +176,10 @@ impl<'picture> Writer<'picture> {
 
     fn close(&mut self, node: Node<'_>) {
         let value = &node.data.borrow().value;
+        if self.in_reference {
+            self.in_reference = !matches!(value, NodeValue::Link(_));
+            return;
+        }
         if let NodeValue::Image(image) = value {
             self.image(&image.url, &image.title);
             return;
@@ -233,6 +260,11 @@ impl<'picture> Writer<'picture> {
     }
 
     fn open_link(&mut self, node: Node<'_>, url: &str) {
+        if let Some(linked) = linked(url) {
+            self.in_reference = true;
+            self.reference(url, &linked);
+            return;
+        }
         self.in_bare_url = is_bare_url(node, url);
         if is_bare_mail_address(self.in_bare_url, url) {
             self.put(format_args!("<a href=\"{}\" rel=\"nofollow\">", escape(url)));
@@ -276,6 +308,49 @@ impl<'picture> Writer<'picture> {
         self.urls.push(url);
     }
 
+    /// What Gitter shows in place of a link to an issue or commit.
+    fn reference(&mut self, url: &str, linked: &Linked<'_>) {
+        let (url, repo, short) = (escape(url), escape(&linked.repo), escape(&linked.short()));
+        let Linked {
+            kind, provider, id, ..
+        } = linked;
+        if *kind == "commit" {
+            self.put(format_args!(
+                "<a href=\"{url}\" target=\"_blank\" data-link-type=\"commit\" data-provider=\"{provider}\" \
+                 data-commit-sha=\"{id}\" data-commit-repo=\"{repo}\" class=\"commit\">{short}</a>"
+            ));
+            return;
+        }
+        self.put(format_args!(
+            "<a target=\"_blank\" data-link-type=\"{kind}\" data-issue=\"{id}\" href=\"{url}\" \
+             data-provider=\"{provider}\" data-issue-repo=\"{repo}\" class=\"{kind}\">{short}</a>"
+        ));
+        self.issues.push(Issue {
+            number: (*id).to_owned(),
+            repo: Some(linked.repo.clone()),
+        });
+    }
+
+    fn text_with_issues(&mut self, text: &str) {
+        let mut rest = text;
+        while let Some((start, length, issue)) = next_issue(rest) {
+            let (before, from_issue) = rest.split_at(start);
+            let (typed, after) = from_issue.split_at(length);
+            self.html += &escape(before);
+            let repo = match &issue.repo {
+                Some(repo) => format!(" data-issue-repo=\"{repo}\""),
+                None => String::new(),
+            };
+            self.put(format_args!(
+                "<a target=\"_blank\" data-link-type=\"issue\" data-issue=\"{}\"{repo} class=\"issue\">{typed}</a>",
+                issue.number
+            ));
+            self.issues.push(issue);
+            rest = after;
+        }
+        self.html += &escape(rest);
+    }
+
     /// Adds to the description of an image, which takes text only.
     fn describe(&mut self, value: &NodeValue) {
         let text = match value {
@@ -297,7 +372,7 @@ impl<'picture> Writer<'picture> {
         }
         for piece in split_mentions(text) {
             match piece {
-                Piece::Text(text) => self.html += &escape(text),
+                Piece::Text(text) => self.text_with_issues(text),
                 Piece::User(name) => {
                     self.put(format_args!(
                         "<span data-link-type=\"mention\" data-screen-name=\"{name}\" class=\"mention\">@{name}</span>"
@@ -344,12 +419,12 @@ fn is_bare_mail_address(bare: bool, url: &str) -> bool {
 /// The URL that Gitter links, and whether it is another than the one typed.
 fn trusted(url: &str) -> (String, bool) {
     let lower = url.to_lowercase();
-    if ["javascript:", "data:", "vbscript:"]
+    if ["javascript:", "data:"]
         .iter()
         .any(|scheme| lower.starts_with(scheme))
     {
         (HARMLESS_URL.to_owned(), true)
-    } else if lower.contains("://") {
+    } else if url.is_empty() || lower.contains("://") {
         (url.to_owned(), false)
     } else {
         (format!("http://{url}"), true)
@@ -372,5 +447,7 @@ fn escape(text: &str) -> String {
         })
 }
 
+#[cfg(test)]
+mod oracle_tests;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Caller, Channel, Room, State, view::MessageForm, virtual_user::VirtualUser};
 use crate::{
-    markdown::{self, Mentioned},
+    markdown::{self, Issue, Mentioned},
     object_id::ObjectId,
     refusal::Refusal,
 };
@@ -29,6 +29,7 @@ pub(super) struct Message {
     pub(super) html: String,
     pub(super) urls: Vec<String>,
     pub(super) mentions: Vec<Mention>,
+    pub(super) issues: Vec<Issue>,
     pub(super) status: Option<bool>,
     pub(super) sent: Timestamp,
     pub(super) edited_at: Option<Timestamp>,
@@ -65,6 +66,7 @@ struct Rendering {
     html: String,
     urls: Vec<String>,
     mentions: Vec<Mention>,
+    issues: Vec<Issue>,
 }
 
 impl State {
@@ -105,6 +107,7 @@ impl State {
             html: rendering.html,
             urls: rendering.urls,
             mentions: rendering.mentions,
+            issues: rendering.issues,
             status: body.get("status").and_then(Value::as_bool),
             sent: now,
             edited_at: None,
@@ -155,6 +158,7 @@ impl State {
             message.html = rendering.html;
             message.urls = rendering.urls;
             message.mentions = rendering.mentions;
+            message.issues = rendering.issues;
             message.edited_at = Some(now);
         })
         .ok_or(Refusal::not_found("there is no such message"))
@@ -225,6 +229,7 @@ impl State {
             mentions: mentions.collect(),
             html: rendered.html,
             urls: rendered.urls,
+            issues: rendered.issues,
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
     room::{Room, RoomKind},
     virtual_user::VirtualUser,
 };
-use crate::object_id::ObjectId;
+use crate::{markdown::Issue, object_id::ObjectId};
 
 /// Which of the forms of a room is wanted; they differ in what is asked for with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +132,7 @@ struct MessageView<'state> {
     read_by: usize,
     urls: Vec<Value>,
     mentions: Vec<Value>,
-    issues: [Value; 0],
+    issues: &'state [Issue],
     meta: [Value; 0],
     #[serde(skip_serializing_if = "Option::is_none")]
     v: Option<u32>,
@@ -278,7 +278,7 @@ impl State {
             read_by: message.readers.len(),
             urls: message.urls.iter().map(|url| json!({ "url": url })).collect(),
             mentions: message.mentions.iter().map(mention_json).collect(),
-            issues: [],
+            issues: &message.issues,
             meta: [],
             v: (form != MessageForm::NeverStored).then_some(message.v),
             from_user: match &virtual_user {

@@ -9,11 +9,13 @@
 
 mod accounts;
 mod bayeux_client;
+mod documents;
 mod faults;
 mod files;
 mod fixture;
 mod messages;
 mod moderation;
+mod npm_clients;
 mod page;
 mod people;
 mod polling;
