@@ -1,5 +1,5 @@
 //! The renderer beside Gitter's own: `tests/markdown/corpus.json` is what npm's gitter-markdown-processor 21.0.0
-//! made of each text there (`oracle.js`), `differences.json` names every text that is rendered otherwise here.
+//! made of each text there (`tests/clients/markdown_oracle.js`), `differences.json` names every text that is rendered otherwise here.
 
 use std::collections::BTreeMap;
 

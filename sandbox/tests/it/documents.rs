@@ -19,7 +19,9 @@ fn sources(folder: &Path) -> String {
 #[test]
 fn every_test_that_the_table_names_exists() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = sources(&here.join("src")) + &sources(&here.join("tests"));
+    let sources = ["src", "tests", "../tests/clients"]
+        .map(|folder| sources(&here.join(folder)))
+        .concat();
     let document = fs::read_to_string(here.join("../docs/sandbox.md")).unwrap();
     let named: Vec<&str> = document
         .split('`')
