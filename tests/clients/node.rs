@@ -1,15 +1,9 @@
 //! Node.js with the npm packages of `tests/clients/package.json`, installed once into `.cache`.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{env, path::PathBuf, process::Stdio};
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
-use xtask::{packages, process, workspace};
+use xtask::{npm, packages, process, workspace};
 
 /// Node.js, with everything in place.
 pub(crate) struct Node {
@@ -26,7 +20,7 @@ impl Node {
             return None;
         }
         Some(Self {
-            folder: installed().await,
+            folder: npm::install(&sources()).await.unwrap(),
         })
     }
 
@@ -43,37 +37,4 @@ impl Node {
 
 fn sources() -> PathBuf {
     workspace::root().join("tests/clients")
-}
-
-/// The folder with the packages of the lock file as it is now.
-async fn installed() -> PathBuf {
-    let lock = fs::read(sources().join("package-lock.json")).unwrap();
-    let digest = Sha256::digest(&lock);
-    let name = BASE64_URL_SAFE_NO_PAD.encode(digest).split_off(31);
-    let cache = workspace::root().join(".cache");
-    let folder = cache.join(format!("npm-{name}"));
-    fs::create_dir_all(&cache).unwrap();
-    // One process at a time; the others find it done.
-    let guard = fs::File::create(cache.join("npm.lock")).unwrap();
-    let guard = tokio::task::spawn_blocking(move || guard.lock().map(|()| guard))
-        .await
-        .unwrap()
-        .unwrap();
-    if !folder.join("done").exists() {
-        install(&folder).await;
-    }
-    drop(guard);
-    folder
-}
-
-async fn install(folder: &Path) {
-    fs::create_dir_all(folder).unwrap();
-    for name in ["package.json", "package-lock.json", ".npmrc"] {
-        fs::copy(sources().join(name), folder.join(name)).unwrap();
-    }
-    let mut npm = process::command("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-progress"])
-        .current_dir(folder);
-    packages::run(&mut npm).await.unwrap();
-    fs::write(folder.join("done"), "").unwrap();
 }

@@ -56,6 +56,46 @@ pub async fn run(once: bool, database: Database, interrupted: impl Future<Output
     result
 }
 
+/// Where both rooms can be seen, once everything was said.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The homeserver's address.
+    pub homeserver: String,
+    /// The Matrix room's id.
+    pub matrix_room: String,
+    /// Somebody in it.
+    pub user: String,
+    /// How they sign in.
+    pub password: String,
+    /// The page of the Gitter room.
+    pub gitter_room: String,
+}
+
+/// Shows the demo to `look` once everything was said, and ends it. Gives whether all that was said arrived.
+///
+/// # Errors
+/// As [`run`], and where `look` fails.
+pub async fn run_and_show<L>(look: L, mut interrupted: Pin<&mut impl Future<Output = ()>>) -> Result<bool>
+where
+    L: AsyncFnOnce(Shown) -> Result<()>,
+{
+    let folder = tempfile::Builder::new()
+        .prefix("gitter-bridge-demo-")
+        .tempdir()
+        .context("making a temporary folder")?;
+    let (stage, talked) = select! {
+        played = play(folder.path(), Database::Sqlite) => played?,
+        () = &mut interrupted => bail!("interrupted"),
+    };
+    let looked = match &talked {
+        Ok(()) => look(stage.shown()).await,
+        Err(_) => Ok(()),
+    };
+    stage.stop().await?;
+    looked?;
+    talked.map(|()| true)
+}
+
 async fn show(
     folder: &Path,
     once: bool,

@@ -34,6 +34,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Database::Sqlite)]
         database: Database,
     },
+    /// Take the README's pictures: the demo's conversation in the sandbox's page and in a Matrix web client.
+    Screenshots,
     /// Follow the Dockerfile's build stage in a temporary folder, without a container engine.
     Container {
         /// Build without optimising: quicker, and as good a proof of the recipe.
@@ -63,6 +65,10 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Demo { once, database } => {
             let ok = xtask::demo::run(once, database, interrupted()?).await?;
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Screenshots => {
+            xtask::screenshots::run(interrupted()?).await?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Container { debug } => {
             xtask::container::run(debug).await?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Binaries, Database};
+use super::{Binaries, Database, Shown};
 use crate::{
     bridge::{self, Bridge},
     gitter::GitterUser,
@@ -112,6 +112,20 @@ impl Stage {
             self.bridge.config().display(),
             self.postgres.as_ref().map_or("SQLite", Postgres::url),
         )
+    }
+
+    /// What a browser needs to show both rooms.
+    pub(super) fn shown(&self) -> Shown {
+        Shown {
+            homeserver: self.synapse.url().to_string(),
+            matrix_room: self.matrix_room.clone(),
+            user: "ana".to_owned(),
+            password: synapse::password_of("ana"),
+            gitter_room: format!(
+                "{}{GITTER_ROOM}",
+                with_slash(&self.sandbox.control().addresses().web_url)
+            ),
+        }
     }
 
     /// Stops all servers, the bridge first.
