@@ -7,8 +7,8 @@
 mod block;
 mod link;
 
-pub(super) use self::link::link;
 use self::link::push_entity;
+pub(super) use self::link::{link, link_to_stand_in};
 use super::body::{Body, MarkKind, Piece};
 
 const ZERO_WIDTH_SPACE: char = '\u{200b}';
@@ -26,10 +26,10 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
         match piece {
             Piece::Text(text) => {
                 let starts_line = index == 0 && (lead.is_empty() || lead.ends_with('\n'));
-                let text = if matches!(previous, Some(MarkKind::Mention(_))) {
-                    writer.end_mention(text)
-                } else {
-                    text
+                let text = match previous {
+                    Some(MarkKind::Mention(_)) => writer.end_mention(text),
+                    Some(MarkKind::Markup { .. }) => writer.end_markup(text),
+                    _ => text,
                 };
                 let is_lone_line = lead.is_empty() && !body.text().contains('\n');
                 writer.lines(text, starts_line, is_lone_line);
@@ -84,6 +84,7 @@ fn has_loose_underscore(body: &Body, lead: &str) -> bool {
         || is_loose(lead)
         || body.marks().iter().any(|mark| match &mark.kind {
             MarkKind::Mention(text) | MarkKind::Link { href: text, .. } => is_loose(text),
+            MarkKind::Markup { markdown, .. } => is_loose(markdown),
             MarkKind::Address => false,
         })
 }
@@ -150,6 +151,8 @@ impl Writer {
                 '<' if !after.starts_with(' ') => self.entity('<'),
                 '&' if is_entity(after) => self.entity('&'),
                 '$' if after.starts_with('$') => self.entity('$'),
+                // Delivery would take it for one of its stand-ins.
+                '{' if super::stand_in::begins(after) => self.backslash('{'),
                 // `@/all` would notify everyone.
                 '@' if after.starts_with('/') => self.entity('@'),
                 ':' if after.starts_with("//") && self.ends_with_scheme() => self.entity(':'),
@@ -162,6 +165,13 @@ impl Writer {
     fn marked(&mut self, text: &str, kind: &MarkKind) {
         match kind {
             MarkKind::Address => self.out.push_str(text),
+            MarkKind::Markup { markdown, .. } => {
+                self.shield_last(|last| matches!(last, '!' | '@' | '$'));
+                if markdown.starts_with(['[', '!']) && self.ends_in_name() {
+                    self.out.push(ZERO_WIDTH_SPACE);
+                }
+                self.out.push_str(markdown);
+            }
             MarkKind::Mention(mention) => {
                 self.shield_last(is_email_character);
                 self.out.push_str(mention);
@@ -169,13 +179,28 @@ impl Writer {
             MarkKind::Link { label, href } => {
                 self.shield_last(|last| last == '!' || last == '@');
                 // Gitter would read the bracket as part of a name just before it.
-                if self.out.trim_end_matches(is_mention_character).ends_with('@') {
+                if self.ends_in_name() {
                     self.out.push(ZERO_WIDTH_SPACE);
                 }
                 self.out.push_str(&link(label, href));
             }
         }
         self.last_is_raw = false;
+    }
+
+    fn ends_in_name(&self) -> bool {
+        self.out.trim_end_matches(is_mention_character).ends_with('@')
+    }
+
+    /// Writes the first character after markup so that it does not belong to it; returns the rest.
+    fn end_markup<'a>(&mut self, text: &'a str) -> &'a str {
+        match text.strip_prefix('$') {
+            Some(rest) => {
+                self.entity('$');
+                rest
+            }
+            None => text,
+        }
     }
 
     /// Writes the last character again so that it does not join with what comes next.

@@ -5,7 +5,7 @@ use serde_json::{json, value::to_raw_value};
 
 use super::{split::MAX_UNITS, *};
 
-fn context(virtual_users: bool, announces: bool) -> Context {
+pub(super) fn context(virtual_users: bool, announces: bool) -> Context {
     serde_json::from_value(json!({
         "server_name": "example.org",
         "now": "2020-12-01T10:00:00Z",

@@ -29,7 +29,7 @@ fn written(text: &str, lead: &str) -> String {
         all: false,
         room: false,
     };
-    addresses::mark(&mut body);
+    addresses::mark(&mut body, &context());
     typed::mark(&mut body, announcements, &context());
     markdown(&body, lead)
 }
