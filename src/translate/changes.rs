@@ -21,7 +21,7 @@ type Skip = (Reason, String);
 
 /// The messages that an edit changes: the parts of its target, in order, never none.
 pub(super) fn edited<'a>(
-    target: &EventId,
+    target: &'a EventId,
     editor: &UserId,
     context: &'a Context,
 ) -> Result<Vec<&'a Message>, Skip> {

@@ -42,20 +42,37 @@ pub(super) fn begins(after: &str) -> bool {
 pub(super) fn length(text: &str, link_units: usize) -> usize {
     let mut total = 0;
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        total += units(before);
-        match after.split_once('}') {
-            Some((_, behind)) if begins(after) => {
-                total += link_units;
-                rest = behind;
-            }
-            _ => {
-                total += 1;
-                rest = after;
-            }
-        }
+    while let Some((before, _, behind)) = next(rest) {
+        total += units(before) + link_units;
+        rest = behind;
     }
     total + units(rest)
+}
+
+/// Writes links in place of the stand-ins; `None` if one has no link.
+pub(super) fn replace(text: &str, link: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, stand_in, behind)) = next(rest) {
+        out.push_str(before);
+        out.push_str(&link(stand_in)?);
+        rest = behind;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// The next stand-in without its brackets, and what is before and behind it.
+fn next(text: &str) -> Option<(&str, &str, &str)> {
+    text.match_indices('{').find_map(|(at, _)| {
+        let (before, rest) = text.split_at_checked(at)?;
+        // What people wrote is escaped.
+        if before.ends_with('\\') {
+            return None;
+        }
+        let (inner, behind) = rest.get(1..)?.split_once('}')?;
+        begins(inner).then_some((before, inner, behind))
+    })
 }
 
 #[cfg(test)]

@@ -38,6 +38,25 @@ pub fn is_change(event: &RawValue) -> bool {
         .is_ok_and(|event| event.kind == "m.room.redaction" || Relation::of(&event.content).is_edit)
 }
 
+/// Whether an event is nothing without its file.
+pub fn is_file(event: &RawValue) -> bool {
+    event::read(event).is_ok_and(|event| {
+        let kind = text_field(&event.content, "msgtype").unwrap_or_default();
+        event.kind == "m.sticker" || ["m.image", "m.file", "m.audio", "m.video"].contains(&kind)
+    })
+}
+
+/// The matrix.to link to an event of the portal.
+pub fn link_to_event(event: &EventId, context: &Context) -> String {
+    link::to_event(event, context)
+}
+
+/// A text with links in place of its stand-ins (`{media:..}` and so on, DESIGN 6.4); `None` if `link` has
+/// none for one of them.
+pub fn with_links(text: &str, link: impl Fn(&str) -> Option<String>) -> Option<String> {
+    stand_in::replace(text, link)
+}
+
 fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
     if context.is_own(&event.sender) {
         return Err(skip(Reason::OwnEcho, "its sender is a user of the bridge"));
