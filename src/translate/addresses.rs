@@ -146,7 +146,7 @@ fn address(run: &str, has_scheme: bool) -> Option<&str> {
     let has_entity = run
         .match_indices('&')
         .any(|(at, _)| run.get(at + 1..).is_some_and(escape::is_entity));
-    let has_trap = has_entity || ["](", "@/", "$$", "{"].iter().any(|trap| run.contains(trap));
+    let has_trap = has_entity || ["](", "@/", "$$", "{", "}"].iter().any(|trap| run.contains(trap));
     (has_plain_host(address, has_scheme) && !has_trap).then_some(address)
 }
 

@@ -19,6 +19,10 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
         out: lead.to_owned(),
         escape_underscores: has_loose_underscore(body, lead),
         last_is_raw: false,
+        has_markup: body
+            .marks()
+            .iter()
+            .any(|mark| matches!(mark.kind, MarkKind::Markup { .. })),
     };
     let pieces = body.pieces();
     let mut previous: Option<&MarkKind> = None;
@@ -94,6 +98,8 @@ struct Writer {
     escape_underscores: bool,
     /// Whether the last character of `out` is text just as it was.
     last_is_raw: bool,
+    /// Whether there may be emphasis, whose end Gitter sees behind a backslash too.
+    has_markup: bool,
 }
 
 impl Writer {
@@ -143,6 +149,7 @@ impl Writer {
         while let Some(character) = characters.next() {
             let after = characters.as_str();
             match character {
+                '*' if self.has_markup => self.entity('*'),
                 '\\' | '*' | '`' | '~' | '[' => self.backslash(character),
                 '_' if self.escape_underscores => self.backslash('_'),
                 // Gitter's links ignore escapes: behind one of our own links this would be a second end.
@@ -154,7 +161,7 @@ impl Writer {
                 // Delivery would take it for one of its stand-ins.
                 '{' if super::stand_in::begins(after) => self.backslash('{'),
                 // `@/all` would notify everyone.
-                '@' if after.starts_with('/') => self.entity('@'),
+                '@' if after.starts_with('/') || self.out.ends_with("~~") => self.entity('@'),
                 ':' if after.starts_with("//") && self.ends_with_scheme() => self.entity(':'),
                 '.' if self.ends_with_www() || is_last_label(after) => self.backslash('.'),
                 _ => self.raw(character),
@@ -167,13 +174,17 @@ impl Writer {
             MarkKind::Address => self.out.push_str(text),
             MarkKind::Markup { markdown, .. } => {
                 self.shield_last(|last| matches!(last, '!' | '@' | '$'));
-                if markdown.starts_with(['[', '!']) && self.ends_in_name() {
+                let joins_name = markdown.starts_with(['[', '!']) && self.ends_in_name();
+                if joins_name || self.out.ends_with("\\~") {
                     self.out.push(ZERO_WIDTH_SPACE);
                 }
                 self.out.push_str(markdown);
             }
             MarkKind::Mention(mention) => {
                 self.shield_last(is_email_character);
+                if self.out.ends_with("~~") {
+                    self.out.push(ZERO_WIDTH_SPACE);
+                }
                 self.out.push_str(mention);
             }
             MarkKind::Link { label, href } => {

@@ -26,6 +26,10 @@ pub(super) struct Inline<'a> {
     open: Vec<usize>,
     /// Where the text was when emphasis ended last.
     ended: Option<usize>,
+    /// Where the text was when code ended last.
+    code_ended: Option<usize>,
+    /// Where the text was when italics began last.
+    italic_began: Option<usize>,
 }
 
 /// What ends with an element.
@@ -44,23 +48,32 @@ impl<'a> Inline<'a> {
             pending: Vec::new(),
             open: Vec::new(),
             ended: None,
+            code_ended: None,
+            italic_began: None,
         }
     }
 
     /// What was collected; `None` if people would see nothing of it. Emphasis that is open goes on in what
     /// is collected next.
     pub(super) fn take(&mut self) -> Option<Body> {
-        let reopened: Vec<usize> = self.open.drain(..).collect();
-        for kind in reopened.iter().rev() {
-            self.write_end(*kind);
-        }
-        self.pending.splice(0..0, reopened);
+        self.suspend();
         let text = std::mem::take(&mut self.text);
         let marks = std::mem::take(&mut self.marks);
         self.ended = None;
+        self.code_ended = None;
+        self.italic_began = None;
         let shown = text.trim_end();
         let body = Body::with_marks(shown.to_owned(), marks);
         body.is_visible().then_some(body)
+    }
+
+    /// Ends all emphasis until something visible comes.
+    fn suspend(&mut self) {
+        let open: Vec<usize> = self.open.drain(..).collect();
+        for kind in open.iter().rev() {
+            self.write_end(*kind);
+        }
+        self.pending.splice(0..0, open);
     }
 
     /// Adds text; space is levelled as HTML does.
@@ -102,7 +115,14 @@ impl<'a> Inline<'a> {
         for kind in std::mem::take(&mut self.pending) {
             self.separate();
             let marker = EMPHASES.get(kind).copied().unwrap_or_default();
+            // Of three asterisks, Gitter takes the first two together.
+            if marker == "**" && self.italic_began == Some(self.text.len()) {
+                self.text.push('\u{200b}');
+            }
             self.markup(marker.to_owned(), String::new());
+            if marker == "*" {
+                self.italic_began = Some(self.text.len());
+            }
             self.open.push(kind);
         }
     }
@@ -215,8 +235,19 @@ impl<'a> Inline<'a> {
         } else {
             ""
         };
-        self.begin();
+        // Gitter would see the end of emphasis in the code.
+        if code.contains(['*', '~']) {
+            let pending = std::mem::take(&mut self.pending);
+            self.suspend();
+            self.pending.extend(pending);
+        } else {
+            self.begin();
+        }
+        if self.code_ended == Some(self.text.len()) {
+            self.text.push('\u{200b}');
+        }
         self.markup(format!("{fence}{pad}{shown}{pad}{fence}"), code);
+        self.code_ended = Some(self.text.len());
     }
 
     /// A formula. Gitter reads TeX between `$$`, and nothing in it can be escaped.
@@ -263,7 +294,18 @@ impl<'a> Inline<'a> {
         }
         if let Some(user) = link::user_in(href) {
             match people::mention(&user, &label, self.context) {
-                Some(kind) => self.marked(&label, kind),
+                Some(kind) => {
+                    let is_doubled = matches!(kind, MarkKind::Mention(_))
+                        && self.text.ends_with('@')
+                        && self
+                            .marks
+                            .last()
+                            .is_none_or(|mark| mark.range.end < self.text.len());
+                    if is_doubled {
+                        self.text.pop();
+                    }
+                    self.marked(&label, kind);
+                }
                 None => self.text(&label),
             }
             return None;
