@@ -146,7 +146,11 @@ fn address(run: &str, has_scheme: bool) -> Option<&str> {
     let has_entity = run
         .match_indices('&')
         .any(|(at, _)| run.get(at + 1..).is_some_and(escape::is_entity));
-    let has_trap = has_entity || ["](", "@/", "$$", "{", "}"].iter().any(|trap| run.contains(trap));
+    let is_direction =
+        |it: char| matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let has_trap = has_entity
+        || run.contains(is_direction)
+        || ["](", "@/", "$$", "{", "}"].iter().any(|trap| run.contains(trap));
     (has_plain_host(address, has_scheme) && !has_trap).then_some(address)
 }
 

@@ -175,14 +175,17 @@ impl Writer {
             MarkKind::Markup { markdown, .. } => {
                 self.shield_last(|last| matches!(last, '!' | '@' | '$'));
                 let joins_name = markdown.starts_with(['[', '!']) && self.ends_in_name();
-                if joins_name || self.out.ends_with("\\~") {
+                let inner = markdown.trim_start_matches(['`', ' ']);
+                let is_code_of_name = markdown.starts_with('`')
+                    && inner.trim_start_matches(is_email_character).starts_with('@');
+                if joins_name || is_code_of_name || self.out.ends_with("\\~") {
                     self.out.push(ZERO_WIDTH_SPACE);
                 }
                 self.out.push_str(markdown);
             }
             MarkKind::Mention(mention) => {
                 self.shield_last(is_email_character);
-                if self.out.ends_with("~~") {
+                if self.ends_in_joining_marker() {
                     self.out.push(ZERO_WIDTH_SPACE);
                 }
                 self.out.push_str(mention);
@@ -199,12 +202,24 @@ impl Writer {
         self.last_is_raw = false;
     }
 
+    /// Whether Gitter would read the markers of emphasis before a mention as part of an email address.
+    fn ends_in_joining_marker(&self) -> bool {
+        let before = self.out.trim_end_matches(['*', '~']);
+        let markers = self.out.get(before.len()..).unwrap_or_default();
+        markers.contains('~') || (!markers.is_empty() && before.ends_with(is_email_character))
+    }
+
     fn ends_in_name(&self) -> bool {
         self.out.trim_end_matches(is_mention_character).ends_with('@')
     }
 
     /// Writes the first character after markup so that it does not belong to it; returns the rest.
     fn end_markup<'a>(&mut self, text: &'a str) -> &'a str {
+        let local_part = text.trim_start_matches(is_email_character);
+        if local_part.starts_with('@') {
+            // Gitter would read the marker as part of an email address.
+            self.out.push(ZERO_WIDTH_SPACE);
+        }
         match text.strip_prefix('$') {
             Some(rest) => {
                 self.entity('$');

@@ -202,7 +202,7 @@ impl<'a> Writer<'a> {
             _ => {
                 if let Some(closing) = self.inline.open(element) {
                     self.children(element, depth);
-                    self.inline.close(closing);
+                    self.inline.close(&closing);
                 }
             }
         }

@@ -64,7 +64,7 @@ fn fill(rest: &mut VecDeque<Block>, lead: &str, room: usize, plan: &Plan<'_>) ->
             rest.push_front(block);
             return out;
         }
-        let (head, tail) = cut(block, room.saturating_sub(used), plan);
+        let (head, tail) = cut(&block, room.saturating_sub(used), plan);
         out.push_str(between);
         out.push_str(&head);
         if let Some(tail) = tail {
@@ -85,7 +85,7 @@ fn opening(lead: &str, block: &Block) -> &'static str {
 }
 
 /// Cuts a block that is too long: its beginning as Markdown, and the rest.
-fn cut(block: Block, room: usize, plan: &Plan<'_>) -> (String, Option<Block>) {
+fn cut(block: &Block, room: usize, plan: &Plan<'_>) -> (String, Option<Block>) {
     if let Kind::Code { language, code } = &block.kind
         && let Some((head, tail)) = cut_code(language, code, room, plan)
     {
@@ -94,11 +94,7 @@ fn cut(block: Block, room: usize, plan: &Plan<'_>) -> (String, Option<Block>) {
     let end = split::cut(&block.plain, "", room, plan);
     let tail = block.plain.slice(end..block.plain.text().len());
     let head = escape::markdown(&block.plain.slice(0..end), "");
-    (head, (!tail.text().is_empty()).then(|| paragraph(&tail)))
-}
-
-fn paragraph(body: &Body) -> Block {
-    Block::paragraph(body)
+    (head, (!tail.text().is_empty()).then(|| Block::paragraph(&tail)))
 }
 
 /// Cuts code after the last line that fits; `None` where not even the first does.

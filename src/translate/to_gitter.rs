@@ -150,9 +150,8 @@ fn send(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
 fn edit(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
     let target = Relation::of(&event.content).target;
     let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it edits"))?;
-    let content = match event.content.get("m.new_content") {
-        Some(Value::Object(content)) => content,
-        _ => return Err(skip(Reason::BadEvent, "it has no m.new_content")),
+    let Some(Value::Object(content)) = event.content.get("m.new_content") else {
+        return Err(skip(Reason::BadEvent, "it has no m.new_content"));
     };
     let parts = changes::edited(&target, &event.sender, context)?;
     let first = parts

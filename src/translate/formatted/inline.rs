@@ -185,8 +185,8 @@ impl<'a> Inline<'a> {
         None
     }
 
-    pub(super) fn close(&mut self, closing: Closing) {
-        let Closing::Emphasis(kind) = closing else {
+    pub(super) fn close(&mut self, closing: &Closing) {
+        let Closing::Emphasis(kind) = *closing else {
             return;
         };
         let Some(depth) = self.depths.get_mut(kind) else {
