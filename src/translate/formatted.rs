@@ -16,6 +16,9 @@ use super::{Context, addresses, body::Body, escape, html, pills, typed};
 /// The deepest nesting that is written; what is deeper is written as its text.
 const MAX_DEPTH: usize = 100;
 
+/// The deepest nesting at which lists, quotations and tables are written as such: each indents all of its lines.
+const MAX_BLOCK_DEPTH: usize = 30;
+
 /// A block of Markdown: a paragraph, an item of an outermost list, a quotation and so on.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
@@ -187,17 +190,22 @@ impl<'a> Writer<'a> {
                 self.end_paragraph();
             }
             name @ ("h1" | "h2" | "h3" | "h4" | "h5" | "h6") => self.heading(name, element, depth),
-            "blockquote" => self.quotation(element, depth),
-            "ul" | "ol" => self.list(element, depth),
+            "blockquote" if depth < MAX_BLOCK_DEPTH => self.quotation(element, depth),
+            "ul" | "ol" if depth < MAX_BLOCK_DEPTH => self.list(element, depth),
             "pre" => self.code(element),
             "hr" => {
                 self.end_paragraph();
                 self.blocks.push(Block::own("---".to_owned(), Body::new("---")));
             }
-            "table" => {
+            "table" if depth < MAX_BLOCK_DEPTH => {
                 self.end_paragraph();
-                let table = table::write(element, self.setting);
+                let table = table::write(element, self.setting, depth);
                 self.blocks.extend(table);
+            }
+            "blockquote" | "ul" | "ol" | "li" | "table" | "tr" => {
+                self.end_paragraph();
+                self.children(element, depth);
+                self.end_paragraph();
             }
             _ => {
                 if let Some(closing) = self.inline.open(element) {

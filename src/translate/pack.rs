@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 
 use super::{
-    body::Body,
     escape,
     formatted::{Block, Kind, longest_run},
     split::{self, MAX_UNITS, Plan},

@@ -6,16 +6,15 @@ use super::{Block, Setting, Writer};
 use crate::translate::{body::Body, escape};
 
 /// Writes a table; `None` if it has no cells. Its first row is the head, as Gitter has no other tables.
-pub(super) fn write(table: ElementRef<'_>, setting: Setting<'_>) -> Option<Block> {
+pub(super) fn write(table: ElementRef<'_>, setting: Setting<'_>, depth: usize) -> Option<Block> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut plain = Body::default();
-    let elements = table.descendants().filter_map(ElementRef::wrap);
-    for row in elements.filter(|element| element.value().name() == "tr") {
+    for row in rows_of(table) {
         let mut cells = Vec::new();
         let mut line = Body::default();
         let is_cell = |cell: &ElementRef<'_>| matches!(cell.value().name(), "td" | "th");
         for cell in row.child_elements().filter(is_cell) {
-            let body = inline(cell, setting);
+            let body = inline(cell, setting, depth + 3);
             cells.push(cell_markdown(&body));
             line.append(" | ", &body.without_markup());
         }
@@ -36,10 +35,25 @@ pub(super) fn write(table: ElementRef<'_>, setting: Setting<'_>) -> Option<Block
     Some(Block::own(lines.join("\n"), plain))
 }
 
+/// The rows of a table itself, not those of tables inside it.
+fn rows_of(table: ElementRef<'_>) -> Vec<ElementRef<'_>> {
+    let mut rows = Vec::new();
+    for child in table.child_elements() {
+        match child.value().name() {
+            "tr" => rows.push(child),
+            "thead" | "tbody" | "tfoot" => {
+                rows.extend(child.child_elements().filter(|row| row.value().name() == "tr"));
+            }
+            _ => {}
+        }
+    }
+    rows
+}
+
 /// The contents of a cell on one line.
-fn inline(cell: ElementRef<'_>, setting: Setting<'_>) -> Body {
+fn inline(cell: ElementRef<'_>, setting: Setting<'_>, depth: usize) -> Body {
     let mut writer = Writer::new(setting);
-    writer.children(cell, super::MAX_DEPTH / 2);
+    writer.children(cell, depth);
     let mut body = writer.inline.take().unwrap_or_default();
     setting.finish(&mut body);
     let mut all = Body::default();
