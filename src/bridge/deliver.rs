@@ -62,6 +62,12 @@ impl Delivery<'_> {
                         };
                         self.freeze(&actions, |action| self.gitter_author(action)).await
                     }
+                    // What it changes is not loaded, so no other reason means anything.
+                    Translation::Skipped { skipped, detail }
+                        if skipped != Reason::OwnEcho && translate::to_gitter::is_change(&event) =>
+                    {
+                        self.skip(Reason::NotTranslated, detail).await
+                    }
                     Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
                 }
             }
