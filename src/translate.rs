@@ -6,17 +6,22 @@
 //! [`to_matrix::translate`].
 
 mod addresses;
+mod attachments;
 mod body;
+mod changes;
 mod content;
 pub mod context;
 mod escape;
 mod event;
+mod formatted;
 mod html;
 mod link;
 mod mentions;
+mod pack;
 mod people;
 mod pills;
 mod split;
+mod stand_in;
 mod threads;
 pub mod to_gitter;
 pub mod to_matrix;
@@ -74,6 +79,20 @@ pub enum GitterAction {
         parent_id: Option<GitterMessageId>,
         /// For whom it is posted; `None` when the account itself posts it (prefix form).
         virtual_user: Option<VirtualUserAction>,
+    },
+    /// Change the text of a message.
+    Edit {
+        /// Which of the messages that one event became.
+        part: u32,
+        /// The message.
+        message_id: GitterMessageId,
+        /// The new Markdown.
+        text: String,
+    },
+    /// Delete a message.
+    Delete {
+        /// The message.
+        message_id: GitterMessageId,
     },
 }
 

@@ -56,7 +56,17 @@ impl Delivery<'_> {
                 };
                 match translate::to_gitter::translate(&event, &context) {
                     Translation::Actions { actions } => {
+                        let Some(actions) = to_gitter::deliverable(&event, actions, &context) else {
+                            let why = "this version does not carry edits, deletions and files to Gitter";
+                            return self.skip(Reason::NotTranslated, why.to_owned()).await;
+                        };
                         self.freeze(&actions, |action| self.gitter_author(action)).await
+                    }
+                    // What it changes is not loaded, so no other reason means anything.
+                    Translation::Skipped { skipped, detail }
+                        if skipped != Reason::OwnEcho && translate::to_gitter::is_change(&event) =>
+                    {
+                        self.skip(Reason::NotTranslated, detail).await
                     }
                     Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
                 }

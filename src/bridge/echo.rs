@@ -26,7 +26,10 @@ pub(super) fn matches(action: &GitterAction, account: &Account, message: &model:
         parent_id,
         virtual_user,
         ..
-    } = action;
+    } = action
+    else {
+        return false;
+    };
     let same_author = match (virtual_user, &message.virtual_user) {
         (Some(ours), Some(theirs)) => theirs.kind == MATRIX && theirs.external_id == ours.external_id,
         (None, None) => message

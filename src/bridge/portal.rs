@@ -24,6 +24,9 @@ const MOST_PEOPLE: usize = 100;
 /// The longest event id there is, in bytes (Matrix specification, "Size limits").
 const LONGEST_ID: usize = 255;
 
+/// Where delivery has no signed link, it puts one to the event, which is longer: both ids at their longest.
+const LINK_UNITS: usize = 3 * LONGEST_ID;
+
 /// Only what the other direction first tried before an item was accepted can be what it refers to; the clocks of
 /// two replicas may differ by this, in milliseconds.
 const CLOCK_SLACK: i64 = 5_000;
@@ -175,7 +178,7 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
         image_proxy_host: settings.image_proxy_host.clone(),
         rooms: Vec::new(),
         clock_offset_ms: i64::try_from(offset).unwrap_or(0),
-        link_units: context::DEFAULT_LINK_UNITS,
+        link_units: LINK_UNITS,
         ghost_localpart: settings.ghost_localpart.clone(),
     }
 }

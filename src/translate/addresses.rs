@@ -1,17 +1,28 @@
 //! Web addresses in plain text, as Gitter finds them.
 
 use super::{
-    body::{Body, MarkKind},
-    escape,
+    Context,
+    body::{Body, MarkKind, PLACEHOLDER},
+    escape, link,
 };
 
-/// Marks every address that Gitter can show as it is.
-pub(super) fn mark(body: &mut Body) {
+/// Marks every address that Gitter can show as it is, and those that have a page on Gitter as links to it.
+pub(super) fn mark(body: &mut Body, context: &Context) {
     let text = body.text().to_owned();
     let mut offset = 0;
-    for word in text.split_inclusive(char::is_whitespace) {
-        if let Some(found) = find_address(word) {
-            found.mark(body, offset);
+    for word in text.split_inclusive(|it: char| it.is_whitespace() || it == PLACEHOLDER) {
+        let beside_markup = word.ends_with(PLACEHOLDER);
+        let shown = word.trim_end_matches(PLACEHOLDER);
+        if let Some(found) = find_address(shown) {
+            let address = found.address;
+            match link::to_gitter(address, context) {
+                Some(target) => found.mark_as_link(body, offset, &target, &target),
+                None if beside_markup => {
+                    let scheme = if found.has_scheme { "" } else { "http://" };
+                    found.mark_as_link(body, offset, address, &format!("{scheme}{address}"));
+                }
+                None => found.mark(body, offset),
+            }
         }
         offset += word.len();
     }
@@ -37,12 +48,17 @@ impl Found<'_> {
             body.mark(start..end + self.tail.len(), MarkKind::Address);
         } else {
             let scheme = if self.has_scheme { "" } else { "http://" };
-            let kind = MarkKind::Link {
-                label: self.address.to_owned(),
-                href: format!("{scheme}{}", self.address),
-            };
-            body.mark(start..end, kind);
+            self.mark_as_link(body, offset, self.address, &format!("{scheme}{}", self.address));
         }
+    }
+
+    fn mark_as_link(&self, body: &mut Body, offset: usize, label: &str, href: &str) {
+        let start = offset + self.before.len();
+        let kind = MarkKind::Link {
+            label: label.to_owned(),
+            href: href.to_owned(),
+        };
+        body.mark(start..start + self.address.len(), kind);
     }
 
     /// Whether Gitter, left alone, would link just this address. `before`: all text before it.
@@ -130,7 +146,11 @@ fn address(run: &str, has_scheme: bool) -> Option<&str> {
     let has_entity = run
         .match_indices('&')
         .any(|(at, _)| run.get(at + 1..).is_some_and(escape::is_entity));
-    let has_trap = has_entity || ["](", "@/", "$$"].iter().any(|trap| run.contains(trap));
+    let is_direction =
+        |it: char| matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let has_trap = has_entity
+        || run.contains(is_direction)
+        || ["](", "@/", "$$", "{", "}"].iter().any(|trap| run.contains(trap));
     (has_plain_host(address, has_scheme) && !has_trap).then_some(address)
 }
 
@@ -158,7 +178,7 @@ mod tests {
 
     fn marked(text: &str) -> Vec<String> {
         let mut body = Body::new(text);
-        mark(&mut body);
+        mark(&mut body, &super::super::tests::context(true, false));
         body.marks()
             .iter()
             .map(|mark| body.text()[mark.range.clone()].to_owned())

@@ -34,7 +34,17 @@ pub(super) enum MarkKind {
     },
     /// An address that Gitter links by itself, as long as nothing in it is escaped.
     Address,
+    /// Markdown that stands for [`PLACEHOLDER`] in the text.
+    Markup {
+        /// The Markdown.
+        markdown: String,
+        /// What is written where the markup has to go.
+        plain: String,
+    },
 }
+
+/// What stands in the text for markup. Nothing that people write keeps it.
+pub(super) const PLACEHOLDER: char = '\u{fffc}';
 
 /// A stretch of a body.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +63,45 @@ impl Body {
         Self {
             text: normalise(text),
             marks: Vec::new(),
+        }
+    }
+
+    /// A body from text that is level already, with its marks in order.
+    pub(super) fn with_marks(text: String, marks: Vec<Mark>) -> Self {
+        Self { text, marks }
+    }
+
+    /// The body without its markup, but with its mentions and links.
+    pub(super) fn without_markup(&self) -> Self {
+        let mut plain = Self::default();
+        for piece in self.pieces() {
+            match piece {
+                Piece::Text(text) => plain.text.push_str(text),
+                Piece::Marked(_, MarkKind::Markup { plain: text, .. }) => plain.text.push_str(text),
+                Piece::Marked(text, kind) => plain.push_marked(text, kind.clone()),
+            }
+        }
+        plain
+    }
+
+    /// Adds a marked text at the end.
+    fn push_marked(&mut self, text: &str, kind: MarkKind) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        let range = start..self.text.len();
+        self.marks.push(Mark { range, kind });
+    }
+
+    /// Adds another body at the end.
+    pub(super) fn append(&mut self, between: &str, other: &Self) {
+        if !self.text.is_empty() {
+            self.text.push_str(between);
+        }
+        for piece in other.pieces() {
+            match piece {
+                Piece::Text(text) => self.text.push_str(text),
+                Piece::Marked(text, kind) => self.push_marked(text, kind.clone()),
+            }
         }
     }
 
@@ -156,7 +205,7 @@ pub(super) fn normalise(text: &str) -> String {
             }
             '\t' => levelled.push_str("    "),
             '\u{a0}' => levelled.push(' '),
-            '\u{feff}' => {}
+            '\u{feff}' | PLACEHOLDER => {}
             _ if character.is_control() => {}
             _ => levelled.push(character),
         }

@@ -7,8 +7,8 @@
 mod block;
 mod link;
 
-pub(super) use self::link::link;
 use self::link::push_entity;
+pub(super) use self::link::{link, link_to_stand_in};
 use super::body::{Body, MarkKind, Piece};
 
 const ZERO_WIDTH_SPACE: char = '\u{200b}';
@@ -19,6 +19,10 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
         out: lead.to_owned(),
         escape_underscores: has_loose_underscore(body, lead),
         last_is_raw: false,
+        has_markup: body
+            .marks()
+            .iter()
+            .any(|mark| matches!(mark.kind, MarkKind::Markup { .. })),
     };
     let pieces = body.pieces();
     let mut previous: Option<&MarkKind> = None;
@@ -26,10 +30,10 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
         match piece {
             Piece::Text(text) => {
                 let starts_line = index == 0 && (lead.is_empty() || lead.ends_with('\n'));
-                let text = if matches!(previous, Some(MarkKind::Mention(_))) {
-                    writer.end_mention(text)
-                } else {
-                    text
+                let text = match previous {
+                    Some(MarkKind::Mention(_)) => writer.end_mention(text),
+                    Some(MarkKind::Markup { .. }) => writer.end_markup(text),
+                    _ => text,
                 };
                 let is_lone_line = lead.is_empty() && !body.text().contains('\n');
                 writer.lines(text, starts_line, is_lone_line);
@@ -84,6 +88,7 @@ fn has_loose_underscore(body: &Body, lead: &str) -> bool {
         || is_loose(lead)
         || body.marks().iter().any(|mark| match &mark.kind {
             MarkKind::Mention(text) | MarkKind::Link { href: text, .. } => is_loose(text),
+            MarkKind::Markup { markdown, .. } => is_loose(markdown),
             MarkKind::Address => false,
         })
 }
@@ -93,6 +98,8 @@ struct Writer {
     escape_underscores: bool,
     /// Whether the last character of `out` is text just as it was.
     last_is_raw: bool,
+    /// Whether there may be emphasis, whose end Gitter sees behind a backslash too.
+    has_markup: bool,
 }
 
 impl Writer {
@@ -142,6 +149,7 @@ impl Writer {
         while let Some(character) = characters.next() {
             let after = characters.as_str();
             match character {
+                '*' if self.has_markup => self.entity('*'),
                 '\\' | '*' | '`' | '~' | '[' => self.backslash(character),
                 '_' if self.escape_underscores => self.backslash('_'),
                 // Gitter's links ignore escapes: behind one of our own links this would be a second end.
@@ -150,8 +158,10 @@ impl Writer {
                 '<' if !after.starts_with(' ') => self.entity('<'),
                 '&' if is_entity(after) => self.entity('&'),
                 '$' if after.starts_with('$') => self.entity('$'),
+                // Delivery would take it for one of its stand-ins.
+                '{' if super::stand_in::begins(after) => self.backslash('{'),
                 // `@/all` would notify everyone.
-                '@' if after.starts_with('/') => self.entity('@'),
+                '@' if after.starts_with('/') || self.out.ends_with("~~") => self.entity('@'),
                 ':' if after.starts_with("//") && self.ends_with_scheme() => self.entity(':'),
                 '.' if self.ends_with_www() || is_last_label(after) => self.backslash('.'),
                 _ => self.raw(character),
@@ -162,20 +172,61 @@ impl Writer {
     fn marked(&mut self, text: &str, kind: &MarkKind) {
         match kind {
             MarkKind::Address => self.out.push_str(text),
+            MarkKind::Markup { markdown, .. } => {
+                self.shield_last(|last| matches!(last, '!' | '@' | '$'));
+                let joins_name = markdown.starts_with(['[', '!']) && self.ends_in_name();
+                let inner = markdown.trim_start_matches(['`', ' ']);
+                let is_code_of_name = markdown.starts_with('`')
+                    && inner.trim_start_matches(is_email_character).starts_with('@');
+                if joins_name || is_code_of_name || self.out.ends_with("\\~") {
+                    self.out.push(ZERO_WIDTH_SPACE);
+                }
+                self.out.push_str(markdown);
+            }
             MarkKind::Mention(mention) => {
                 self.shield_last(is_email_character);
+                if self.ends_in_joining_marker() {
+                    self.out.push(ZERO_WIDTH_SPACE);
+                }
                 self.out.push_str(mention);
             }
             MarkKind::Link { label, href } => {
                 self.shield_last(|last| last == '!' || last == '@');
                 // Gitter would read the bracket as part of a name just before it.
-                if self.out.trim_end_matches(is_mention_character).ends_with('@') {
+                if self.ends_in_name() {
                     self.out.push(ZERO_WIDTH_SPACE);
                 }
                 self.out.push_str(&link(label, href));
             }
         }
         self.last_is_raw = false;
+    }
+
+    /// Whether Gitter would read the markers of emphasis before a mention as part of an email address.
+    fn ends_in_joining_marker(&self) -> bool {
+        let before = self.out.trim_end_matches(['*', '~']);
+        let markers = self.out.get(before.len()..).unwrap_or_default();
+        markers.contains('~') || (!markers.is_empty() && before.ends_with(is_email_character))
+    }
+
+    fn ends_in_name(&self) -> bool {
+        self.out.trim_end_matches(is_mention_character).ends_with('@')
+    }
+
+    /// Writes the first character after markup so that it does not belong to it; returns the rest.
+    fn end_markup<'a>(&mut self, text: &'a str) -> &'a str {
+        let local_part = text.trim_start_matches(is_email_character);
+        if local_part.starts_with('@') {
+            // Gitter would read the marker as part of an email address.
+            self.out.push(ZERO_WIDTH_SPACE);
+        }
+        match text.strip_prefix('$') {
+            Some(rest) => {
+                self.entity('$');
+                rest
+            }
+            None => text,
+        }
     }
 
     /// Writes the last character again so that it does not join with what comes next.

@@ -20,6 +20,8 @@ pub(super) struct Event {
     pub(super) is_state: bool,
     /// Whether it was redacted before it came here.
     pub(super) is_redacted: bool,
+    /// What it redacts: since room version 11 its content says so.
+    pub(super) redacts: Option<OwnedEventId>,
 }
 
 /// Reads an event, or says what is wrong with it.
@@ -42,6 +44,11 @@ pub(super) fn read(event: &RawValue) -> Result<Event, &'static str> {
             .ok_or("it has no sender")?,
         is_state: fields.contains_key("state_key"),
         is_redacted: redacted_because.is_some_and(|because| !because.is_null()),
+        redacts: content
+            .get("redacts")
+            .and_then(Value::as_str)
+            .or_else(|| text("redacts"))
+            .and_then(|id| id.try_into().ok()),
         content,
     })
 }
@@ -55,6 +62,8 @@ pub(super) struct Relation {
     pub(super) reply_to: Option<OwnedEventId>,
     /// Whether it changes another event.
     pub(super) is_edit: bool,
+    /// What it changes or annotates.
+    pub(super) target: Option<OwnedEventId>,
 }
 
 impl Relation {
@@ -74,6 +83,9 @@ impl Relation {
             thread_root: (kind == Some("m.thread")).then(|| event_id(relates_to)).flatten(),
             reply_to: relates_to.get("m.in_reply_to").and_then(event_id),
             is_edit: kind == Some("m.replace"),
+            target: matches!(kind, Some("m.replace" | "m.annotation"))
+                .then(|| event_id(relates_to))
+                .flatten(),
         }
     }
 

@@ -6,7 +6,7 @@ use ruma::UserId;
 use super::{
     Context, VirtualUserAction,
     body::{self, MarkKind},
-    escape, link,
+    escape, link, stand_in,
 };
 use crate::ids;
 
@@ -21,7 +21,10 @@ pub(super) fn virtual_user(sender: &UserId, context: &Context) -> VirtualUserAct
     VirtualUserAction {
         external_id: ids::external_id(sender).to_owned(),
         display_name: distinct_name(sender, MAX_NAME_UNITS, context),
-        avatar: None,
+        avatar: context
+            .member(sender)
+            .and_then(|member| member.avatar.clone())
+            .filter(|avatar| stand_in::is_media(avatar)),
     }
 }
 
@@ -116,7 +119,7 @@ pub(super) fn units(text: &str) -> usize {
 }
 
 /// The longest beginning of a text that has at most `max_units` UTF-16 units.
-fn cut(text: &str, max_units: usize) -> &str {
+pub(super) fn cut(text: &str, max_units: usize) -> &str {
     let mut used = 0;
     let end = text.char_indices().find_map(|(at, character)| {
         used += character.len_utf16();

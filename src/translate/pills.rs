@@ -25,7 +25,17 @@ pub(super) fn mark(body: &mut Body, event_content: &Map<String, Value>, context:
         let place = find_pill(body, pill);
         mark_place(body, place, &pill.user, context);
     }
-    for user in mentioned_ids(event_content) {
+    mark_ids(body, event_content, context);
+}
+
+/// Marks the people of `m.mentions` by the names that they go by in the text; those with a pill have it.
+pub(super) fn mark_ids(body: &mut Body, event_content: &Map<String, Value>, context: &Context) {
+    let ids = mentioned_ids(event_content);
+    if ids.is_empty() {
+        return;
+    }
+    let pills = pills(event_content);
+    for user in ids {
         if pills.iter().all(|pill| pill.user != user) {
             let mut names = people::names(&user, context).into_iter();
             let place = names.find_map(|name| occurrences(body, &name).into_iter().next());

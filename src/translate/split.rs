@@ -1,9 +1,10 @@
 //! Splitting a long text into messages that Gitter takes: at most 4,096 UTF-16 units each, as written.
 
+use unicode_segmentation::UnicodeSegmentation as _;
+
 use super::{
     body::{Body, MarkKind},
-    escape,
-    people::units,
+    escape, stand_in,
 };
 
 /// The most UTF-16 units of a Gitter message (gitter-api 5.2).
@@ -19,6 +20,31 @@ pub(super) struct Plan<'a> {
     pub(super) cut_note: &'a str,
     /// The most parts; at least one is made.
     pub(super) max_parts: u32,
+    /// A part that has Markdown of its own before its text, and that Markdown.
+    pub(super) correction: Option<(usize, &'a str)>,
+    /// What a stand-in counts for.
+    pub(super) link_units: usize,
+}
+
+impl Plan<'_> {
+    /// What stands before the text of a part.
+    pub(super) fn lead(&self, part: usize) -> String {
+        let opening = if part == 0 { self.opening } else { "" };
+        match self.correction {
+            Some((at, lead)) if at == part => format!("{opening}{lead}{}", self.prefix),
+            _ => format!("{opening}{}", self.prefix),
+        }
+    }
+
+    /// The most parts.
+    pub(super) fn most_parts(&self) -> usize {
+        usize::try_from(self.max_parts).unwrap_or(usize::MAX)
+    }
+
+    /// The length of Markdown as Gitter will count it.
+    pub(super) fn length(&self, markdown: &str) -> usize {
+        stand_in::length(markdown, self.link_units)
+    }
 }
 
 /// Writes a body as the Markdown of one message or several. It is cut between paragraphs, else lines, else
@@ -27,19 +53,15 @@ pub(super) fn split(body: &Body, plan: &Plan<'_>) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = body.clone();
     loop {
-        let lead = if parts.is_empty() {
-            format!("{}{}", plan.opening, plan.prefix)
-        } else {
-            plan.prefix.to_owned()
-        };
+        let lead = plan.lead(parts.len());
         let whole = escape::markdown(&rest, &lead);
-        if units(&whole) <= MAX_UNITS {
+        if plan.length(&whole) <= MAX_UNITS {
             parts.push(whole);
             return parts;
         }
-        let is_last = parts.len() + 1 >= usize::try_from(plan.max_parts).unwrap_or(usize::MAX);
+        let is_last = parts.len() + 1 >= plan.most_parts();
         let note = if is_last { plan.cut_note } else { "" };
-        let end = cut(&rest, &lead, MAX_UNITS.saturating_sub(units(note)));
+        let end = cut(&rest, &lead, MAX_UNITS.saturating_sub(plan.length(note)), plan);
         let head = rest.slice(0..end);
         parts.push(escape::markdown(&head, &lead) + note);
         rest = rest.slice(end..rest.text().len());
@@ -50,12 +72,12 @@ pub(super) fn split(body: &Body, plan: &Plan<'_>) -> Vec<String> {
 }
 
 /// Where to cut a text that is too long: the last good place at which what is before it fits.
-fn cut(body: &Body, lead: &str, max_units: usize) -> usize {
+pub(super) fn cut(body: &Body, lead: &str, max_units: usize, plan: &Plan<'_>) -> usize {
     // A unit is at most three bytes of plain text; only marks may become shorter.
     let marked: usize = body.marks().iter().map(|mark| mark.range.len()).sum();
     let horizon = max_units * 3 + marked;
     let text = body.text();
-    let fits = |end: usize| units(&escape::markdown(&body.slice(0..end), lead)) <= max_units;
+    let fits = |end: usize| plan.length(&escape::markdown(&body.slice(0..end), lead)) <= max_units;
     let last_fitting = |places: Vec<usize>| {
         let count = places.partition_point(|end| fits(*end));
         count.checked_sub(1).and_then(|last| places.get(last).copied())
@@ -66,13 +88,13 @@ fn cut(body: &Body, lead: &str, max_units: usize) -> usize {
         places.filter(is_candidate).collect()
     };
     let furthest = last_fitting(
-        text.char_indices()
+        text.grapheme_indices(true)
             .map(|(at, _)| at)
             .filter(is_candidate)
             .collect(),
     );
     // Nothing fits only where the lead alone fills a message; one character goes on, so that there is an end.
-    let furthest = furthest.unwrap_or_else(|| text.chars().next().map_or(0, char::len_utf8));
+    let furthest = furthest.unwrap_or_else(|| text.graphemes(true).next().map_or(0, str::len));
     ["\n\n", "\n", " "]
         .into_iter()
         .filter_map(|pattern| last_fitting(after(pattern)))
@@ -90,6 +112,7 @@ fn is_between(body: &Body, place: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::translate::people::units;
 
     fn parts(text: &str, max_parts: u32) -> Vec<String> {
         let plan = Plan {
@@ -97,6 +120,8 @@ mod tests {
             opening: "",
             cut_note: " (cut)",
             max_parts,
+            correction: None,
+            link_units: 120,
         };
         split(&Body::new(text), &plan)
     }
@@ -133,6 +158,8 @@ mod tests {
             opening: "",
             cut_note: "",
             max_parts: 4,
+            correction: None,
+            link_units: 120,
         };
         assert_eq!(split(&body, &plan), ["x".repeat(4093), "@wren".to_owned()]);
     }
@@ -155,6 +182,8 @@ mod tests {
             opening: "",
             cut_note: "",
             max_parts: 4,
+            correction: None,
+            link_units: 120,
         };
         assert_eq!(split(&body, &plan).concat(), text);
     }

@@ -5,7 +5,7 @@ use serde_json::{json, value::to_raw_value};
 
 use super::{split::MAX_UNITS, *};
 
-fn context(virtual_users: bool, announces: bool) -> Context {
+pub(super) fn context(virtual_users: bool, announces: bool) -> Context {
     serde_json::from_value(json!({
         "server_name": "example.org",
         "now": "2020-12-01T10:00:00Z",
@@ -110,6 +110,7 @@ fn any_event() -> BoxedStrategy<Value> {
             "body": "hi Wren",
             "format": "org.matrix.custom.html",
             "formatted_body": "hi <a href=\"https://matrix.to/#/@gitter_wren-g1:example.org\">Wren</a>",
+            "m.new_content": { "msgtype": "m.text", "body": "new" },
             "m.mentions": { "user_ids": ["@gitter_wren-g1:example.org"], "room": true },
             "m.relates_to": { "rel_type": "m.thread", "event_id": "$p1", "m.in_reply_to": { "event_id": "$p2" } },
         },
@@ -139,9 +140,12 @@ fn check_gitter(event: &Value, context: &Context) {
                 text,
                 virtual_user,
                 ..
-            } = action;
+            } = action
+            else {
+                continue;
+            };
             assert_eq!(usize::try_from(*part).unwrap(), index);
-            assert!(!text.trim().is_empty() && people::units(text) <= MAX_UNITS);
+            assert!(!text.trim().is_empty() && stand_in::length(text, 120) <= MAX_UNITS);
             assert_eq!(virtual_user.is_some(), context.virtual_users);
             assert!(context.settings.announce || !text.contains("@/"), "{text}");
         }
@@ -181,5 +185,68 @@ proptest! {
     #[test]
     fn any_json_is_translated_to_matrix(model in any_json()) {
         check_matrix("create".to_owned(), model, &context(true, false));
+    }
+}
+
+/// Translates a formatted message, within a time that even a slow build keeps.
+fn hostile(formatted: &str) -> String {
+    let event = json!({
+        "type": "m.room.message",
+        "event_id": "$e1",
+        "sender": "@ana:example.org",
+        "content": {
+            "msgtype": "m.text",
+            "body": "the body",
+            "format": "org.matrix.custom.html",
+            "formatted_body": formatted,
+        },
+    });
+    let raw = to_raw_value(&event).unwrap();
+    let started = std::time::Instant::now();
+    let translation = to_gitter::translate(&raw, &context(true, false));
+    assert!(started.elapsed() < std::time::Duration::from_secs(2));
+    serde_json::to_string(&translation).unwrap()
+}
+
+#[test]
+fn twenty_thousand_nested_tags_and_a_megabyte_of_brackets_give_the_body() {
+    for formatted in [
+        "<b>".repeat(20_000),
+        "<".repeat(1_000_000),
+        "<blockquote>".repeat(20_000),
+    ] {
+        assert!(hostile(&formatted).contains("the body"));
+    }
+}
+
+#[test]
+fn nesting_below_the_limit_of_tags_does_not_exhaust_the_stack() {
+    for tag in [
+        "b",
+        "i",
+        "blockquote",
+        "ul><li",
+        "table><tr><td",
+        "a href=x",
+        "span",
+    ] {
+        let shown = hostile(&format!("{}deep", format!("<{tag}>").repeat(600)));
+        assert!(
+            shown.contains("deep") || shown.contains("the body"),
+            "{tag}: {shown:.200}"
+        );
+    }
+}
+
+#[test]
+fn no_link_leads_to_a_script() {
+    for formatted in [
+        "<a href=\"javascript:alert(1)\">x</a>",
+        "<a class=\"c\" href=\" JavaScript:alert(1)\" target=\"_blank\">x</a>",
+        "<a href=\"data:text/html,y\" rel=\"z\">x</a>",
+        "<img alt=\"x\" src=\"data:image/png;base64,AA\">",
+        "<a href=\"vbscript:y\" onclick=\"z\">x</a>",
+    ] {
+        assert!(hostile(formatted).contains("\"text\":\"x\""), "{formatted}");
     }
 }

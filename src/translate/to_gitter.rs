@@ -1,19 +1,22 @@
 //! Matrix events to Gitter messages.
 
-use ruma::EventId;
+mod compose;
+
+use ruma::{EventId, OwnedEventId};
 use serde_json::{Map, Value, value::RawValue};
 
+use self::compose::Text;
 use super::{
-    Context, GitterAction, Translation, addresses,
-    body::Body,
+    Context, GitterAction, Translation, VirtualUserAction, attachments, changes,
+    context::{Message, Reactions},
     escape,
     event::{self, Event, Relation},
-    link, people, pills,
-    split::{self, Plan},
+    link, people,
+    split::Plan,
+    stand_in,
     threads::{self, Parent},
-    typed::{self, Announcements},
 };
-use crate::outcome::Reason;
+use crate::{ids::GitterMessageId, outcome::Reason};
 
 /// Why an event does not cross: the reason and a detail for people.
 type Skip = (Reason, String);
@@ -29,43 +32,61 @@ pub fn translate(event: &RawValue, context: &Context) -> Translation<GitterActio
     }
 }
 
-fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
-    judge(event, context)?;
-    let is_emote = judge_message_type(&event.content)?;
-    let body = event.content.get("body").and_then(Value::as_str);
-    let body = body.ok_or_else(|| skip(Reason::BadEvent, "its body is not a text"))?;
-    send(event, body, is_emote, context)
+/// Whether an event changes another: an edit or a redaction.
+pub fn is_change(event: &RawValue) -> bool {
+    event::read(event)
+        .is_ok_and(|event| event.kind == "m.room.redaction" || Relation::of(&event.content).is_edit)
 }
 
-/// Sorts out everything that is not a new message.
-fn judge(event: &Event, context: &Context) -> Result<(), Skip> {
-    let kind = event.kind.as_str();
+/// Whether an event is nothing without its file.
+pub fn is_file(event: &RawValue) -> bool {
+    event::read(event).is_ok_and(|event| {
+        let kind = text_field(&event.content, "msgtype").unwrap_or_default();
+        event.kind == "m.sticker" || ["m.image", "m.file", "m.audio", "m.video"].contains(&kind)
+    })
+}
+
+/// The matrix.to link to an event of the portal.
+pub fn link_to_event(event: &EventId, context: &Context) -> String {
+    link::to_event(event, context)
+}
+
+/// A text with links in place of its stand-ins (`{media:..}` and so on, DESIGN 6.4); `None` if `link` has
+/// none for one of them.
+pub fn with_links(text: &str, link: impl Fn(&str) -> Option<String>) -> Option<String> {
+    stand_in::replace(text, link)
+}
+
+fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
     if context.is_own(&event.sender) {
         return Err(skip(Reason::OwnEcho, "its sender is a user of the bridge"));
     }
+    let kind = event.kind.as_str();
     if event.is_state {
         return Err((
             Reason::NoEquivalent,
             format!("Gitter has nothing like the state event {kind}"),
         ));
     }
+    if event.is_redacted {
+        return Err(skip(Reason::Redacted, "it was redacted before it crossed"));
+    }
     match kind {
-        "m.room.redaction" => Err(skip(
-            Reason::NotTranslated,
-            "this version does not carry deletions to Gitter",
-        )),
-        _ if event.is_redacted => Err(skip(Reason::Redacted, "it was redacted before it crossed")),
+        "m.room.redaction" => {
+            let target = event.redacts.as_deref();
+            let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it redacts"))?;
+            changes::redaction(target, &event.sender, context)
+        }
         "m.room.message" | "m.sticker" | "m.room.encrypted" if event.content.is_empty() => Err(skip(
             Reason::Redacted,
             "its content is gone, as after a redaction",
         )),
-        "m.room.message" => Ok(()),
+        "m.room.message" if Relation::of(&event.content).is_edit => edit(event, context),
+        "m.room.message" | "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => {
+            send(event, context)
+        }
         "m.room.encrypted" => Err(skip(Reason::Encrypted, "the bridge cannot read encrypted events")),
-        "m.reaction" => Err(skip(Reason::NoEquivalent, "Gitter has no reactions")),
-        "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => Err((
-            Reason::NotTranslated,
-            format!("this version does not carry events of type {kind}"),
-        )),
+        "m.reaction" => reaction(event, context),
         _ => Err((
             Reason::NoEquivalent,
             format!("Gitter has nothing like events of type {kind}"),
@@ -73,85 +94,216 @@ fn judge(event: &Event, context: &Context) -> Result<(), Skip> {
     }
 }
 
-/// Sorts out the messages that are not text; for text, tells whether it is an emote.
-fn judge_message_type(content: &Map<String, Value>) -> Result<bool, Skip> {
-    if Relation::of(content).is_edit {
-        return Err(skip(
-            Reason::NotTranslated,
-            "this version does not carry edits to Gitter",
-        ));
+/// What all messages of one event have in common.
+struct Envelope {
+    status: bool,
+    parent_id: Option<GitterMessageId>,
+    virtual_user: Option<VirtualUserAction>,
+}
+
+impl Envelope {
+    fn new(event: &Event, is_emote: bool, parent_id: Option<GitterMessageId>, context: &Context) -> Self {
+        Self {
+            // Gitter would put the account's own name before it, so a prefix says it instead.
+            status: is_emote && context.virtual_users,
+            parent_id,
+            virtual_user: context
+                .virtual_users
+                .then(|| people::virtual_user(&event.sender, context)),
+        }
     }
-    match content.get("msgtype").and_then(Value::as_str) {
-        Some("m.text" | "m.notice") => Ok(false),
-        Some("m.emote") => Ok(true),
-        Some(other) => Err((
-            Reason::NotTranslated,
-            format!("this version does not carry messages of type {other}"),
-        )),
-        None => Err(skip(Reason::BadEvent, "it has no msgtype")),
+
+    fn send(&self, part: u32, text: String) -> GitterAction {
+        GitterAction::Send {
+            part,
+            text,
+            status: self.status,
+            parent_id: self.parent_id.clone(),
+            virtual_user: self.virtual_user.clone(),
+        }
     }
 }
 
-fn send(event: &Event, text: &str, is_emote: bool, context: &Context) -> Result<Vec<GitterAction>, Skip> {
+fn send(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
     let relation = Relation::of(&event.content);
-    let text = if relation.is_reply() {
-        threads::without_reply_fallback(text)
-    } else {
-        text
-    };
-    let mut body = Body::new(text);
-    if !body.is_visible() {
-        return Err(skip(Reason::Empty, "it has no visible text"));
-    }
-    pills::mark(&mut body, &event.content, context);
-    addresses::mark(&mut body);
-    typed::mark(&mut body, announcements(event, context), context);
-
+    let composed = compose::message(event, &event.content, relation.is_reply(), context)?;
     let (parent_id, opening) = match threads::gitter_parent(&relation, context) {
         Parent::Known(parent) => (parent, String::new()),
         Parent::Unknown(target) => (None, reply_note(&target, context)),
     };
-    let prefix = if context.virtual_users {
-        String::new()
-    } else {
-        people::prefix(&event.sender, is_emote, context)
-    };
-    let plan = Plan {
-        prefix: &prefix,
+    let is_emote = composed.is_emote;
+    let envelope = Envelope::new(event, is_emote, parent_id, context);
+    let parts = composed.text.split(&Plan {
+        prefix: &prefix(event, is_emote, context),
         opening: &opening,
-        cut_note: &cut_note(event.id.as_deref(), context),
+        cut_note: &cut_note(event.id.as_deref()),
         max_parts: context.settings.max_parts,
-    };
-    let parts = split::split(&body, &plan);
-    let virtual_user = context
-        .virtual_users
-        .then(|| people::virtual_user(&event.sender, context));
+        correction: None,
+        link_units: context.link_units,
+    });
     Ok((0..)
         .zip(parts)
-        .map(|(part, text)| GitterAction::Send {
-            part,
-            text,
-            // Gitter would put the account's own name before it, so a prefix says it instead.
-            status: is_emote && context.virtual_users,
-            parent_id: parent_id.clone(),
-            virtual_user: virtual_user.clone(),
-        })
+        .map(|(part, text)| envelope.send(part, text))
         .collect())
 }
 
-/// How this message may notify everyone on Gitter. Its `@/all` has the right of the bridge's account
-/// there, so without this anyone could (gitter-api 5.6).
-fn announcements(event: &Event, context: &Context) -> Announcements {
-    let member = context.member(&event.sender);
-    let allowed = context.settings.announce && member.is_some_and(|member| member.may_notify_room);
-    let means_room = match event.content.get("m.mentions") {
-        Some(mentions) => mentions.get("room") == Some(&Value::Bool(true)),
-        // Clients from before `m.mentions` say it by the text alone.
-        None => true,
+fn edit(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
+    let target = Relation::of(&event.content).target;
+    let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it edits"))?;
+    let Some(Value::Object(content)) = event.content.get("m.new_content") else {
+        return Err(skip(Reason::BadEvent, "it has no m.new_content"));
     };
-    Announcements {
-        all: allowed,
-        room: allowed && means_room,
+    let parts = changes::edited(&target, &event.sender, context)?;
+    let first = parts
+        .first()
+        .ok_or_else(|| skip(Reason::NotFound, "the event it edits is not on Gitter"))?;
+    // Replacing events may repeat the fallback of a reply that they do not relate to any more.
+    let composed = compose::message(event, content, true, context)?;
+    if parts.iter().all(|part| changes::is_editable(part, context)) {
+        return edit_in_place(event, &parts, &composed.text, composed.is_emote, context);
+    }
+    let lead = correction_lead(first, context);
+    let corrected = composed.text.split(&plan_of_edit(
+        &prefix(event, composed.is_emote, context),
+        &cut_note(event.id.as_deref()),
+        1,
+        Some((0, &lead)),
+        context,
+    ));
+    if is_same(&parts, &composed.text, event, composed.is_emote, context) {
+        return Err(skip(Reason::NotAnEdit, "it changes nothing that Gitter shows"));
+    }
+    let envelope = correction_envelope(event, first, context);
+    Ok(corrected.into_iter().map(|text| envelope.send(0, text)).collect())
+}
+
+/// Whether the text is what the parts show already.
+fn is_same(parts: &[&Message], text: &Text, event: &Event, is_emote: bool, context: &Context) -> bool {
+    let prefix = prefix(event, is_emote, context);
+    let note = cut_note(event.id.as_deref());
+    let written = text.split(&plan_of_edit(
+        &prefix,
+        &note,
+        context.settings.max_parts,
+        None,
+        context,
+    ));
+    written.iter().eq(parts.iter().map(|part| &part.text))
+}
+
+/// Changes the parts that there are; takes back those that are left over, and posts what does not fit into
+/// them as one correction.
+fn edit_in_place(
+    event: &Event,
+    parts: &[&Message],
+    text: &Text,
+    is_emote: bool,
+    context: &Context,
+) -> Result<Vec<GitterAction>, Skip> {
+    let Some(first) = parts.first() else {
+        return Err(skip(Reason::NotFound, "the event it edits is not on Gitter"));
+    };
+    let lead = correction_lead(first, context);
+    let most = u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let written = text.split(&plan_of_edit(
+        &prefix(event, is_emote, context),
+        &cut_note(event.id.as_deref()),
+        most,
+        Some((parts.len(), &lead)),
+        context,
+    ));
+    let mut actions = Vec::new();
+    for (part, new) in parts.iter().zip(&written) {
+        if part.text != *new {
+            actions.push(GitterAction::Edit {
+                part: part.part,
+                message_id: part.gitter_message_id.clone(),
+                text: new.clone(),
+            });
+        }
+    }
+    for part in parts.iter().skip(written.len()) {
+        actions.push(GitterAction::Delete {
+            message_id: part.gitter_message_id.clone(),
+        });
+    }
+    let next = parts.last().map_or(0, |last| last.part.saturating_add(1));
+    let envelope = correction_envelope(event, first, context);
+    for text in written.into_iter().skip(parts.len()) {
+        actions.push(envelope.send(next, text));
+    }
+    if actions.is_empty() {
+        return Err(skip(Reason::NotAnEdit, "it changes nothing that Gitter shows"));
+    }
+    Ok(actions)
+}
+
+fn plan_of_edit<'a>(
+    prefix: &'a str,
+    cut_note: &'a str,
+    max_parts: u32,
+    correction: Option<(usize, &'a str)>,
+    context: &Context,
+) -> Plan<'a> {
+    Plan {
+        prefix,
+        opening: "",
+        cut_note,
+        max_parts,
+        correction,
+        link_units: context.link_units,
+    }
+}
+
+fn correction_lead(message: &Message, context: &Context) -> String {
+    let permalink = link::to_gitter_message(&message.gitter_message_id, context);
+    format!(":point_up: {}: ", escape::link("Edit", &permalink))
+}
+
+/// A correction stands in the thread of what it corrects, and is a `/me` line where that is one.
+fn correction_envelope(event: &Event, message: &Message, context: &Context) -> Envelope {
+    Envelope::new(event, message.status, message.gitter_parent_id.clone(), context)
+}
+
+fn reaction(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
+    if context.settings.reactions == Reactions::Ignore {
+        return Err(skip(Reason::NoEquivalent, "Gitter has no reactions"));
+    }
+    let relation = event.content.get("m.relates_to");
+    let key = relation
+        .and_then(|relation| relation.get("key"))
+        .and_then(Value::as_str);
+    let target: Option<OwnedEventId> = Relation::of(&event.content).target;
+    let (Some(key), Some(target)) = (key, target) else {
+        return Err(skip(
+            Reason::BadEvent,
+            "it does not say what it reacts to, or how",
+        ));
+    };
+    let message = context
+        .crossed_event(&target)
+        .ok_or_else(|| skip(Reason::NotFound, "the event it reacts to is not on Gitter"))?;
+    let parent = message.gitter_parent_id.as_ref();
+    let parent = parent.unwrap_or(&message.gitter_message_id).clone();
+    let key = people::cut(key, MAX_REACTION_UNITS);
+    let text = compose::words(
+        &format!("reacted with {}", attachments::one_line(key)),
+        event,
+        context,
+    );
+    let envelope = Envelope::new(event, true, Some(parent), context);
+    let parts = text.split(&plan_of_edit(&prefix(event, true, context), "", 1, None, context));
+    Ok(parts.into_iter().map(|text| envelope.send(0, text)).collect())
+}
+
+/// The most UTF-16 units of a reaction that are shown; people use emoji, but the key may be any text.
+const MAX_REACTION_UNITS: usize = 100;
+
+fn prefix(event: &Event, is_emote: bool, context: &Context) -> String {
+    if context.virtual_users {
+        String::new()
+    } else {
+        people::prefix(&event.sender, is_emote, context)
     }
 }
 
@@ -163,12 +315,21 @@ fn reply_note(target: &EventId, context: &Context) -> String {
     format!("> {link}\n\n")
 }
 
-fn cut_note(event: Option<&EventId>, context: &Context) -> String {
+/// What stands at the end of a text that did not fit.
+fn cut_note(event: Option<&EventId>) -> String {
     const TEXT: &str = "the rest of this message is on Matrix";
     match event {
-        Some(event) => format!("\n\n… {}", escape::link(TEXT, &link::to_event(event, context))),
+        Some(event) => {
+            let link = escape::link_to_stand_in(TEXT, &stand_in::full_text(event));
+            format!("\n\n… {link}")
+        }
         None => format!("\n\n… {TEXT}"),
     }
+}
+
+/// The text of a field.
+fn text_field<'a>(content: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    content.get(key).and_then(Value::as_str)
 }
 
 fn skip(reason: Reason, detail: &str) -> Skip {

@@ -2,7 +2,8 @@
 //! looked for before it is made again (DESIGN 3.1, "To Gitter").
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use ruma::EventId;
+use serde_json::{Value, value::RawValue};
 use tracing::error;
 
 use super::Delivery;
@@ -20,7 +21,7 @@ use crate::{
     store::{
         Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, message,
     },
-    translate::GitterAction,
+    translate::{Context, GitterAction, to_gitter},
 };
 
 /// How long after an attempt of unknown outcome it is looked for, in milliseconds: what is still under
@@ -36,10 +37,12 @@ const PAGE: u32 = 100;
 impl Delivery<'_> {
     /// Who an action's message will be of, for telling echoes.
     pub(super) fn gitter_author(self, action: &GitterAction) -> String {
-        let GitterAction::Send { virtual_user, .. } = action;
-        match virtual_user {
-            Some(user) => user.external_id.clone(),
-            None => self.bridge.account.user_id.to_string(),
+        match action {
+            GitterAction::Send {
+                virtual_user: Some(user),
+                ..
+            } => user.external_id.clone(),
+            _ => self.bridge.account.user_id.to_string(),
         }
     }
 
@@ -211,12 +214,17 @@ impl Delivery<'_> {
             parent_id,
             virtual_user,
             ..
-        } = self.action(attempt)?;
+        } = self.action(attempt)?
+        else {
+            let why = "this version delivers no edits and deletions";
+            return Err(self.unreadable(serde::de::Error::custom(why)));
+        };
         let virtual_user = virtual_user.map(|user| model::VirtualUser {
             kind: echo::MATRIX.to_owned(),
             external_id: user.external_id,
             display_name: user.display_name,
-            avatar_url: user.avatar,
+            // Gitter knows no mxc addresses.
+            avatar_url: user.avatar.filter(|avatar| !avatar.starts_with("mxc:")),
         });
         Ok(NewMessage {
             text,
@@ -225,6 +233,31 @@ impl Delivery<'_> {
             virtual_user,
         })
     }
+}
+
+/// The actions of an event, if all of them can be delivered. Links that need signing lead to the event on
+/// Matrix instead; a message that is nothing but such a link is not delivered.
+pub(super) fn deliverable(
+    event: &RawValue,
+    mut actions: Vec<GitterAction>,
+    context: &Context,
+) -> Option<Vec<GitterAction>> {
+    if to_gitter::is_change(event) || to_gitter::is_file(event) {
+        return None;
+    }
+    let fields: Value = serde_json::from_str(event.get()).unwrap_or(Value::Null);
+    let link = fields
+        .get("event_id")
+        .and_then(Value::as_str)
+        .and_then(|id| EventId::parse(id).ok())
+        .map(|id| to_gitter::link_to_event(&id, context));
+    for action in &mut actions {
+        let GitterAction::Send { text, .. } = action else {
+            return None;
+        };
+        *text = to_gitter::with_links(text, |_| link.clone())?;
+    }
+    Some(actions)
 }
 
 /// Settles an attempt of unknown outcome whose message came in on the realtime channel; `false` if its
@@ -283,7 +316,10 @@ fn pair(
         parent_id,
         virtual_user,
         ..
-    } = action;
+    } = action
+    else {
+        return None;
+    };
     let author = virtual_user
         .as_ref()
         .map_or_else(|| portal.account_id.to_string(), |user| user.external_id.clone());

@@ -4,26 +4,37 @@ use std::fmt::Write as _;
 
 /// Writes a Markdown link; the label shows exactly, and no mention or other link comes to be inside it.
 pub(in crate::translate) fn link(label: &str, href: &str) -> String {
-    let mut written = String::from("[");
-    for character in label.chars() {
-        match character {
-            '[' | ']' | '*' | '<' | '&' | '@' | '$' | '`' => push_entity(&mut written, character),
-            '\\' | '_' | '~' | '#' => written.extend(['\\', character]),
-            _ if character.is_whitespace() || character.is_control() => written.push(' '),
-            _ => written.push(character),
-        }
-    }
-    written.push_str("](");
+    let mut written = label_of(label);
+    written.push('(');
     for character in href.chars() {
         match character {
-            // What would end the link, or begin a title or markup.
-            '(' | ')' | '*' | '<' | '>' | '"' | '\'' | '\\' | ' ' => {
+            // What would end the link, begin a title or markup, or make a stand-in.
+            '(' | ')' | '*' | '<' | '>' | '"' | '\'' | '\\' | ' ' | '{' | '}' => {
                 let _ = write!(written, "%{:02X}", u32::from(character));
             }
             _ => written.push(character),
         }
     }
     written.push(')');
+    written
+}
+
+/// Writes a Markdown link to a stand-in, which is written as it is.
+pub(in crate::translate) fn link_to_stand_in(label: &str, stand_in: &str) -> String {
+    format!("{}({stand_in})", label_of(label))
+}
+
+fn label_of(label: &str) -> String {
+    let mut written = String::from("[");
+    for character in label.chars() {
+        match character {
+            '[' | ']' | '*' | '<' | '&' | '@' | '$' | '`' | '{' => push_entity(&mut written, character),
+            '\\' | '_' | '~' | '#' => written.extend(['\\', character]),
+            _ if character.is_whitespace() || character.is_control() => written.push(' '),
+            _ => written.push(character),
+        }
+    }
+    written.push(']');
     written
 }
 
@@ -45,6 +56,8 @@ pub(super) fn push_entity(out: &mut String, character: char) {
         '^' => "&Hat;",
         '\'' => "&apos;",
         '`' => "&grave;",
+        '{' => "&lcub;",
+        '|' => "&vert;",
         _ => return out.push(character),
     };
     out.push_str(entity);

@@ -29,7 +29,7 @@ fn written(text: &str, lead: &str) -> String {
         all: false,
         room: false,
     };
-    addresses::mark(&mut body);
+    addresses::mark(&mut body, &context());
     typed::mark(&mut body, announcements, &context());
     markdown(&body, lead)
 }
@@ -245,7 +245,7 @@ proptest! {
         let shown = body.pieces().into_iter().map(|piece| match piece {
             Piece::Text(text) | Piece::Marked(text, MarkKind::Address) => text,
             Piece::Marked(_, MarkKind::Mention(mention)) => mention,
-            Piece::Marked(_, MarkKind::Link { label, .. }) => label,
+            Piece::Marked(_, MarkKind::Link { label, .. } | MarkKind::Markup { plain: label, .. }) => label,
         });
         let shown: String = shown.collect();
         let seen = seen(&markdown(&body, "")).map(|text| text.replace(ZERO_WIDTH_SPACE, ""));
@@ -268,7 +268,7 @@ proptest! {
     fn every_part_fits(text in adversarial(), repeats in 1_usize..2_000) {
         let mut body = Body::new(&text.repeat(repeats));
         typed::mark(&mut body, typed::Announcements { all: true, room: true }, &context());
-        let plan = Plan { prefix: "**x** [m]: ", opening: "", cut_note: "(cut)", max_parts: 3 };
+        let plan = Plan { prefix: "**x** [m]: ", opening: "", cut_note: "(cut)", max_parts: 3, correction: None, link_units: 120 };
         let parts = split(&body, &plan);
         prop_assert!((1..=3).contains(&parts.len()));
         for part in parts {

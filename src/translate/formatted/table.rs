@@ -1,0 +1,74 @@
+//! Tables.
+
+use scraper::ElementRef;
+
+use super::{Block, Setting, Writer};
+use crate::translate::{body::Body, escape};
+
+/// Writes a table; `None` if it has no cells. Its first row is the head, as Gitter has no other tables.
+pub(super) fn write(table: ElementRef<'_>, setting: Setting<'_>, depth: usize) -> Option<Block> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut plain = Body::default();
+    for row in rows_of(table) {
+        let mut cells = Vec::new();
+        let mut line = Body::default();
+        let is_cell = |cell: &ElementRef<'_>| matches!(cell.value().name(), "td" | "th");
+        for cell in row.child_elements().filter(is_cell) {
+            let body = inline(cell, setting, depth + 3);
+            cells.push(cell_markdown(&body));
+            line.append(" | ", &body.without_markup());
+        }
+        if !cells.is_empty() {
+            rows.push(cells);
+            plain.append("\n", &line);
+        }
+    }
+    let width = rows.iter().map(Vec::len).max()?;
+    let mut lines: Vec<String> = rows
+        .into_iter()
+        .map(|mut cells| {
+            cells.resize(width, " ".to_owned());
+            format!("| {} |", cells.join(" | "))
+        })
+        .collect();
+    lines.insert(1, format!("|{}", " --- |".repeat(width)));
+    Some(Block::own(lines.join("\n"), plain))
+}
+
+/// The rows of a table itself, not those of tables inside it.
+fn rows_of(table: ElementRef<'_>) -> Vec<ElementRef<'_>> {
+    let mut rows = Vec::new();
+    for child in table.child_elements() {
+        match child.value().name() {
+            "tr" => rows.push(child),
+            "thead" | "tbody" | "tfoot" => {
+                rows.extend(child.child_elements().filter(|row| row.value().name() == "tr"));
+            }
+            _ => {}
+        }
+    }
+    rows
+}
+
+/// The contents of a cell on one line.
+fn inline(cell: ElementRef<'_>, setting: Setting<'_>, depth: usize) -> Body {
+    let mut writer = Writer::new(setting);
+    writer.children(cell, depth);
+    let mut body = writer.inline.take().unwrap_or_default();
+    setting.finish(&mut body);
+    let mut all = Body::default();
+    for block in &writer.blocks {
+        all.append(" ", &block.plain);
+    }
+    all.append(" ", &body);
+    all
+}
+
+fn cell_markdown(body: &Body) -> String {
+    let mut written = escape::markdown(body, "").replace('\n', " ");
+    if written.contains('|') {
+        // Code knows no entities, so a cell with a bar has no code.
+        written = escape::markdown(&body.without_markup(), "").replace('\n', " ");
+    }
+    written.replace("\\|", "|").replace('|', "&vert;")
+}
