@@ -73,6 +73,8 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
                 StoreError::OtherServer { .. } => {
                     "correct homeserver.server_name, or name another database.url"
                 }
+                StoreError::ReadOnly { .. } => "name the primary in database.url",
+                StoreError::Forgetful => "ALTER ROLE ... SET synchronous_commit = on",
                 StoreError::File { .. } => "give the bridge's user the right to write there, or set data_dir",
                 _ => "check that the database server runs, and the name and password in database.url",
             };

@@ -27,6 +27,9 @@ pub(super) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
+/// The narrowest terminal to whose width tables are broken: in less, columns would be a few letters wide.
+const NARROWEST: u16 = 80;
+
 /// Columns without lines around them, so that other programs can take them apart too. On a terminal long texts
 /// are broken to its width.
 pub(super) fn table<const COLUMNS: usize>(
@@ -34,9 +37,11 @@ pub(super) fn table<const COLUMNS: usize>(
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
 ) -> String {
     let mut table = Table::new();
+    if table.width().is_some_and(|width| width >= NARROWEST) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table
         .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header)
         .add_rows(rows);
     table.trim_fmt()

@@ -112,11 +112,9 @@ impl Db {
             address: address(&options),
             source,
         };
-        PgConnection::connect_with(&options)
-            .await
-            .map_err(refused)?
-            .close()
-            .await?;
+        let mut connection = PgConnection::connect_with(&options).await.map_err(refused)?;
+        check_server(&mut connection, &options).await?;
+        connection.close().await?;
         Ok(Self::Postgres(pool.connect_with(options).await?))
     }
 
@@ -197,6 +195,28 @@ pub(super) fn newest_version() -> i64 {
         .map(|migration| migration.version)
         .max()
         .unwrap_or(0)
+}
+
+/// Refuses a PostgreSQL server that takes no writes, or answers before it has stored (DESIGN 7).
+pub(super) async fn check_server(
+    connection: &mut PgConnection,
+    options: &PgConnectOptions,
+) -> Result<(), StoreError> {
+    let setting = async |connection: &mut PgConnection, name: &'static str| {
+        sqlx::query_as::<_, (String,)>(name)
+            .fetch_one(connection)
+            .await
+            .map(|(value,)| value)
+    };
+    if setting(connection, "SHOW transaction_read_only").await? == "on" {
+        return Err(StoreError::ReadOnly {
+            address: address(options),
+        });
+    }
+    if setting(connection, "SHOW synchronous_commit").await? == "off" {
+        return Err(StoreError::Forgetful);
+    }
+    Ok(())
 }
 
 /// Where a PostgreSQL server is, without what must not be shown.

@@ -26,6 +26,14 @@ pub enum StoreError {
         /// What it said.
         source: sqlx::Error,
     },
+    /// The PostgreSQL server takes no writes.
+    #[error(
+        "PostgreSQL at {address} takes no writes: it is a standby, or default_transaction_read_only is set; name the primary"
+    )]
+    ReadOnly {
+        /// Its host and port, and the database.
+        address: String,
+    },
     /// The PostgreSQL server answers before it has stored.
     #[error(
         "PostgreSQL is set to synchronous_commit = off: messages would be lost in a crash; set it to on for the \

@@ -53,9 +53,10 @@ pub async fn look(url: &DatabaseUrl, server_name: &ServerName) -> Result<Found, 
             let address = address(&options);
             let pool: PgPool = PgPoolOptions::new()
                 .max_connections(1)
-                .connect_with(options)
+                .connect_with(options.clone())
                 .await
                 .map_err(|source| StoreError::Refused { address, source })?;
+            db::check_server(&mut *pool.acquire().await?, &options).await?;
             Db::Postgres(pool)
         }
     };

@@ -73,6 +73,40 @@ async fn every_statement_is_valid_on_both_databases() {
 }
 
 #[tokio::test]
+async fn a_postgresql_that_forgets_or_takes_no_writes_is_refused() {
+    let Ok(url) = env::var("DATABASE_URL") else {
+        eprintln!("PostgreSQL skipped: DATABASE_URL is not set; `cargo xtask test` sets it");
+        return;
+    };
+    for (setting, says) in [
+        ("synchronous_commit = off", "synchronous_commit = off"),
+        ("default_transaction_read_only = on", "takes no writes"),
+    ] {
+        let DatabaseUrl::Postgres(scratch) = scratch_database(&url).await else {
+            panic!("a scratch database is on PostgreSQL");
+        };
+        let name = url::Url::parse(secrecy::ExposeSecret::expose_secret(&scratch)).unwrap();
+        let sql = format!(
+            "ALTER DATABASE {} SET {setting}",
+            name.path().trim_start_matches('/')
+        );
+        let admin = sqlx::PgPool::connect(&url).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql).into_sql_str())
+            .execute(&admin)
+            .await
+            .unwrap();
+        let scratch = DatabaseUrl::Postgres(scratch);
+        let error = Db::open(&scratch).await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+        let error = probe::look(&scratch, "a.example".try_into().unwrap())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_database_of_another_server_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for db in databases(&folder).await {

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod crossing;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod outage;
