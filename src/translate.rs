@@ -11,6 +11,7 @@ mod body;
 mod changes;
 mod content;
 pub mod context;
+mod emoji;
 mod escape;
 mod event;
 mod formatted;

@@ -4,7 +4,7 @@ use ruma::OwnedUserId;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, body,
+    Context, body, emoji,
     html::{self, Rendered},
     link,
     mentions::People,
@@ -71,7 +71,7 @@ fn shown_text(message: &Message, leading: Option<&str>, rendered: Option<&Render
         let ends = rest.is_empty() || rest.starts_with(char::is_whitespace);
         (ends && name.eq_ignore_ascii_case(author)).then_some(rest.trim_start())
     });
-    without_name.unwrap_or(text).to_owned()
+    emoji::replace_typed(without_name.unwrap_or(text))
 }
 
 /// Whether HTML shows anything that the text alone does not.

@@ -8,7 +8,7 @@ mod inline;
 use ruma::OwnedUserId;
 use scraper::{ElementRef, Html, Node};
 
-use super::mentions::People;
+use super::{emoji, mentions::People};
 
 /// The deepest nesting that is written; what is deeper is written as its text.
 const MAX_DEPTH: usize = 100;
@@ -98,7 +98,7 @@ impl Renderer<'_> {
     fn children(&mut self, parent: ElementRef<'_>, place: Place) {
         if place.depth >= MAX_DEPTH {
             let text: String = parent.text().collect();
-            return self.text(&text);
+            return self.text(&text, place);
         }
         for child in parent.children() {
             match child.value() {
@@ -115,7 +115,7 @@ impl Renderer<'_> {
                     if is_edge(child.next_sibling()) {
                         text = text.trim_end();
                     }
-                    self.text(text);
+                    self.text(text, place);
                 }
                 Node::Element(_) => {
                     if let Some(element) = ElementRef::wrap(child) {
@@ -180,7 +180,8 @@ impl Renderer<'_> {
         self.rendered.text.extend(["\n", &code, "\n"]);
     }
 
-    fn text(&mut self, text: &str) {
+    /// Running text. Emoji are drawn from their names but in links.
+    fn text(&mut self, text: &str, place: Place) {
         let text = if std::mem::take(&mut self.trim_next) {
             text.trim_start()
         } else {
@@ -189,8 +190,13 @@ impl Renderer<'_> {
         if !text.trim().is_empty() {
             self.leading_author = None;
         }
-        self.rendered.html.push_str(&escape(text));
-        self.rendered.text.push_str(text);
+        let text = if place.in_link {
+            text.to_owned()
+        } else {
+            emoji::replace(text)
+        };
+        self.rendered.html.push_str(&escape(&text));
+        self.rendered.text.push_str(&text);
     }
 }
 
