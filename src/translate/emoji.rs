@@ -11,15 +11,12 @@ pub(super) fn replace(text: &str) -> String {
         let (before, from_colon) = rest.split_at(at);
         replaced.push_str(before);
         let in_word = replaced.chars().next_back().is_some_and(char::is_alphanumeric);
-        match named(from_colon).filter(|_| !in_word) {
-            Some((emoji, after)) => {
-                replaced.push_str(emoji);
-                rest = after;
-            }
-            None => {
-                replaced.push(':');
-                rest = from_colon.get(1..).unwrap_or_default();
-            }
+        if let Some((emoji, after)) = named(from_colon).filter(|_| !in_word) {
+            replaced.push_str(emoji);
+            rest = after;
+        } else {
+            replaced.push(':');
+            rest = from_colon.get(1..).unwrap_or_default();
         }
     }
     replaced.push_str(rest);
