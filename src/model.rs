@@ -49,6 +49,13 @@ pub struct Message {
     pub issues: Vec<Value>,
 }
 
+impl Message {
+    /// Whether it was deleted but kept, because others reply to it (gitter-api 5.4).
+    pub fn is_tombstone(&self) -> bool {
+        self.text.is_empty() && self.html.is_empty()
+    }
+}
+
 /// A user, as embedded in rooms and messages (gitter-api 4.6). For virtual users it is made up by
 /// Gitter, and its id is `<type>-<externalId>`, not an account's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +169,43 @@ pub struct Room {
     pub providers: Vec<String>,
     /// What it is backed by.
     #[serde(default, deserialize_with = "or_default")]
-    pub backend: Option<Value>,
+    pub backend: Option<Backend>,
+    /// What the account that asked may do there.
+    #[serde(default, deserialize_with = "or_default")]
+    pub permissions: Permissions,
+}
+
+impl Room {
+    /// The web address of the repository that backs the room.
+    pub fn repository(&self) -> Option<String> {
+        let backend = self.backend.as_ref()?;
+        let path = backend.link_path.as_deref()?;
+        match backend.kind.as_deref()? {
+            "GH_REPO" => Some(format!("https://github.com/{path}")),
+            "GL_PROJECT" => Some(format!("https://gitlab.com/{path}")),
+            _ => None,
+        }
+    }
+}
+
+/// What a room is backed by (gitter-api 4.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backend {
+    /// `GH_REPO`, `GL_PROJECT`, `GROUP` and so on.
+    #[serde(default, rename = "type", deserialize_with = "or_default")]
+    pub kind: Option<String>,
+    /// The path of the repository, project or organisation.
+    #[serde(default, deserialize_with = "or_default")]
+    pub link_path: Option<String>,
+}
+
+/// What an account may do in a room (gitter-api 4.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permissions {
+    /// Whether it is an admin.
+    #[serde(default, deserialize_with = "or_default")]
+    pub admin: bool,
 }
 
 /// Reads null, a wrong shape or an absent field as the default: Gitter drops and nulls fields freely.

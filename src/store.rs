@@ -6,6 +6,7 @@
 pub mod account;
 pub mod attempt;
 mod db;
+pub mod deleted;
 mod error;
 pub mod ghost;
 pub mod held;

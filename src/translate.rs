@@ -27,8 +27,9 @@ mod threads;
 pub mod to_gitter;
 pub mod to_matrix;
 mod typed;
+mod uploads;
 
-use ruma::OwnedUserId;
+use ruma::{OwnedEventId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -124,6 +125,58 @@ pub enum MatrixAction {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fallback: Option<Value>,
     },
+    /// Send an `m.room.message` that replaces another's content.
+    Edit {
+        /// Who sent what is replaced: a ghost or the bot.
+        sender: OwnedUserId,
+        /// What is replaced.
+        event_id: OwnedEventId,
+        /// The event's content, with its `m.new_content` and the relation.
+        content: Value,
+        /// What to send instead where an upload in `content` cannot be made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fallback: Option<Value>,
+    },
+    /// Redact an event.
+    Redact {
+        /// Who sent it, or the bot for what people on Matrix sent.
+        sender: OwnedUserId,
+        /// The event.
+        event_id: OwnedEventId,
+    },
+}
+
+impl MatrixAction {
+    /// Who acts.
+    pub const fn sender(&self) -> &OwnedUserId {
+        match self {
+            Self::Send { sender, .. } | Self::Edit { sender, .. } | Self::Redact { sender, .. } => sender,
+        }
+    }
+
+    /// What is sent; a redaction has no content.
+    pub const fn content(&self) -> Option<&Value> {
+        match self {
+            Self::Send { content, .. } | Self::Edit { content, .. } => Some(content),
+            Self::Redact { .. } => None,
+        }
+    }
+
+    /// The action without its upload.
+    #[must_use]
+    pub fn without_upload(mut self) -> Self {
+        if let Self::Send {
+            content, fallback, ..
+        }
+        | Self::Edit {
+            content, fallback, ..
+        } = &mut self
+            && let Some(text) = fallback.take()
+        {
+            *content = text;
+        }
+        self
+    }
 }
 
 #[cfg(test)]

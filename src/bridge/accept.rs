@@ -280,7 +280,7 @@ pub(super) fn gitter_item(room: &GitterRoomId, operation: &str, model: &RawValue
     };
     let milliseconds = |time: Timestamp| time.as_millisecond();
     let edited_at = message.edited_at.map_or(0, milliseconds);
-    let tombstone = operation != "remove" && message.text.is_empty() && message.html.is_empty();
+    let tombstone = operation != "remove" && message.is_tombstone();
     let (id, v) = (&message.id, message.v.unwrap_or(0));
     NewItem {
         lane,

@@ -4,33 +4,39 @@
 //! rejecting (by the table in `failure`). Every request is preceded by a committed attempt, and everything
 //! an answer changes is committed together (DESIGN 3.1).
 
+mod gitter_changes;
 mod to_gitter;
 mod to_matrix;
 
 use ruma::OwnedEventId;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use tracing::{info, warn};
 
 pub(super) use self::to_gitter::settle_echo;
-use super::{
-    Bridge, BridgeError,
-    failure::Decision,
-    now,
-    portal::{self, Loaded},
-    worker::Step,
-};
+use super::{Bridge, BridgeError, failure::Decision, now, portal, worker::Step};
 use crate::{
+    model,
     outcome::{Outcome, Reason},
     store::{
         Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, PortalState,
-        attempt, inbox, lane, message, portal as portals,
+        StoreError, Tx, attempt, deleted, inbox, lane, message, portal as portals,
     },
-    translate::{self, Translation},
 };
 
 /// How long an item waits for the other lane's attempt before it looks again, in milliseconds.
 const OTHER_LANE: i64 = 250;
+
+/// What an attempt became on the other side.
+#[derive(Debug, Default)]
+struct Arrival {
+    /// The id there.
+    result_id: String,
+    /// The line of the map.
+    pair: Option<MappedMessage>,
+    /// The events and messages whose texts are to be forgotten, since they are deleted.
+    forgotten: Vec<String>,
+}
 
 /// One item, at the head of a lane that this process holds.
 #[derive(Debug, Clone, Copy)]
@@ -45,41 +51,8 @@ impl Delivery<'_> {
     /// Translates an item that has not been attempted, and freezes the actions.
     pub(super) async fn begin(self) -> Result<Step, BridgeError> {
         match self.lane.key.direction {
-            Direction::ToGitter => {
-                let context = match portal::for_event(self.bridge, self.portal, self.item).await? {
-                    Loaded::Ready(context) => context,
-                    Loaded::Wait => return self.wait_for_other_lane().await,
-                };
-                let event = match RawValue::from_string(self.item.body.clone()) {
-                    Ok(event) => event,
-                    Err(error) => return self.skip(Reason::BadEvent, error.to_string()).await,
-                };
-                match translate::to_gitter::translate(&event, &context) {
-                    Translation::Actions { actions } => {
-                        let Some(actions) = to_gitter::deliverable(&event, actions, &context) else {
-                            let why = "this version does not carry edits, deletions and files to Gitter";
-                            return self.skip(Reason::NotTranslated, why.to_owned()).await;
-                        };
-                        self.freeze(&actions, |action| self.gitter_author(action)).await
-                    }
-                    // What it changes is not loaded, so no other reason means anything.
-                    Translation::Skipped { skipped, detail }
-                        if skipped != Reason::OwnEcho && translate::to_gitter::is_change(&event) =>
-                    {
-                        self.skip(Reason::NotTranslated, detail).await
-                    }
-                    Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
-                }
-            }
-            Direction::ToMatrix => {
-                let Some(context) = self.judge_echo().await? else {
-                    return self.wait_for_other_lane().await;
-                };
-                match translate::to_matrix::translate(&self.operation(), &context) {
-                    Translation::Actions { actions } => self.freeze(&actions, Self::matrix_author).await,
-                    Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
-                }
-            }
+            Direction::ToGitter => self.begin_to_gitter(false).await,
+            Direction::ToMatrix => self.begin_to_matrix().await,
         }
     }
 
@@ -94,9 +67,7 @@ impl Delivery<'_> {
         };
         let last = position + 1 == attempts.len();
         let step = match (self.lane.key.direction, attempt.state) {
-            (Direction::ToGitter, AttemptState::Open) => self.left_behind(attempt).await,
-            (Direction::ToGitter, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
-            (Direction::ToGitter, _) => self.send_to_gitter(attempt, last).await,
+            (Direction::ToGitter, _) => self.go_on_to_gitter(attempt, last).await,
             (Direction::ToMatrix, AttemptState::Planned) => self.send_to_matrix(attempt, last).await,
             (Direction::ToMatrix, _) => self.repeat_to_matrix(attempt, last).await,
         };
@@ -110,7 +81,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// Writes the actions down, all at once. The worker then finds them planned.
+    /// Writes the actions down, all at once, in place of what is planned. The worker then finds them.
     async fn freeze<A: Serialize>(
         self,
         actions: &[A],
@@ -130,7 +101,9 @@ impl Delivery<'_> {
         if !lane::verify_lease(&mut tx, self.lane).await? {
             return Ok(Step::Lost);
         }
+        attempt::thaw(&mut tx, self.item).await?;
         attempt::freeze(&mut tx, self.item, &attempts).await?;
+        self.note_removal(&mut tx).await?;
         tx.commit().await?;
         Ok(Step::Next)
     }
@@ -153,23 +126,21 @@ impl Delivery<'_> {
         Ok(self.bridge.lease.holds())
     }
 
-    /// Records that an attempt arrived: its result, the map and, for the last one, the item's outcome.
-    async fn arrived(
-        self,
-        attempt: &Attempt,
-        last: bool,
-        pair: Option<&MappedMessage>,
-        result_id: &str,
-    ) -> Result<Step, BridgeError> {
+    /// Records that an attempt arrived: its result, the map, what is to be forgotten and, for the last one,
+    /// the item's outcome.
+    async fn arrived(self, attempt: &Attempt, last: bool, arrival: &Arrival) -> Result<Step, BridgeError> {
         let now = now();
         let mut tx = self.bridge.db.write().await?;
         // No check of the claim: what has happened is recorded whoever holds the lane by now.
-        attempt::settle_attempt(&mut tx, attempt, result_id, now).await?;
-        if let Some(pair) = pair {
+        attempt::settle_attempt(&mut tx, attempt, &arrival.result_id, now).await?;
+        if let Some(pair) = &arrival.pair {
             message::insert_message(&mut tx, self.portal, pair).await?;
         }
         if last {
             inbox::settle_item(&mut tx, self.item, &Outcome::Bridged, now).await?;
+        }
+        for id in &arrival.forgotten {
+            deleted::forget(&mut tx, id).await?;
         }
         portals::touch_portal(&mut tx, &self.lane.key.room, now).await?;
         tx.commit().await?;
@@ -192,8 +163,41 @@ impl Delivery<'_> {
             Outcome::Skipped(reason, detail)
         };
         inbox::settle_item(&mut tx, self.item, &outcome, now()).await?;
+        self.note_removal(&mut tx).await?;
         tx.commit().await?;
         Ok(Step::Next)
+    }
+
+    /// Skips a change of something that is not on the other side: for the reason why that did not cross,
+    /// where it is known.
+    async fn skip_change(
+        self,
+        targets: &[String],
+        reason: Reason,
+        detail: String,
+    ) -> Result<Step, BridgeError> {
+        let mut tx = self.bridge.db.read().await?;
+        for target in targets {
+            if let Some(known) = inbox::why_not(&mut tx, self.lane.key.direction, target).await? {
+                drop(tx);
+                return self
+                    .skip(known, "what it changes did not cross, for this reason".to_owned())
+                    .await;
+            }
+        }
+        drop(tx);
+        self.skip(reason, detail).await
+    }
+
+    /// Notes that a Gitter message is gone: nothing of it that comes later crosses.
+    async fn note_removal(self, tx: &mut Tx) -> Result<(), StoreError> {
+        if self.lane.key.direction == Direction::ToMatrix
+            && let Ok(message) = serde_json::from_str::<model::Message>(&self.item.body)
+            && (self.item.operation == "remove" || message.is_tombstone())
+        {
+            deleted::record_deleted(tx, &self.portal.gitter_room_id, &message.id, false, now()).await?;
+        }
+        Ok(())
     }
 
     async fn settle(self, outcome: &Outcome) -> Result<Step, BridgeError> {
@@ -235,7 +239,7 @@ impl Delivery<'_> {
         let now = now();
         let decision = self.unless_given_up(decision, now);
         // Nothing waits any more for an attempt whose item has failed.
-        let state = if matches!(decision, Decision::Reject(_)) {
+        let state = if matches!(decision, Decision::Reject(_) | Decision::Skip(_)) {
             AttemptState::Planned
         } else {
             state
@@ -266,6 +270,11 @@ impl Delivery<'_> {
                     portals::set_portal_state(&mut tx, room, from, PortalState::Broken).await?;
                 }
                 Step::Wait { until: now }
+            }
+            Decision::Skip(reason) => {
+                let outcome = Outcome::Skipped(reason, why.to_owned());
+                inbox::settle_item(&mut tx, self.item, &outcome, now).await?;
+                Step::Next
             }
             Decision::Reject(reason) => {
                 self.tell(why, "An item has failed");

@@ -22,6 +22,8 @@ pub(super) enum Decision {
     PauseSide { until: Option<i64> },
     /// The room refuses everybody: its portal stops until an operator looks at it.
     BreakPortal,
+    /// There is nothing left to do.
+    Skip(Reason),
     /// The item has failed.
     Reject(Reason),
 }
@@ -66,6 +68,38 @@ pub(super) fn gitter_create(error: &GitterError, tries: i64, now: i64) -> Decisi
             _ => Decision::Reject(Reason::Forbidden),
         },
         _ => retry(tries),
+    }
+}
+
+/// Changing a message on Gitter failed. `tries` counts this one. A change may be repeated, so an unknown
+/// outcome is no other than a failure.
+///
+/// | status | decision |
+/// |---|---|
+/// | no connection, 429, 401 | the side waits |
+/// | time-out, reset, 5xx, unreadable 200 | retry |
+/// | 404 | skipped: the message is gone |
+/// | 400 of an edit | see [`is_past_window`] |
+/// | 403, other 4xx | rejected |
+pub(super) fn gitter_change(error: &GitterError, tries: i64, now: i64) -> Decision {
+    match gitter_create(error, tries, now) {
+        Decision::BreakPortal => Decision::Skip(Reason::Gone),
+        decision => decision,
+    }
+}
+
+/// Whether Gitter refused an edit for the message's age, as far as it tells (gitter-api 5.3): the item is then
+/// translated again, with the window closed.
+pub(super) fn is_past_window(error: &GitterError) -> bool {
+    error.status() == Some(StatusCode::BAD_REQUEST)
+}
+
+/// Redacting an event failed. `tries` counts this one. As [`matrix_send`], but a 404 says that the event is
+/// not there.
+pub(super) fn matrix_redact(error: &MatrixError, tries: i64, now: i64) -> Decision {
+    match matrix_send(error, tries, now) {
+        Decision::BreakPortal => Decision::Skip(Reason::NotFound),
+        decision => decision,
     }
 }
 

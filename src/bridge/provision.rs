@@ -228,6 +228,8 @@ impl Bridge {
             since_id,
             created_at: now(),
             last_bridged_at: 0,
+            gitter_admin: gitter.permissions.admin,
+            repository: gitter.repository(),
         };
         self.store_portal(&portal, members).await?;
         if !self.subscribed(&portal.gitter_room_id).await? {

@@ -178,9 +178,10 @@ impl GitterClient {
             .json()
     }
 
-    /// Changes a message's text, within 600 s of its making (gitter-api 5.3).
+    /// Changes a message's text at once, with a permit, within 600 s of its making (gitter-api 5.3).
     pub async fn update(
         &self,
+        permit: Permit,
         room: &GitterRoomId,
         id: &GitterMessageId,
         text: &str,
@@ -189,15 +190,23 @@ impl GitterClient {
             .transport
             .request(Method::PUT, &message_of(room, id))
             .json(&json!({ "text": text }));
-        self.transport.send("update message", request).await?.json()
+        self.transport
+            .send_with(permit, "update message", request)
+            .await?
+            .json()
     }
 
-    /// Deletes a message, or empties it if it has replies (gitter-api 5.4). One that is gone already is a
+    /// Deletes a message at once, with a permit, or empties it if it has replies (gitter-api 5.4). One that is gone already is a
     /// `Status` of 404.
-    pub async fn delete(&self, room: &GitterRoomId, id: &GitterMessageId) -> Result<(), GitterError> {
+    pub async fn delete(
+        &self,
+        permit: Permit,
+        room: &GitterRoomId,
+        id: &GitterMessageId,
+    ) -> Result<(), GitterError> {
         let request = self.transport.request(Method::DELETE, &message_of(room, id));
         self.transport
-            .send("delete message", request)
+            .send_with(permit, "delete message", request)
             .await?
             .success()
             .map(drop)

@@ -38,6 +38,8 @@ statements! {
     SET_STATE = "UPDATE attempt SET state = $6, error = $7
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND position = $5
             AND state <> 'done'";
+    THAW = "DELETE FROM attempt WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4
+            AND state <> 'done'";
     ABANDON = "UPDATE attempt SET state = 'planned'
         WHERE gitter_room_id = $1 AND state IN ('open', 'unknown')";
 }
@@ -125,9 +127,11 @@ impl TryFrom<Row> for Attempt {
     }
 }
 
-/// Freezes an item's actions, all at once.
+/// Freezes an item's actions, all at once, behind those that are frozen already.
 pub async fn freeze(tx: &mut Tx, item: &Item, actions: &[NewAttempt]) -> Result<(), StoreError> {
-    for (position, attempt) in (0_i64..).zip(actions) {
+    let frozen = attempts_of(tx, &item.lane, item.number).await?;
+    let first = frozen.last().map_or(0, |attempt| attempt.position + 1);
+    for (position, attempt) in (first..).zip(actions) {
         execute!(
             tx,
             INSERT,
@@ -140,6 +144,13 @@ pub async fn freeze(tx: &mut Tx, item: &Item, actions: &[NewAttempt]) -> Result<
             &attempt.author,
         )?;
     }
+    Ok(())
+}
+
+/// Takes back the frozen actions of an item that are not done: only for those that surely had no effect.
+pub async fn thaw(tx: &mut Tx, item: &Item) -> Result<(), StoreError> {
+    let (direction, purpose) = (item.lane.direction.as_str(), item.lane.purpose.as_str());
+    execute!(tx, THAW, &item.lane.room, direction, purpose, item.number)?;
     Ok(())
 }
 

@@ -9,7 +9,10 @@ use super::{
     error::words,
     lane::{NEVER, take_number, take_numbers},
 };
-use crate::{ids::GitterRoomId, outcome::Outcome};
+use crate::{
+    ids::GitterRoomId,
+    outcome::{Outcome, Reason},
+};
 
 statements! {
     INSERT = "INSERT INTO inbox (gitter_room_id, direction, purpose, number, source_key, source_id, operation, body,
@@ -45,6 +48,9 @@ statements! {
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     SETTLE_ALL = "UPDATE inbox SET state = 'settled', outcome = $2, reason = $3, detail = $4, settled_at = $5
         WHERE gitter_room_id = $1 AND state <> 'settled'";
+    OUTCOME_OF = "SELECT reason FROM inbox WHERE source_id = $1 AND direction = $2 AND state = 'settled'
+            AND outcome <> 'bridged'
+        ORDER BY gitter_room_id, purpose, number LIMIT 1";
     IS_KNOWN = "SELECT number FROM inbox WHERE direction = $1 AND source_key = $2";
 }
 
@@ -291,4 +297,23 @@ pub async fn settle_waiting(
         detail,
         now
     )?)
+}
+
+/// Why what was made of an event or Gitter message did not cross; `None` if it did, or is not known.
+pub async fn why_not(
+    tx: &mut Tx,
+    direction: super::Direction,
+    source_id: &str,
+) -> Result<Option<Reason>, StoreError> {
+    let found = query!(
+        tx,
+        fetch_optional,
+        (String,),
+        OUTCOME_OF,
+        source_id,
+        direction.as_str()
+    )?;
+    found
+        .map(|(reason,)| super::error::column("inbox", "reason", reason))
+        .transpose()
 }

@@ -13,20 +13,33 @@ use crate::ids::GitterMessageId;
 statements! {
     // A pair that is known already stays as it is: two ways of finding the same thing out may meet.
     INSERT = "INSERT INTO message (gitter_room_id, matrix_room_id, gitter_message_id, event_id, part, kind, revision,
-            origin, sender, author, account_id, gitter_parent_id, thread_root, status, sent, v, edited_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+            origin, sender, author, account_id, gitter_parent_id, thread_root, status, sent, v, edited_at, text,
+            mentions, changes)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         ON CONFLICT DO NOTHING";
     BY_GITTER_ID = "SELECT gitter_message_id, event_id, part, kind, revision, origin, sender, author, account_id,
-            gitter_parent_id, thread_root, status, sent, v, edited_at
+            gitter_parent_id, thread_root, status, sent, v, edited_at, text, mentions, changes,
+            EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
+                AND deleted.gitter_message_id = message.gitter_message_id) AS tombstone
         FROM message WHERE gitter_room_id = $1 AND matrix_room_id = $2 AND gitter_message_id = $3
         ORDER BY kind, part, revision";
     BY_EVENT = "SELECT gitter_message_id, event_id, part, kind, revision, origin, sender, author, account_id,
-            gitter_parent_id, thread_root, status, sent, v, edited_at
+            gitter_parent_id, thread_root, status, sent, v, edited_at, text, mentions, changes,
+            EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
+                AND deleted.gitter_message_id = message.gitter_message_id) AS tombstone
         FROM message WHERE matrix_room_id = $1 AND event_id = $2 ORDER BY kind, part";
     LATEST_IN_THREAD = "SELECT gitter_message_id, event_id, part, kind, revision, origin, sender, author, account_id,
-            gitter_parent_id, thread_root, status, sent, v, edited_at
+            gitter_parent_id, thread_root, status, sent, v, edited_at, text, mentions, changes,
+            EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
+                AND deleted.gitter_message_id = message.gitter_message_id) AS tombstone
         FROM message WHERE gitter_room_id = $1 AND matrix_room_id = $2 AND gitter_parent_id = $3 AND kind = 'create'
         ORDER BY sent DESC, gitter_message_id DESC, part DESC LIMIT 1";
+    BY_CHANGED = "SELECT gitter_message_id, event_id, part, kind, revision, origin, sender, author, account_id,
+            gitter_parent_id, thread_root, status, sent, v, edited_at, text, mentions, changes,
+            EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
+                AND deleted.gitter_message_id = message.gitter_message_id) AS tombstone
+        FROM message WHERE matrix_room_id = $1 AND changes = $2 ORDER BY sent, revision, part";
+    FORGET_TEXT = "UPDATE message SET text = '' WHERE event_id = $1 OR gitter_message_id = $1";
 }
 
 words! {
@@ -84,6 +97,14 @@ pub struct MappedMessage {
     pub v: i64,
     /// When its text was last changed on Gitter, as last seen; 0 for never.
     pub edited_at: i64,
+    /// The Gitter text, where the bridge posted it; empty once redacted.
+    pub text: String,
+    /// The event's `m.mentions`, as JSON; empty where not known.
+    pub mentions: String,
+    /// For edits and corrections, the event that they change.
+    pub changes: Option<OwnedEventId>,
+    /// Whether the Gitter message is deleted. Read only: `deleted` has it.
+    pub tombstone: bool,
 }
 
 #[derive(FromRow)]
@@ -103,6 +124,10 @@ struct Row {
     sent: i64,
     v: i64,
     edited_at: i64,
+    text: String,
+    mentions: String,
+    changes: String,
+    tombstone: bool,
 }
 
 impl TryFrom<Row> for MappedMessage {
@@ -125,6 +150,10 @@ impl TryFrom<Row> for MappedMessage {
             sent: row.sent,
             v: row.v,
             edited_at: row.edited_at,
+            text: row.text,
+            mentions: row.mentions,
+            changes: optional("changes", row.changes)?,
+            tombstone: row.tombstone,
         })
     }
 }
@@ -162,6 +191,9 @@ pub async fn insert_message(tx: &mut Tx, portal: &Portal, message: &MappedMessag
         message.sent,
         message.v,
         message.edited_at,
+        &message.text,
+        &message.mentions,
+        message.changes.as_ref().map_or("", |event| event.as_str()),
     )?;
     Ok(())
 }
@@ -201,4 +233,20 @@ pub async fn latest_in_thread(
     )?
     .map(MappedMessage::try_from)
     .transpose()
+}
+
+/// The edits and corrections of an event, oldest first.
+pub async fn by_changed(
+    tx: &mut Tx,
+    room: &RoomId,
+    event_id: &str,
+) -> Result<Vec<MappedMessage>, StoreError> {
+    let rows = query!(tx, fetch_all, Row, BY_CHANGED, room.as_str(), event_id)?;
+    rows.into_iter().map(MappedMessage::try_from).collect()
+}
+
+/// Forgets the texts of an event, or of a Gitter message.
+pub(super) async fn forget_text(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+    execute!(tx, FORGET_TEXT, id)?;
+    Ok(())
 }

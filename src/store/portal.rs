@@ -12,16 +12,16 @@ use crate::ids::{GitterMessageId, GitterRoomId, GitterUserId};
 
 statements! {
     INSERT = "INSERT INTO portal (gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users,
-            since_id, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            since_id, created_at, gitter_admin, repository)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     ALL = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users, since_id,
-            created_at, last_bridged_at
+            created_at, last_bridged_at, gitter_admin, repository
         FROM portal ORDER BY gitter_uri, gitter_room_id";
     BY_GITTER_ROOM = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users,
-            since_id, created_at, last_bridged_at
+            since_id, created_at, last_bridged_at, gitter_admin, repository
         FROM portal WHERE gitter_room_id = $1";
     BY_MATRIX_ROOM = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users,
-            since_id, created_at, last_bridged_at
+            since_id, created_at, last_bridged_at, gitter_admin, repository
         FROM portal WHERE matrix_room_id = $1";
     SET_STATE = "UPDATE portal SET state = $3 WHERE gitter_room_id = $1 AND state = $2";
     SET_VIRTUAL_USERS = "UPDATE portal SET virtual_users = $2 WHERE gitter_room_id = $1";
@@ -81,6 +81,10 @@ pub struct Portal {
     pub created_at: i64,
     /// When something last crossed; 0 for never.
     pub last_bridged_at: i64,
+    /// Whether the account was an admin of the Gitter room when it was linked.
+    pub gitter_admin: bool,
+    /// The web address of the repository that backs the Gitter room.
+    pub repository: Option<String>,
 }
 
 #[derive(FromRow)]
@@ -95,6 +99,8 @@ struct Row {
     since_id: String,
     created_at: i64,
     last_bridged_at: i64,
+    gitter_admin: bool,
+    repository: String,
 }
 
 impl TryFrom<Row> for Portal {
@@ -115,6 +121,8 @@ impl TryFrom<Row> for Portal {
             since_id,
             created_at: row.created_at,
             last_bridged_at: row.last_bridged_at,
+            gitter_admin: row.gitter_admin,
+            repository: Some(row.repository).filter(|address| !address.is_empty()),
         })
     }
 }
@@ -136,6 +144,8 @@ pub async fn insert_portal(tx: &mut Tx, portal: &Portal) -> Result<(), StoreErro
         portal.virtual_users,
         portal.since_id.as_ref().map_or("", GitterMessageId::as_str),
         portal.created_at,
+        portal.gitter_admin,
+        portal.repository.as_deref().unwrap_or_default(),
     )?;
     Ok(())
 }

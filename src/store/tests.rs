@@ -5,8 +5,8 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Tx, ghost, held, inbox, installation, lane, member, message,
-    portal, probe,
+    Db, StoreError, account, attempt, db::Tx, deleted, ghost, held, inbox, installation, lane, member,
+    message, portal, probe,
 };
 use crate::config::DatabaseUrl;
 
@@ -14,6 +14,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
     [
         account::STATEMENTS,
         attempt::STATEMENTS,
+        deleted::STATEMENTS,
         ghost::STATEMENTS,
         held::STATEMENTS,
         inbox::STATEMENTS,

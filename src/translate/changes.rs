@@ -14,7 +14,7 @@ use super::{
 use crate::outcome::Reason;
 
 /// How long Gitter lets a message be edited (gitter-api 5.3).
-const EDIT_WINDOW: SignedDuration = SignedDuration::from_secs(600);
+pub const EDIT_WINDOW: SignedDuration = SignedDuration::from_secs(600);
 
 /// Why a change does not cross.
 type Skip = (Reason, String);

@@ -108,6 +108,14 @@ impl Context {
             .min_by_key(|message| (message.kind != Kind::Create, message.part))
     }
 
+    /// Everything that a Gitter message crossed as: its parts and their edits, oldest first.
+    pub fn pairs_of(&self, id: &GitterMessageId) -> impl Iterator<Item = &Message> {
+        let id = id.clone();
+        self.messages
+            .iter()
+            .filter(move |message| message.gitter_message_id == id)
+    }
+
     /// The side that a message was written on; where the map does not say, its sender does.
     pub fn origin(&self, message: &Message) -> Origin {
         message.origin.unwrap_or_else(|| match &message.sender {

@@ -23,20 +23,32 @@ pub(super) fn replace(text: &str) -> String {
     replaced
 }
 
-/// Replaces the names in a text as it was typed, but not in its code and its web addresses.
-pub(super) fn replace_typed(text: &str) -> String {
+/// Replaces the names in a text as it was typed, but not in its code. Words that hold a web address are
+/// left to `address`, which gives another word for one or `None` to keep it.
+pub(super) fn replace_typed(text: &str, address: impl Fn(&str) -> Option<String>) -> String {
+    let outside_code = |text: &str| -> String {
+        text.split_inclusive(char::is_whitespace)
+            .map(|word| {
+                if word.contains("://") {
+                    address(word).unwrap_or_else(|| word.to_owned())
+                } else {
+                    replace(word)
+                }
+            })
+            .collect()
+    };
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('`') {
         let (before, code) = rest.split_at(at);
-        replaced.push_str(&outside_addresses(before));
+        replaced.push_str(&outside_code(before));
         let ticks = code.len() - code.trim_start_matches('`').len();
         let end = end_of_code(code, ticks).unwrap_or(ticks);
         let (code, after) = code.split_at(end);
         replaced.push_str(code);
         rest = after;
     }
-    replaced.push_str(&outside_addresses(rest));
+    replaced.push_str(&outside_code(rest));
     replaced
 }
 
@@ -63,18 +75,6 @@ fn end_of_code(code: &str, ticks: usize) -> Option<usize> {
             return Some(at);
         }
     }
-}
-
-fn outside_addresses(text: &str) -> String {
-    text.split_inclusive(char::is_whitespace)
-        .map(|word| {
-            if word.contains("://") {
-                word.to_owned()
-            } else {
-                replace(word)
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
             ("one ` alone :smile:", "one ` alone 😄"),
             ("http://a.example/:smile: :smile:", "http://a.example/:smile: 😄"),
         ] {
-            assert_eq!(replace_typed(text), expected, "{text}");
+            assert_eq!(replace_typed(text, |_| None), expected, "{text}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Depth and size are bounded, so that no message can exhaust the stack or the time.
 
 mod inline;
+mod references;
 
 use ruma::OwnedUserId;
 use scraper::{ElementRef, Html, Node};

@@ -1,6 +1,8 @@
 //! Links to people and messages of either side: made and read here.
 
+use percent_encoding::percent_decode_str;
 use ruma::{EventId, MatrixToUri, MatrixUri, OwnedUserId, UserId, matrix_uri::MatrixId};
+use url::Url;
 
 use super::Context;
 use crate::ids::GitterMessageId;
@@ -16,6 +18,12 @@ pub(super) fn to_event(event: &EventId, context: &Context) -> String {
     let room = &context.portal.matrix_room_id;
     room.matrix_to_event_uri_via(event.to_owned(), [context.server_name.clone()])
         .to_string()
+}
+
+/// The matrix.to link to the portal's Matrix room.
+pub(super) fn to_portal(context: &Context) -> String {
+    let via = [context.server_name.clone()];
+    context.portal.matrix_room_id.matrix_to_uri_via(via).to_string()
 }
 
 /// The link to a message on the Gitter site (gitter-api 4.5).
@@ -51,6 +59,50 @@ pub(super) fn to_gitter(href: &str, context: &Context) -> Option<String> {
             Some(format!("{site}/{uri}?at={message}"))
         }
     }
+}
+
+/// The matrix.to link to what a Gitter address is of: a bridged room, or a message of one that crossed
+/// (gitter-api 4.5); `None` for everything else.
+pub(super) fn to_matrix(href: &str, context: &Context) -> Option<String> {
+    let url = Url::parse(href).ok()?;
+    let site = &context.web_url;
+    if !matches!(url.scheme(), "http" | "https")
+        || url.host_str() != site.host_str()
+        || url.port() != site.port()
+    {
+        return None;
+    }
+    let path = url.path().strip_prefix(site.path().trim_end_matches('/'))?;
+    let uri = percent_decode_str(path.trim_matches('/')).decode_utf8().ok()?;
+    let uri = uri.to_lowercase();
+    let portal = &context.portal;
+    let room = if portal.gitter_uri.to_lowercase() == uri {
+        &portal.matrix_room_id
+    } else {
+        let mut rooms = context.rooms.iter();
+        &rooms
+            .find(|room| room.gitter_uri.to_lowercase() == uri)?
+            .matrix_room_id
+    };
+    let via = [context.server_name.clone()];
+    let link = match url.query_pairs().find(|(key, _)| key == "at") {
+        None => room.matrix_to_uri_via(via),
+        Some((_, id)) => {
+            let id: GitterMessageId = id.parse().ok()?;
+            let event = &context.crossed_message(&id)?.matrix_event_id;
+            room.matrix_to_event_uri_via(event.clone(), via)
+        }
+    };
+    Some(link.to_string())
+}
+
+/// [`to_matrix`] for an address in running text, which punctuation may follow.
+pub(super) fn shown_to_matrix(word: &str, context: &Context) -> Option<String> {
+    let start = word.find("http")?;
+    let (before, rest) = word.split_at_checked(start)?;
+    let address = rest.trim_end_matches(|it: char| it.is_whitespace() || ".,;:!?)\"'".contains(it));
+    let behind = rest.get(address.len()..)?;
+    Some(format!("{before}{}{behind}", to_matrix(address, context)?))
 }
 
 /// Whether a link is one of Matrix.

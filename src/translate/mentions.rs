@@ -1,9 +1,16 @@
 //! Whom a Gitter message mentions, as Matrix users.
 
+use std::collections::BTreeSet;
+
 use ruma::{OwnedUserId, UserId};
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::{Context, context::User};
-use crate::model::{self, Mention, Message};
+use crate::{
+    ids::GitterMessageId,
+    model::{self, Mention, Message},
+};
 
 /// Somebody on Matrix: a ghost or a real user.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +35,11 @@ impl<'a> People<'a> {
             context,
             mentions: &message.mentions,
         }
+    }
+
+    /// What is known of the world.
+    pub(super) fn context(&self) -> &'a Context {
+        self.context
     }
 
     /// Who is meant by `@name`: the Gitter user that Gitter itself found, else the one of that name, else
@@ -63,7 +75,6 @@ impl<'a> People<'a> {
     /// admin's word counts (gitter-api 5.6).
     pub(super) fn is_announcement(&self, author: Option<&model::User>) -> bool {
         let author = author.and_then(|author| self.context.gitter_user(&author.id));
-        let is_all = |mention: &Mention| mention.group && mention.screen_name == "all";
         author.is_some_and(|author| author.admin) && self.mentions.iter().any(is_all)
     }
 
@@ -82,6 +93,49 @@ impl<'a> People<'a> {
             id,
         })
     }
+}
+
+/// Whom a message has mentioned so far.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The people.
+    pub(super) people: BTreeSet<OwnedUserId>,
+    /// Whether everyone in the room was.
+    pub(super) everyone: bool,
+}
+
+/// Whom a message and its edits have mentioned, as far as the map tells: by what the events said, or by
+/// Gitter's list.
+pub(super) fn known(id: &GitterMessageId, context: &Context) -> Known {
+    let mut known = Known::default();
+    for pair in context.pairs_of(id) {
+        let listed: Vec<Mention> = pair
+            .mentions
+            .iter()
+            .filter_map(|mention| Mention::deserialize(mention).ok())
+            .collect();
+        let people = People {
+            context,
+            mentions: &listed,
+        };
+        known.people.extend(people.listed());
+        known.everyone |= listed.iter().any(is_all);
+        let content = pair.content.as_ref();
+        for mentions in [content, content.and_then(|content| content.get("m.new_content"))]
+            .into_iter()
+            .filter_map(|content| content?.get("m.mentions"))
+        {
+            let ids = mentions.get("user_ids").and_then(Value::as_array);
+            let ids = ids.into_iter().flatten().filter_map(Value::as_str);
+            known.people.extend(ids.filter_map(|id| UserId::parse(id).ok()));
+            known.everyone |= mentions.get("room") == Some(&Value::Bool(true));
+        }
+    }
+    known
+}
+
+fn is_all(mention: &Mention) -> bool {
+    mention.group && mention.screen_name == "all"
 }
 
 fn ghost(user: &User) -> Person {

@@ -49,17 +49,25 @@ pub(super) fn length(text: &str, link_units: usize) -> usize {
     total + units(rest)
 }
 
-/// Writes links in place of the stand-ins; `None` if one has no link.
-pub(super) fn replace(text: &str, link: impl Fn(&str) -> Option<String>) -> Option<String> {
+/// Writes one link in place of all stand-ins. It shows no picture, so of pictures their names are left.
+pub(super) fn replace_with_link(text: &str, link: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, stand_in, behind)) = next(rest) {
         out.push_str(before);
-        out.push_str(&link(stand_in)?);
         rest = behind;
+        let picture = out.rfind("![").filter(|_| stand_in.starts_with("thumbnail:"));
+        match picture.zip(behind.strip_prefix(')')) {
+            Some((start, behind)) if out.ends_with("](") => {
+                out.truncate(out.len() - "](".len());
+                out.replace_range(start..start + "![".len(), "");
+                rest = behind;
+            }
+            _ => out.push_str(link),
+        }
     }
     out.push_str(rest);
-    Some(out)
+    out
 }
 
 /// The next stand-in without its brackets, and what is before and behind it.
@@ -83,6 +91,12 @@ mod tests {
     fn a_stand_in_counts_as_a_signed_link() {
         assert_eq!(length("a {b} {media:mxc://a/b}{fulltext:$x}!", 120), 7 + 240);
         assert_eq!(length("{media:", 120), 7);
+    }
+
+    #[test]
+    fn one_link_stands_for_all() {
+        let text = "[![a \\[b](\\{x}]({thumbnail:mxc://a/b})]({media:mxc://a/b}) [f]({media:mxc://a/c})";
+        assert_eq!(replace_with_link(text, "L"), "[a \\[b](\\{x}](L) [f](L)");
     }
 
     #[test]

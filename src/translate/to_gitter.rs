@@ -6,6 +6,7 @@ use ruma::{EventId, OwnedEventId};
 use serde_json::{Map, Value, value::RawValue};
 
 use self::compose::Text;
+pub use super::changes::EDIT_WINDOW;
 use super::{
     Context, GitterAction, Translation, VirtualUserAction, attachments, changes,
     context::{Message, Reactions},
@@ -32,29 +33,31 @@ pub fn translate(event: &RawValue, context: &Context) -> Translation<GitterActio
     }
 }
 
-/// Whether an event changes another: an edit or a redaction.
-pub fn is_change(event: &RawValue) -> bool {
-    event::read(event)
-        .is_ok_and(|event| event.kind == "m.room.redaction" || Relation::of(&event.content).is_edit)
+/// The events that an event changes, redacts or reacts to.
+pub fn targets(event: &RawValue) -> Vec<String> {
+    let Ok(event) = event::read(event) else {
+        return Vec::new();
+    };
+    let related = Relation::of(&event.content).target;
+    [event.redacts, related]
+        .into_iter()
+        .flatten()
+        .map(|target| target.to_string())
+        .collect()
 }
 
-/// Whether an event is nothing without its file.
-pub fn is_file(event: &RawValue) -> bool {
-    event::read(event).is_ok_and(|event| {
-        let kind = text_field(&event.content, "msgtype").unwrap_or_default();
-        event.kind == "m.sticker" || ["m.image", "m.file", "m.audio", "m.video"].contains(&kind)
-    })
+/// The matrix.to link to an event itself; to its room where it has no id.
+pub fn link_to_itself(event: &RawValue, context: &Context) -> String {
+    match event::read(event).ok().and_then(|event| event.id) {
+        Some(id) => link::to_event(&id, context),
+        None => link::to_portal(context),
+    }
 }
 
-/// The matrix.to link to an event of the portal.
-pub fn link_to_event(event: &EventId, context: &Context) -> String {
-    link::to_event(event, context)
-}
-
-/// A text with links in place of its stand-ins (`{media:..}` and so on, DESIGN 6.4); `None` if `link` has
-/// none for one of them.
-pub fn with_links(text: &str, link: impl Fn(&str) -> Option<String>) -> Option<String> {
-    stand_in::replace(text, link)
+/// A text with one link in place of its stand-ins (`{media:..}` and so on, DESIGN 6.4); pictures that stand-ins
+/// would show go.
+pub fn without_media(text: &str, link: &str) -> String {
+    stand_in::replace_with_link(text, link)
 }
 
 fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {

@@ -44,15 +44,12 @@ fn actions(operation: &Operation, context: &Context) -> Result<Vec<MatrixAction>
     let crossed = context.crossed_message(&message.id);
     match (operation.operation.as_str(), crossed) {
         ("create", None) => create(&message, context),
-        ("create", Some(crossed)) if context.origin(crossed) == Origin::Matrix => {
+        ("create", Some(crossed)) if context.origin(crossed) == Origin::Matrix && !message.is_tombstone() => {
             Err((Reason::OwnEcho, "the bridge posted it"))
         }
-        ("create" | "update", Some(crossed)) => Err(judge_update(&message, crossed, context)),
+        ("create" | "update", Some(crossed)) => update(&message, crossed, context),
         ("update", None) => Err(judge_unknown_update(&message, context)),
-        ("remove", Some(_)) => Err((
-            Reason::NotTranslated,
-            "this version does not carry deletions to Matrix",
-        )),
+        ("remove", Some(crossed)) => remove(crossed, context),
         ("remove", None) => Err((Reason::NotFound, "the removed message did not cross")),
         ("patch", _) => Err((Reason::NotAnEdit, "only the count of its readers changed")),
         _ => Err((Reason::BadEvent, "the operation is not one that Gitter has")),
@@ -61,27 +58,30 @@ fn actions(operation: &Operation, context: &Context) -> Result<Vec<MatrixAction>
 
 /// Judges an update of a message that crossed. Gitter sends one for any save; only a later `editedAt` is
 /// an edit, and an empty text a deletion (gitter-api 7.4).
-fn judge_update(message: &Message, crossed: &Crossed, context: &Context) -> Skip {
-    if is_tombstone(message) {
+fn update(message: &Message, crossed: &Crossed, context: &Context) -> Result<Vec<MatrixAction>, Skip> {
+    if message.is_tombstone() {
         return if crossed.tombstone {
-            (Reason::NotAnEdit, "its deletion is known already")
+            Err((Reason::NotAnEdit, "its deletion is known already"))
         } else {
-            (
-                Reason::NotTranslated,
-                "this version does not carry deletions to Matrix",
-            )
+            Ok(redactions(crossed, context))
         };
     }
     // Never edited is before any edit.
-    if message.edited_at <= crossed.edited_at {
-        (Reason::NotAnEdit, "its text was not changed since it crossed")
+    let known = context
+        .pairs_of(&message.id)
+        .filter_map(|pair| pair.edited_at)
+        .max();
+    if message.edited_at <= known {
+        Err((Reason::NotAnEdit, "its text was not changed since it crossed"))
     } else if context.origin(crossed) == Origin::Matrix {
-        (Reason::OwnEcho, "only the bridge itself can edit what it posted")
+        Err((Reason::OwnEcho, "only the bridge itself can edit what it posted"))
+    } else if crossed.tombstone {
+        Err((
+            Reason::Gone,
+            "it was deleted, and Matrix has no way back from a redaction",
+        ))
     } else {
-        (
-            Reason::NotTranslated,
-            "this version does not carry edits to Matrix",
-        )
+        edit(message, crossed, context)
     }
 }
 
@@ -90,7 +90,7 @@ fn judge_unknown_update(message: &Message, context: &Context) -> Skip {
     let is_older = made
         .zip(context.portal.created_at)
         .is_some_and(|(made, linked)| made < linked);
-    if is_tombstone(message) {
+    if message.is_tombstone() {
         (Reason::Gone, "it was deleted and had not crossed")
     } else if is_older {
         (Reason::OlderThanPortal, "it is older than the portal")
@@ -99,28 +99,68 @@ fn judge_unknown_update(message: &Message, context: &Context) -> Skip {
     }
 }
 
-/// Whether a message was deleted but kept, because others reply to it (gitter-api 5.4).
-fn is_tombstone(message: &Message) -> bool {
-    message.text.is_empty() && message.html.is_empty()
-}
-
 fn create(message: &Message, context: &Context) -> Result<Vec<MatrixAction>, Skip> {
-    if is_tombstone(message) {
+    if message.is_tombstone() {
         return Err((Reason::Gone, "it was deleted before it crossed"));
     }
     let author = author(message, context)?;
-    let (sender, name) = match &author {
-        Author::Ghost(ghost) => (Some(ghost.clone()), None),
-        Author::Named(name) => (context.bot(), Some(*name)),
-    };
-    let sender = sender.ok_or((Reason::NotAllowed, "the bridge's own user has no valid id"))?;
-    let fields = content::make(message, name, context).ok_or((Reason::Empty, "it has no visible text"))?;
+    let written = content::create(message, author.name(), context).ok_or(EMPTY)?;
     Ok(vec![MatrixAction::Send {
         part: 0,
-        sender,
-        content: Value::Object(fields),
-        fallback: None,
+        sender: author.sender(context)?,
+        content: Value::Object(written.content),
+        fallback: written.fallback.map(Value::Object),
     }])
+}
+
+/// An edit is written as a create is, and sent by who sent what it replaces.
+fn edit(message: &Message, crossed: &Crossed, context: &Context) -> Result<Vec<MatrixAction>, Skip> {
+    let author = author(message, context)?;
+    let written = content::edit(message, author.name(), crossed, context).ok_or(EMPTY)?;
+    let sender = match &crossed.sender {
+        Some(sender) => sender.clone(),
+        None => author.sender(context)?,
+    };
+    Ok(vec![MatrixAction::Edit {
+        sender,
+        event_id: crossed.matrix_event_id.clone(),
+        content: Value::Object(written.content),
+        fallback: written.fallback.map(Value::Object),
+    }])
+}
+
+/// A message that nobody would see.
+const EMPTY: Skip = (Reason::Empty, "it has no visible text");
+
+fn remove(crossed: &Crossed, context: &Context) -> Result<Vec<MatrixAction>, Skip> {
+    match (crossed.tombstone, context.origin(crossed)) {
+        (false, _) => Ok(redactions(crossed, context)),
+        (true, Origin::Matrix) => Err((Reason::OwnEcho, "the bridge deleted it")),
+        (true, Origin::Gitter) => Err((Reason::Gone, "its deletion is known already")),
+    }
+}
+
+/// Redacts what a message crossed as, and all its edits: clients may show an edit without its original.
+fn redactions(crossed: &Crossed, context: &Context) -> Vec<MatrixAction> {
+    let mut events = vec![crossed];
+    for pair in context.pairs_of(&crossed.gitter_message_id) {
+        if !events
+            .iter()
+            .any(|event| event.matrix_event_id == pair.matrix_event_id)
+        {
+            events.push(pair);
+        }
+    }
+    events
+        .into_iter()
+        .filter_map(|event| {
+            let own = event.sender.clone().filter(|sender| context.is_own(sender));
+            Some(MatrixAction::Redact {
+                sender: own.or_else(|| context.bot())?,
+                event_id: event.matrix_event_id.clone(),
+            })
+        })
+        .collect()
 }
 
 /// As whom a message is sent.
@@ -129,6 +169,24 @@ enum Author<'a> {
     Ghost(OwnedUserId),
     /// The bot, with this name in the text.
     Named(&'a str),
+}
+
+impl Author<'_> {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Ghost(_) => None,
+            Self::Named(name) => Some(name),
+        }
+    }
+
+    fn sender(self, context: &Context) -> Result<OwnedUserId, Skip> {
+        match self {
+            Self::Ghost(ghost) => Ok(ghost),
+            Self::Named(_) => context
+                .bot()
+                .ok_or((Reason::NotAllowed, "the bridge's own user has no valid id")),
+        }
+    }
 }
 
 fn author<'a>(message: &'a Message, context: &Context) -> Result<Author<'a>, Skip> {

@@ -2,26 +2,27 @@
 //! looked for before it is made again (DESIGN 3.1, "To Gitter").
 
 use jiff::{SignedDuration, Timestamp};
-use ruma::EventId;
+use ruma::OwnedEventId;
 use serde_json::{Value, value::RawValue};
 use tracing::error;
 
-use super::Delivery;
+use super::{Arrival, Delivery, gitter_changes::Change};
 use crate::{
     bridge::{
         BridgeError, echo,
         failure::{self, Decision},
         now,
+        portal::{self, Loaded},
         worker::Step,
     },
-    gitter::{GitterError, MessagePage, NewMessage},
+    gitter::{GitterError, MessagePage, NewMessage, Permit},
     ids::GitterMessageId,
     model,
     outcome::{Outcome, Reason},
     store::{
         Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, message,
     },
-    translate::{Context, GitterAction, to_gitter},
+    translate::{Context, GitterAction, Translation, to_gitter},
 };
 
 /// How long after an attempt of unknown outcome it is looked for, in milliseconds: what is still under
@@ -46,16 +47,70 @@ impl Delivery<'_> {
         }
     }
 
+    /// Translates an event and freezes the actions. `past_window`: Gitter has just refused an edit for its age.
+    pub(super) async fn begin_to_gitter(self, past_window: bool) -> Result<Step, BridgeError> {
+        let mut context = match portal::for_event(self.bridge, self.portal, self.item).await? {
+            Loaded::Ready(context) => context,
+            Loaded::Wait => return self.wait_for_other_lane().await,
+        };
+        if past_window {
+            context.now = context
+                .now
+                .saturating_add(to_gitter::EDIT_WINDOW)
+                .unwrap_or(context.now);
+        }
+        let event = match RawValue::from_string(self.item.body.clone()) {
+            Ok(event) => event,
+            Err(error) => return self.skip(Reason::BadEvent, error.to_string()).await,
+        };
+        match to_gitter::translate(&event, &context) {
+            Translation::Actions { actions } => {
+                let actions = deliverable(&event, actions, &context);
+                self.freeze(&actions, |action| self.gitter_author(action)).await
+            }
+            Translation::Skipped { skipped, detail } if skipped == Reason::NotFound => {
+                let targets = to_gitter::targets(&event);
+                self.skip_change(&targets, skipped, detail).await
+            }
+            Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
+        }
+    }
+
+    /// Goes on with a frozen action. Only what makes a message must never be done twice.
+    pub(super) async fn go_on_to_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
+        match (self.action::<GitterAction>(attempt)?, attempt.state) {
+            (GitterAction::Send { .. }, AttemptState::Open) => self.left_behind(attempt).await,
+            (GitterAction::Send { .. }, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
+            (GitterAction::Send { .. }, _) => self.send_to_gitter(attempt, last).await,
+            (
+                GitterAction::Edit {
+                    message_id,
+                    text,
+                    part,
+                },
+                _,
+            ) => {
+                self.edit_on_gitter(
+                    attempt,
+                    last,
+                    Change {
+                        message_id,
+                        text,
+                        part,
+                    },
+                )
+                .await
+            }
+            (GitterAction::Delete { message_id }, _) => {
+                self.delete_on_gitter(attempt, last, &message_id).await
+            }
+        }
+    }
+
     /// Posts a message.
     pub(super) async fn send_to_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         let message = self.new_message(attempt)?;
-        // The wait for the budget comes before the attempt: its time is then that of the request.
-        let Some(permit) = self
-            .bridge
-            .stop
-            .run_until_cancelled(self.bridge.gitter.permit())
-            .await
-        else {
+        let Some(permit) = self.gitter_permit().await else {
             return Ok(Step::Wait { until: now() });
         };
         if !self.open(attempt).await? {
@@ -71,6 +126,13 @@ impl Delivery<'_> {
             Ok(message) => self.accepted_without_version(attempt, last, &message).await,
             Err(error) => self.post_failed(attempt, &error).await,
         }
+    }
+
+    /// Waits for the budget; `None` if the bridge stops meanwhile. It comes before the attempt: the attempt's
+    /// time is then that of the request.
+    pub(super) async fn gitter_permit(self) -> Option<Permit> {
+        let permit = self.bridge.gitter.permit();
+        self.bridge.stop.run_until_cancelled(permit).await
     }
 
     /// An answer without `v` says that the message was perhaps never stored (gitter-api 5.8): look.
@@ -202,9 +264,12 @@ impl Delivery<'_> {
         message: &model::Message,
     ) -> Result<Step, BridgeError> {
         let action: GitterAction = self.action(attempt)?;
-        let pair = pair(&action, self.item, message, self.portal);
-        self.arrived(attempt, last, pair.as_ref(), message.id.as_str())
-            .await
+        let arrival = Arrival {
+            result_id: message.id.to_string(),
+            pair: pair(&action, self.item, message, self.portal),
+            forgotten: Vec::new(),
+        };
+        self.arrived(attempt, last, &arrival).await
     }
 
     fn new_message(self, attempt: &Attempt) -> Result<NewMessage, BridgeError> {
@@ -216,7 +281,7 @@ impl Delivery<'_> {
             ..
         } = self.action(attempt)?
         else {
-            let why = "this version delivers no edits and deletions";
+            let why = "it posts no message";
             return Err(self.unreadable(serde::de::Error::custom(why)));
         };
         let virtual_user = virtual_user.map(|user| model::VirtualUser {
@@ -235,29 +300,16 @@ impl Delivery<'_> {
     }
 }
 
-/// The actions of an event, if all of them can be delivered. Links that need signing lead to the event on
-/// Matrix instead; a message that is nothing but such a link is not delivered.
-pub(super) fn deliverable(
-    event: &RawValue,
-    mut actions: Vec<GitterAction>,
-    context: &Context,
-) -> Option<Vec<GitterAction>> {
-    if to_gitter::is_change(event) || to_gitter::is_file(event) {
-        return None;
-    }
-    let fields: Value = serde_json::from_str(event.get()).unwrap_or(Value::Null);
-    let link = fields
-        .get("event_id")
-        .and_then(Value::as_str)
-        .and_then(|id| EventId::parse(id).ok())
-        .map(|id| to_gitter::link_to_event(&id, context));
+/// The actions of an event with their stand-ins replaced. Without signed links, what they stand for is to be
+/// had on Matrix: the link leads to the event.
+fn deliverable(event: &RawValue, mut actions: Vec<GitterAction>, context: &Context) -> Vec<GitterAction> {
+    let link = to_gitter::link_to_itself(event, context);
     for action in &mut actions {
-        let GitterAction::Send { text, .. } = action else {
-            return None;
-        };
-        *text = to_gitter::with_links(text, |_| link.clone())?;
+        if let GitterAction::Send { text, .. } | GitterAction::Edit { text, .. } = action {
+            *text = to_gitter::without_media(text, &link);
+        }
     }
-    Some(actions)
+    actions
 }
 
 /// Settles an attempt of unknown outcome whose message came in on the realtime channel; `false` if its
@@ -312,14 +364,15 @@ fn pair(
     let thread_root = Delivery::thread_root(event.get("content"));
     let GitterAction::Send {
         part,
+        text,
         status,
         parent_id,
         virtual_user,
-        ..
     } = action
     else {
         return None;
     };
+    let changes = changed_event(&event);
     let author = virtual_user
         .as_ref()
         .map_or_else(|| portal.account_id.to_string(), |user| user.external_id.clone());
@@ -327,7 +380,11 @@ fn pair(
         gitter_message_id: message.id.clone(),
         event_id: item.source_id.as_str().try_into().ok()?,
         part: i64::from(*part),
-        kind: MessageKind::Create,
+        kind: if changes.is_some() {
+            MessageKind::Correction
+        } else {
+            MessageKind::Create
+        },
         revision: 0,
         origin: Origin::Matrix,
         sender: event.get("sender")?.as_str()?.try_into().ok()?,
@@ -339,5 +396,17 @@ fn pair(
         sent: message.sent.map_or_else(now, Timestamp::as_millisecond),
         v: message.v.unwrap_or(0),
         edited_at: 0,
+        text: text.clone(),
+        mentions: String::new(),
+        changes,
+        tombstone: false,
     })
+}
+
+/// The event that an event edits.
+pub(super) fn changed_event(event: &Value) -> Option<OwnedEventId> {
+    let relation = event.pointer("/content/m.relates_to")?;
+    let is_edit = relation.get("rel_type").and_then(Value::as_str) == Some("m.replace");
+    let target = relation.get("event_id")?.as_str()?.try_into().ok();
+    target.filter(|_| is_edit)
 }

@@ -2,10 +2,10 @@
 //! beyond that the event is looked for by its marker first (DESIGN 3.1, "To Matrix").
 
 use jiff::Timestamp;
-use ruma::OwnedEventId;
+use ruma::{OwnedEventId, UserId};
 use serde_json::Value;
 
-use super::Delivery;
+use super::{Arrival, Delivery};
 use crate::{
     bridge::{
         BridgeError, echo,
@@ -15,10 +15,14 @@ use crate::{
         worker::Step,
     },
     ids::{GitterMessageId, transaction_id},
-    matrix::{MatrixError, SendEvent, SourceMarker, marker::SourceOperation},
+    matrix::{MatrixError, PastEvent, Redact, SendEvent, SourceMarker, marker::SourceOperation},
     model,
-    store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, ghost as ghosts, message},
-    translate::{Context, MatrixAction, to_matrix::Operation},
+    outcome::Reason,
+    store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, ghost as ghosts, message},
+    translate::{
+        Context, MatrixAction, Translation,
+        to_matrix::{self, Operation},
+    },
 };
 
 /// How long the homeserver's memory of transaction ids is relied on, in milliseconds. Synapse keeps it a day.
@@ -33,6 +37,40 @@ const PAGES: usize = 40;
 const MESSAGE: &str = "m.room.message";
 
 impl Delivery<'_> {
+    /// Translates what happened to a Gitter message, and freezes the actions.
+    pub(super) async fn begin_to_matrix(self) -> Result<Step, BridgeError> {
+        let Some(context) = self.judge_echo().await? else {
+            return self.wait_for_other_lane().await;
+        };
+        if self.is_gone(&context).await? {
+            let why = "it was deleted before it could cross";
+            return self.skip(Reason::Gone, why.to_owned()).await;
+        }
+        match to_matrix::translate(&self.operation(), &context) {
+            Translation::Actions { actions } => {
+                let actions: Vec<_> = actions.into_iter().map(MatrixAction::without_upload).collect();
+                self.freeze(&actions, |action| action.sender().to_string()).await
+            }
+            Translation::Skipped { skipped, detail } if skipped == Reason::NotFound => {
+                self.skip_change(&[self.item.source_id.clone()], skipped, detail)
+                    .await
+            }
+            Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
+        }
+    }
+
+    /// Whether a message that has not crossed is known to be deleted: its removal may be seen first.
+    async fn is_gone(self, context: &Context) -> Result<bool, BridgeError> {
+        let Ok(id) = self.item.source_id.parse() else {
+            return Ok(false);
+        };
+        if self.item.operation == "remove" || context.crossed_message(&id).is_some() {
+            return Ok(false);
+        }
+        let mut tx = self.bridge.db.read().await?;
+        Ok(deleted::is_deleted(&mut tx, &self.portal.gitter_room_id, &id).await?)
+    }
+
     /// The item as translation takes it.
     pub(super) fn operation(self) -> Operation {
         let model = serde_json::from_str(&self.item.body).unwrap_or(Value::Null);
@@ -57,16 +95,10 @@ impl Delivery<'_> {
         }
     }
 
-    /// Who an action's event will be of.
-    pub(super) fn matrix_author(action: &MatrixAction) -> String {
-        let MatrixAction::Send { sender, .. } = action;
-        sender.to_string()
-    }
-
     /// Sends an event.
     pub(super) async fn send_to_matrix(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         let action: MatrixAction = self.action(attempt)?;
-        let MatrixAction::Send { sender, .. } = &action;
+        let sender = action.sender();
         let author = serde_json::from_str::<model::Message>(&self.item.body)
             .ok()
             .and_then(|model| model.from_user);
@@ -78,28 +110,44 @@ impl Delivery<'_> {
         if !self.open(attempt).await? {
             return Ok(Step::Lost);
         }
-        match self.send_event(&action, device.as_deref()).await {
+        let device = device.as_deref();
+        let sent = match self.send_event(&action, sender, device).await {
+            Err(error) if error.is("M_FORBIDDEN") => match self.ask_again(&action, device, error).await {
+                Ok(sent) => Ok(sent),
+                Err(BridgeError::Matrix(error)) => Err(error),
+                Err(error) => return Err(error),
+            },
+            sent => sent,
+        };
+        match sent {
             Ok(event_id) => self.sent(attempt, last, &action, event_id).await,
-            Err(error) if error.is("M_FORBIDDEN") => {
-                // Perhaps the ghost was removed from the room: let it in again, once.
-                let again = match ghost::join(self.bridge, self.portal, sender).await {
-                    Ok(()) => self.send_event(&action, device.as_deref()).await,
-                    Err(BridgeError::Matrix(error)) => Err(error),
-                    Err(error) => return Err(error),
-                };
-                match again {
-                    Ok(event_id) => self.sent(attempt, last, &action, event_id).await,
-                    Err(error) => self.send_failed(attempt, &error).await,
-                }
-            }
-            Err(error) => self.send_failed(attempt, &error).await,
+            Err(error) => self.send_failed(attempt, &action, &error).await,
         }
+    }
+
+    /// Once more after a refusal: a ghost may have been removed from the room, so it is let in again; what it
+    /// may not redact, perhaps the bot may.
+    async fn ask_again(
+        self,
+        action: &MatrixAction,
+        device: Option<&str>,
+        refusal: MatrixError,
+    ) -> Result<OwnedEventId, BridgeError> {
+        let (sender, bot) = (action.sender(), self.bridge.matrix.bot());
+        if !matches!(action, MatrixAction::Redact { .. }) {
+            ghost::join(self.bridge, self.portal, sender).await?;
+            return Ok(self.send_event(action, sender, device).await?);
+        }
+        if sender == bot {
+            return Err(refusal.into());
+        }
+        Ok(self.send_event(action, bot, None).await?)
     }
 
     /// Goes on with an attempt that may have arrived.
     pub(super) async fn repeat_to_matrix(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         let action: MatrixAction = self.action(attempt)?;
-        let MatrixAction::Send { sender, .. } = &action;
+        let sender = action.sender();
         let mut tx = self.bridge.db.read().await?;
         // A device that was made since remembers nothing of the attempt.
         let device = ghosts::device(&mut tx, sender).await?;
@@ -109,7 +157,7 @@ impl Delivery<'_> {
         if remembered {
             return self.send_to_matrix(attempt, last).await;
         }
-        match self.find_sent(attempt, &action).await {
+        match self.find_effect(attempt, &action).await {
             Ok(Some(event_id)) => {
                 self.found_again(event_id.as_str());
                 self.sent(attempt, last, &action, event_id).await
@@ -130,29 +178,54 @@ impl Delivery<'_> {
     async fn send_event(
         self,
         action: &MatrixAction,
+        sender: &UserId,
         device: Option<&str>,
     ) -> Result<OwnedEventId, MatrixError> {
-        let MatrixAction::Send {
-            part,
-            sender,
-            content,
-            ..
-        } = action;
-        let message = &self.item.source_id;
-        // A message is created once, whatever version of it is seen: its counters stay out of the id.
-        let id = transaction_id(&[&self.lane.key.room, message, "create", "", "", &part.to_string()]);
-        let sent = self.item.source_time.min(now());
+        let (lane, message) = (&self.lane.key.room, &self.item.source_id);
+        let room = &self.portal.matrix_room_id;
         let device: Option<&ruma::DeviceId> = device.map(Into::into);
+        let edited_at = self.edited_at().map_or(0, Timestamp::as_millisecond);
+        // A message is created once, whatever version of it is seen: its counters stay out of the id.
+        let (id, time) = match action {
+            MatrixAction::Send { part, .. } => {
+                let part = part.to_string();
+                let id = transaction_id(&[lane, message, "create", "", "", &part]);
+                (id, self.item.source_time)
+            }
+            MatrixAction::Edit { .. } => {
+                let revision = edited_at.to_string();
+                let id = transaction_id(&[lane, message, "edit", "", &revision, "0"]);
+                (id, edited_at)
+            }
+            MatrixAction::Redact { event_id, .. } => {
+                let id = transaction_id(&[lane, message, "redact", "", "", event_id.as_str()]);
+                let redact = Redact {
+                    room,
+                    sender,
+                    device,
+                    transaction_id: &id,
+                    event_id,
+                    reason: None,
+                };
+                return self.bridge.matrix.redact(&redact).await;
+            }
+        };
         let event = SendEvent {
-            room: &self.portal.matrix_room_id,
+            room,
             sender,
             device,
             transaction_id: &id,
             event_type: MESSAGE,
-            content,
-            timestamp: Timestamp::from_millisecond(sent).ok(),
+            content: action.content().unwrap_or(&Value::Null),
+            timestamp: Timestamp::from_millisecond(time.min(now())).ok(),
         };
         self.bridge.matrix.send(&event).await
+    }
+
+    /// When the item's message was last changed.
+    fn edited_at(self) -> Option<Timestamp> {
+        let message: model::Message = serde_json::from_str(&self.item.body).ok()?;
+        message.edited_at
     }
 
     async fn sent(
@@ -162,9 +235,18 @@ impl Delivery<'_> {
         action: &MatrixAction,
         event_id: OwnedEventId,
     ) -> Result<Step, BridgeError> {
-        let pair = self.matrix_pair(action, event_id.clone());
-        self.arrived(attempt, last, pair.as_ref(), event_id.as_str())
-            .await
+        let forgotten = match action {
+            MatrixAction::Redact { event_id, .. } => {
+                vec![event_id.to_string(), self.item.source_id.clone()]
+            }
+            _ => Vec::new(),
+        };
+        let arrival = Arrival {
+            result_id: event_id.to_string(),
+            pair: self.matrix_pair(action, event_id),
+            forgotten,
+        };
+        self.arrived(attempt, last, &arrival).await
     }
 
     /// The sender could not be made ready, so this try sent nothing; an earlier one may have.
@@ -178,12 +260,19 @@ impl Delivery<'_> {
         self.failed(attempt, state, decision, &error.to_string()).await
     }
 
-    async fn send_failed(self, attempt: &Attempt, error: &MatrixError) -> Result<Step, BridgeError> {
-        let decision = failure::matrix_send(error, attempt.tries + 1, now());
+    async fn send_failed(
+        self,
+        attempt: &Attempt,
+        action: &MatrixAction,
+        error: &MatrixError,
+    ) -> Result<Step, BridgeError> {
+        let decision = match action {
+            MatrixAction::Redact { .. } => failure::matrix_redact(error, attempt.tries + 1, now()),
+            _ => failure::matrix_send(error, attempt.tries + 1, now()),
+        };
         if error.is("M_UNKNOWN_DEVICE") {
-            let MatrixAction::Send { sender, .. } = self.action(attempt)?;
             let mut tx = self.bridge.db.write().await?;
-            ghosts::forget_device(&mut tx, &sender).await?;
+            ghosts::forget_device(&mut tx, action.sender()).await?;
             tx.commit().await?;
         }
         // Whatever an earlier try may have done is not undone by this one's refusal.
@@ -199,24 +288,44 @@ impl Delivery<'_> {
         self.failed(attempt, state, decision, &error.to_string()).await
     }
 
+    /// Looks whether an attempt had its effect. A redaction's is seen on its target, and is that event then.
+    async fn find_effect(
+        self,
+        attempt: &Attempt,
+        action: &MatrixAction,
+    ) -> Result<Option<OwnedEventId>, BridgeError> {
+        let (part, op) = match action {
+            MatrixAction::Send { part, .. } => (*part, SourceOperation::Create),
+            MatrixAction::Edit { .. } => (0, SourceOperation::Edit),
+            MatrixAction::Redact { event_id, .. } => {
+                let room = &self.portal.matrix_room_id;
+                let event = self.bridge.matrix.event(room, event_id).await?;
+                let past = event.as_deref().and_then(PastEvent::read);
+                return Ok(past.filter(|past| past.redacted).map(|past| past.event_id));
+            }
+        };
+        let Ok(message) = self.item.source_id.parse::<GitterMessageId>() else {
+            return Ok(None);
+        };
+        let is_edit = op == SourceOperation::Edit;
+        let wanted = SourceMarker {
+            room: self.portal.gitter_room_id.clone(),
+            message,
+            op,
+            part,
+            edited_at: self.edited_at().filter(|_| is_edit),
+        };
+        self.find_sent(attempt, action.sender(), &wanted).await
+    }
+
     /// Looks for the attempt's event among the sender's latest, back to the last one in the map. An event
     /// of the sender that is redacted and not in the map is taken for it: it arrived and was removed.
     async fn find_sent(
         self,
         attempt: &Attempt,
-        action: &MatrixAction,
+        sender: &UserId,
+        wanted: &SourceMarker,
     ) -> Result<Option<OwnedEventId>, BridgeError> {
-        let MatrixAction::Send { part, sender, .. } = action;
-        let Ok(message) = self.item.source_id.parse::<GitterMessageId>() else {
-            return Ok(None);
-        };
-        let wanted = SourceMarker {
-            room: self.portal.gitter_room_id.clone(),
-            message,
-            op: SourceOperation::Create,
-            part: *part,
-            edited_at: None,
-        };
         debug_assert!(attempt.tries > 0, "only what was tried can have arrived");
         let mut from = None;
         for _ in 0..PAGES {
@@ -228,7 +337,7 @@ impl Delivery<'_> {
                 .await?;
             let mut tx = self.bridge.db.read().await?;
             for event in page.events {
-                if event.marker.as_ref() == Some(&wanted) {
+                if event.marker.as_ref() == Some(wanted) {
                     return Ok(Some(event.event_id));
                 }
                 if !message::by_event(&mut tx, room, event.event_id.as_str())
@@ -251,30 +360,41 @@ impl Delivery<'_> {
 
     /// The line of the map for an event that arrived.
     fn matrix_pair(self, action: &MatrixAction, event_id: OwnedEventId) -> Option<MappedMessage> {
-        let MatrixAction::Send {
-            part,
-            sender,
-            content,
-            ..
-        } = action;
         let model: model::Message = serde_json::from_str(&self.item.body).ok()?;
-        let thread_root = Self::thread_root(Some(content));
+        let edited_at = model.edited_at.map_or(0, Timestamp::as_millisecond);
+        let (part, kind, changes, said) = match action {
+            MatrixAction::Send { part, content, .. } => (*part, MessageKind::Create, None, content),
+            MatrixAction::Edit {
+                event_id, content, ..
+            } => (
+                0,
+                MessageKind::Edit,
+                Some(event_id.clone()),
+                content.get("m.new_content").unwrap_or(content),
+            ),
+            MatrixAction::Redact { .. } => return None,
+        };
+        let mentions = said.get("m.mentions").map(Value::to_string);
         Some(MappedMessage {
             gitter_message_id: model.id,
             event_id,
-            part: i64::from(*part),
-            kind: MessageKind::Create,
-            revision: 0,
+            part: i64::from(part),
+            kind,
+            revision: if changes.is_some() { edited_at } else { 0 },
             origin: Origin::Gitter,
-            sender: sender.clone(),
+            sender: action.sender().clone(),
             author: model.from_user.map(|user| user.id).unwrap_or_default(),
             account_id: String::new(),
             gitter_parent_id: model.parent_id,
-            thread_root,
+            thread_root: Self::thread_root(action.content()),
             status: model.status,
             sent: self.item.source_time,
             v: model.v.unwrap_or(0),
-            edited_at: model.edited_at.map_or(0, Timestamp::as_millisecond),
+            edited_at,
+            text: String::new(),
+            mentions: mentions.unwrap_or_default(),
+            changes,
+            tombstone: false,
         })
     }
 }

@@ -252,7 +252,10 @@ async fn a_message_is_changed_and_deleted_by_its_id() {
         200,
         &json!({ "id": MESSAGE, "text": "new", "editedAt": "2020-12-01T10:01:00.000Z" }),
     );
-    let changed = client.update(&room(), &message(), "new").await.unwrap();
+    let changed = client
+        .update(client.permit().await, &room(), &message(), "new")
+        .await
+        .unwrap();
     assert!(changed.edited_at.is_some());
     let seen = server.last();
     assert_eq!(
@@ -261,11 +264,17 @@ async fn a_message_is_changed_and_deleted_by_its_id() {
     );
     assert_eq!(seen.json(), json!({ "text": "new" }));
     server.reply(204, &"");
-    client.delete(&room(), &message()).await.unwrap();
+    client
+        .delete(client.permit().await, &room(), &message())
+        .await
+        .unwrap();
     let seen = server.last();
     assert_eq!((seen.method, seen.uri.path()), (Method::DELETE, path.as_str()));
     server.reply(404, &"");
-    let gone = client.delete(&room(), &message()).await.unwrap_err();
+    let gone = client
+        .delete(client.permit().await, &room(), &message())
+        .await
+        .unwrap_err();
     assert_eq!(gone.status(), Some(StatusCode::NOT_FOUND));
 }
 

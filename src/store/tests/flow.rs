@@ -92,6 +92,8 @@ async fn make_portal(db: &Db) {
         since_id: None,
         created_at: 1,
         last_bridged_at: 0,
+        gitter_admin: false,
+        repository: None,
     };
     portal::insert_portal(&mut tx, &made).await.unwrap();
     lane::make_lanes(&mut tx, &room(), "").await.unwrap();

@@ -2,7 +2,7 @@
 
 use scraper::ElementRef;
 
-use super::{Place, Renderer, escape};
+use super::{Place, Renderer, escape, references};
 use crate::translate::{link, mentions::Person};
 
 impl Renderer<'_> {
@@ -40,6 +40,11 @@ impl Renderer<'_> {
     /// Writes ready HTML that is more than text.
     fn rich(&mut self, html: &str, text: &str) {
         self.rendered.is_rich = true;
+        self.written(html, text);
+    }
+
+    /// Writes ready HTML.
+    fn written(&mut self, html: &str, text: &str) {
         self.leading_author = None;
         self.trim_next = false;
         self.rendered.html.push_str(html);
@@ -47,18 +52,26 @@ impl Renderer<'_> {
     }
 
     fn link(&mut self, element: ElementRef<'_>, place: Place) {
-        let href = element
-            .attr("href")
-            .filter(|href| is_linkable(href) && !place.in_link);
+        let context = self.people.context();
+        let referred = || references::address(element, context.portal.repository.as_ref());
+        let href = element.attr("href").map(str::to_owned).or_else(referred);
+        let href = href.filter(|href| is_linkable(href) && !place.in_link);
         let Some(href) = href else {
             return self.children(element, place);
         };
         let shown: String = element.text().collect();
+        let is_bare = shown == href || format!("mailto:{shown}") == href;
         // Clients link bare addresses by themselves.
-        if shown != href && format!("mailto:{shown}") != href {
+        if !is_bare {
             self.rendered.is_rich = true;
         }
-        self.rendered.html.extend(["<a href=\"", &escape(href), "\">"]);
+        if let Some(href) = link::to_matrix(&href, context) {
+            let shown = if is_bare { &href } else { &shown };
+            let html = format!("<a href=\"{}\">{}</a>", escape(&href), escape(shown));
+            self.written(&html, shown);
+            return;
+        }
+        self.rendered.html.extend(["<a href=\"", &escape(&href), "\">"]);
         let place = Place {
             in_link: true,
             ..place
@@ -67,12 +80,22 @@ impl Renderer<'_> {
         self.rendered.html.push_str("</a>");
     }
 
-    /// Matrix clients show no images of the web, so an image is a link with its description.
+    /// Matrix clients show no images of the web, so an image is a link with its description, and to where
+    /// the image is rather than to Gitter's proxy.
     fn image(&mut self, element: ElementRef<'_>, place: Place) {
-        let source = element.attr("src").filter(|source| is_linkable(source));
+        let proxy = self.people.context().image_proxy_host.as_deref();
+        let source = element
+            .attr("src")
+            .filter(|source| is_linkable(source))
+            .map(|source| {
+                let original = proxy.and_then(|proxy| references::unproxied(source, proxy));
+                original
+                    .filter(|original| is_linkable(original))
+                    .unwrap_or_else(|| source.to_owned())
+            });
         let description = element.attr("alt").map(str::trim).filter(|alt| !alt.is_empty());
-        let shown = description.or(source).unwrap_or("image");
-        match source.filter(|_| !place.in_link) {
+        let shown = description.or(source.as_deref()).unwrap_or("image");
+        match source.as_ref().filter(|_| !place.in_link) {
             Some(source) => {
                 let html = format!("<a href=\"{}\">{}</a>", escape(source), escape(shown));
                 self.rich(&html, shown);

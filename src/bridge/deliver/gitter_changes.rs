@@ -1,0 +1,151 @@
+//! Changes and deletes messages on Gitter. Both may simply be repeated (DESIGN 3.1).
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Arrival, Delivery, to_gitter::changed_event};
+use crate::{
+    bridge::{
+        BridgeError,
+        failure::{self, Decision},
+        now,
+        worker::Step,
+    },
+    gitter::GitterError,
+    ids::GitterMessageId,
+    model,
+    store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, message},
+};
+
+/// A new text for a message.
+pub(super) struct Change {
+    pub(super) message_id: GitterMessageId,
+    pub(super) text: String,
+    pub(super) part: u32,
+}
+
+impl Delivery<'_> {
+    /// Changes a message's text; past Gitter's edit window the item is translated again, as a correction.
+    pub(super) async fn edit_on_gitter(
+        self,
+        attempt: &Attempt,
+        last: bool,
+        change: Change,
+    ) -> Result<Step, BridgeError> {
+        let Some(permit) = self.gitter_permit().await else {
+            return Ok(Step::Wait { until: now() });
+        };
+        if !self.open(attempt).await? {
+            return Ok(Step::Lost);
+        }
+        let room = &self.portal.gitter_room_id;
+        let (id, text) = (&change.message_id, &change.text);
+        match self.bridge.gitter.update(permit, room, id, text).await {
+            Ok(message) => {
+                let arrival = Arrival {
+                    result_id: message.id.to_string(),
+                    pair: self.edited_pair(&change, &message).await?,
+                    forgotten: Vec::new(),
+                };
+                self.arrived(attempt, last, &arrival).await
+            }
+            Err(error) if failure::is_past_window(&error) => self.begin_to_gitter(true).await,
+            Err(error) => self.change_failed(attempt, &error).await,
+        }
+    }
+
+    /// Deletes a message. That it was the bridge is noted before: it tells the echo.
+    pub(super) async fn delete_on_gitter(
+        self,
+        attempt: &Attempt,
+        last: bool,
+        id: &GitterMessageId,
+    ) -> Result<Step, BridgeError> {
+        let Some(permit) = self.gitter_permit().await else {
+            return Ok(Step::Wait { until: now() });
+        };
+        let room = &self.portal.gitter_room_id;
+        let mut tx = self.bridge.db.write().await?;
+        deleted::record_deleted(&mut tx, room, id, true, now()).await?;
+        tx.commit().await?;
+        if !self.open(attempt).await? {
+            return Ok(Step::Lost);
+        }
+        match self.bridge.gitter.delete(permit, room, id).await {
+            Ok(()) => self.deleted(attempt, last, id).await,
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
+                self.deleted(attempt, last, id).await
+            }
+            Err(error) => {
+                let decision = failure::gitter_change(&error, attempt.tries + 1, now());
+                if matches!(decision, Decision::Reject(_)) {
+                    let mut tx = self.bridge.db.write().await?;
+                    deleted::deletion_refused(&mut tx, room, id).await?;
+                    tx.commit().await?;
+                }
+                self.change_failed(attempt, &error).await
+            }
+        }
+    }
+
+    async fn deleted(self, attempt: &Attempt, last: bool, id: &GitterMessageId) -> Result<Step, BridgeError> {
+        let arrival = Arrival {
+            result_id: id.to_string(),
+            pair: None,
+            forgotten: self.redacted_with(id).await?,
+        };
+        self.arrived(attempt, last, &arrival).await
+    }
+
+    /// What a redaction takes along with a Gitter message: the events that it stood for. An edit that makes
+    /// a message shorter deletes only a part of it, and nothing is forgotten.
+    async fn redacted_with(self, id: &GitterMessageId) -> Result<Vec<String>, BridgeError> {
+        if self.item.operation != "m.room.redaction" {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.bridge.db.read().await?;
+        let pairs = message::by_gitter_id(&mut tx, self.portal, id).await?;
+        let mut forgotten = vec![id.to_string()];
+        forgotten.extend(pairs.into_iter().map(|pair| pair.event_id.to_string()));
+        Ok(forgotten)
+    }
+
+    async fn change_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+        let decision = failure::gitter_change(error, attempt.tries + 1, now());
+        let why = error.to_string();
+        self.failed(attempt, AttemptState::Unknown, decision, &why).await
+    }
+
+    /// The line of the map for an edit that arrived; `None` for an event that edits nothing, as a redaction
+    /// that brings the text before back.
+    async fn edited_pair(
+        self,
+        change: &Change,
+        message: &model::Message,
+    ) -> Result<Option<MappedMessage>, BridgeError> {
+        let event: Value = serde_json::from_str(&self.item.body).unwrap_or(Value::Null);
+        let Some(changed) = changed_event(&event) else {
+            return Ok(None);
+        };
+        let mut tx = self.bridge.db.read().await?;
+        let pairs = message::by_gitter_id(&mut tx, self.portal, &change.message_id).await?;
+        let original = pairs.into_iter().find(|pair| pair.kind != MessageKind::Edit);
+        let (Some(original), Ok(event_id)) = (original, self.item.source_id.as_str().try_into()) else {
+            return Ok(None);
+        };
+        let edited_at = message.edited_at.map_or_else(now, Timestamp::as_millisecond);
+        Ok(Some(MappedMessage {
+            event_id,
+            kind: MessageKind::Edit,
+            revision: edited_at,
+            origin: Origin::Matrix,
+            part: i64::from(change.part),
+            v: message.v.unwrap_or(original.v),
+            edited_at,
+            text: change.text.clone(),
+            changes: Some(changed),
+            ..original
+        }))
+    }
+}

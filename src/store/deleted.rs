@@ -1,0 +1,56 @@
+//! What was deleted: Gitter messages that are gone, or are about to be, and the texts that go with them.
+
+use super::{
+    StoreError, Tx,
+    db::{execute, query, statements},
+    message,
+};
+use crate::ids::{GitterMessageId, GitterRoomId};
+
+statements! {
+    // The first to say so stays: it tells an own deletion's echo from somebody else's.
+    INSERT = "INSERT INTO deleted (gitter_room_id, gitter_message_id, by_bridge, recorded_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (gitter_room_id, gitter_message_id) DO NOTHING";
+    IS_DELETED = "SELECT 1 FROM deleted WHERE gitter_room_id = $1 AND gitter_message_id = $2";
+    REFUSED = "DELETE FROM deleted WHERE gitter_room_id = $1 AND gitter_message_id = $2 AND by_bridge";
+    FORGET_BODY = "UPDATE inbox SET body = '{}' WHERE source_id = $1 AND state = 'settled'";
+    FORGET_ACTIONS = "UPDATE attempt SET action = '{}' WHERE state = 'done' AND EXISTS (SELECT 1 FROM inbox
+        WHERE inbox.source_id = $1 AND inbox.state = 'settled' AND inbox.gitter_room_id = attempt.gitter_room_id
+            AND inbox.direction = attempt.direction AND inbox.purpose = attempt.purpose
+            AND inbox.number = attempt.number)";
+}
+
+/// Notes that a Gitter message is deleted, or is about to be by the bridge.
+pub async fn record_deleted(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    id: &GitterMessageId,
+    by_bridge: bool,
+    now: i64,
+) -> Result<(), StoreError> {
+    execute!(tx, INSERT, room.as_str(), id.as_str(), by_bridge, now)?;
+    Ok(())
+}
+
+/// Whether a Gitter message is deleted.
+pub async fn is_deleted(tx: &mut Tx, room: &GitterRoomId, id: &GitterMessageId) -> Result<bool, StoreError> {
+    let found = query!(tx, fetch_optional, (i32,), IS_DELETED, room.as_str(), id.as_str())?;
+    Ok(found.is_some())
+}
+
+/// Notes that Gitter refused a deletion of the bridge.
+pub async fn deletion_refused(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    id: &GitterMessageId,
+) -> Result<(), StoreError> {
+    execute!(tx, REFUSED, room.as_str(), id.as_str())?;
+    Ok(())
+}
+
+/// Forgets what an event or a Gitter message said, wherever it is kept. That it was there stays known.
+pub async fn forget(tx: &mut Tx, source_id: &str) -> Result<(), StoreError> {
+    execute!(tx, FORGET_ACTIONS, source_id)?;
+    execute!(tx, FORGET_BODY, source_id)?;
+    message::forget_text(tx, source_id).await
+}
