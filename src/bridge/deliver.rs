@@ -16,6 +16,7 @@ use tracing::{info, warn};
 pub(super) use self::to_gitter::settle_echo;
 use super::{Bridge, BridgeError, failure::Decision, now, portal, worker::Step};
 use crate::{
+    ids::GitterMessageId,
     model,
     outcome::{Outcome, Reason},
     store::{
@@ -142,6 +143,9 @@ impl Delivery<'_> {
         for id in &arrival.forgotten {
             deleted::forget(&mut tx, id).await?;
         }
+        if last {
+            self.forget_deleted(&mut tx).await?;
+        }
         portals::touch_portal(&mut tx, &self.lane.key.room, now).await?;
         tx.commit().await?;
         self.bridge.sides.succeeded(self.lane.key.direction);
@@ -164,6 +168,9 @@ impl Delivery<'_> {
         };
         inbox::settle_item(&mut tx, self.item, &outcome, now()).await?;
         self.note_removal(&mut tx).await?;
+        if reason != Reason::NotAllowed {
+            self.forget_deleted(&mut tx).await?;
+        }
         tx.commit().await?;
         Ok(Step::Next)
     }
@@ -189,13 +196,32 @@ impl Delivery<'_> {
         self.skip(reason, detail).await
     }
 
+    /// The Gitter message that the item says is deleted.
+    fn removed(self) -> Option<GitterMessageId> {
+        let message: model::Message = serde_json::from_str(&self.item.body).ok()?;
+        let is_removal = self.item.operation == "remove" || message.is_tombstone();
+        (self.lane.key.direction == Direction::ToMatrix && is_removal).then_some(message.id)
+    }
+
     /// Notes that a Gitter message is gone: nothing of it that comes later crosses.
     async fn note_removal(self, tx: &mut Tx) -> Result<(), StoreError> {
-        if self.lane.key.direction == Direction::ToMatrix
-            && let Ok(message) = serde_json::from_str::<model::Message>(&self.item.body)
-            && (self.item.operation == "remove" || message.is_tombstone())
-        {
-            deleted::record_deleted(tx, &self.portal.gitter_room_id, &message.id, false, now()).await?;
+        if let Some(id) = self.removed() {
+            deleted::record_deleted(tx, &self.portal.gitter_room_id, &id, false, now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was said in what the item deletes: what came of it in this lane is settled by now.
+    async fn forget_deleted(self, tx: &mut Tx) -> Result<(), StoreError> {
+        if let Some(id) = self.removed() {
+            deleted::forget(tx, id.as_str()).await?;
+        }
+        if self.item.operation == "m.room.redaction" {
+            let event: Value = serde_json::from_str(&self.item.body).unwrap_or(Value::Null);
+            let targets = [event.pointer("/redacts"), event.pointer("/content/redacts")];
+            for target in targets.into_iter().flatten().filter_map(Value::as_str) {
+                deleted::forget(tx, target).await?;
+            }
         }
         Ok(())
     }

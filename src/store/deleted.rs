@@ -48,7 +48,8 @@ pub async fn deletion_refused(
     Ok(())
 }
 
-/// Forgets what an event or a Gitter message said, wherever it is kept. That it was there stays known.
+/// Forgets what an event or a Gitter message said, wherever it is kept. That it was there stays known, but of
+/// edits, which are undone.
 pub async fn forget(tx: &mut Tx, source_id: &str) -> Result<(), StoreError> {
     execute!(tx, FORGET_ACTIONS, source_id)?;
     execute!(tx, FORGET_BODY, source_id)?;

@@ -39,6 +39,7 @@ statements! {
             EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
                 AND deleted.gitter_message_id = message.gitter_message_id) AS tombstone
         FROM message WHERE matrix_room_id = $1 AND changes = $2 ORDER BY sent, revision, part";
+    FORGET_EDITS = "DELETE FROM message WHERE event_id = $1 AND kind = 'edit'";
     FORGET_TEXT = "UPDATE message SET text = '' WHERE event_id = $1 OR gitter_message_id = $1";
 }
 
@@ -245,8 +246,9 @@ pub async fn by_changed(
     rows.into_iter().map(MappedMessage::try_from).collect()
 }
 
-/// Forgets the texts of an event, or of a Gitter message.
+/// Forgets the texts of an event, or of a Gitter message; and the event itself where it is an edit.
 pub(super) async fn forget_text(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+    execute!(tx, FORGET_EDITS, id)?;
     execute!(tx, FORGET_TEXT, id)?;
     Ok(())
 }

@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::world::{
     Options, World,
     database::{Database, on_both_databases},
-    until,
 };
 
 on_both_databases![
@@ -16,7 +15,6 @@ on_both_databases![
     two_people_of_one_name_are_told_apart,
     equal_messages_in_a_row_all_cross,
     rooms_do_not_mix,
-    edits_and_redactions_are_skipped_and_hold_nothing_up,
 ];
 
 async fn messages_cross_both_ways_with_names_pictures_and_times(database: Database) {
@@ -198,39 +196,4 @@ async fn rooms_do_not_mix(database: Database) {
         }
     }
     world.finish().await;
-}
-
-async fn edits_and_redactions_are_skipped_and_hold_nothing_up(database: Database) {
-    let mut world = World::start(database).await;
-    let room = world.link("pier").await;
-    let of_ana = world.ana_says(&room, "Ahoi.");
-    let of_wren = world.wren_says(&room, "Ahoi.");
-    world.crossed().await;
-
-    world.ana_sends(
-        &room,
-        json!({
-            "msgtype": "m.text", "body": "* Ahoy.", "m.new_content": { "msgtype": "m.text", "body": "Ahoy." },
-            "m.relates_to": { "rel_type": "m.replace", "event_id": of_ana },
-        }),
-    );
-    world.homeserver.redact(&room.matrix, &world.ana, &of_ana);
-    world.gitter.edit("wren", room.gitter, of_wren, "Ahoy.").unwrap();
-    world.gitter.delete("wren", room.gitter, of_wren).unwrap();
-    world.both_say(&room, "after", 3);
-    world.arrives_on_gitter(&room, "after 2 of ana").await;
-    world.arrives_on_matrix(&room, "after 2 of wren").await;
-    world.drained().await;
-
-    until("all four to be skipped", async || {
-        Ok((world.items("skipped not_translated").await == 4).then_some(()))
-    })
-    .await;
-    assert_eq!(
-        world.gitter.messages(room.gitter).len(),
-        7,
-        "one was deleted on Gitter"
-    );
-    assert_eq!(world.messages_on_matrix(&room).len(), 8);
-    world.close().await;
 }

@@ -160,6 +160,11 @@ impl World {
         self.sandbox.api_url()
     }
 
+    /// Where Gitter's site is.
+    pub(crate) fn gitter_web(&self) -> String {
+        self.sandbox.web_url().trim_end_matches('/').to_owned()
+    }
+
     /// Waits until everything said on either side is on the other, once and in order, and nothing is left
     /// to do.
     pub(crate) async fn crossed(&self) {

@@ -52,7 +52,7 @@ impl Delivery<'_> {
                 self.freeze(&actions, |action| action.sender().to_string()).await
             }
             Translation::Skipped { skipped, detail } if skipped == Reason::NotFound => {
-                self.skip_change(&[self.item.source_id.clone()], skipped, detail)
+                self.skip_change(std::slice::from_ref(&self.item.source_id), skipped, detail)
                     .await
             }
             Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
