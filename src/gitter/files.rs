@@ -28,8 +28,7 @@ use super::USER_AGENT;
 /// Files fetched at once.
 const TRANSFERS: usize = 4;
 
-/// The longest wait for the beginning, the longest pause, and the longest that all of a file may take.
-const BEGIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest pause, also before the beginning, and the longest that all of a file may take.
 const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 const WHOLE_TIMEOUT: Duration = Duration::from_mins(15);
 
@@ -124,6 +123,7 @@ pub struct FileClient {
     http: reqwest::Client,
     hosts: Arc<[String]>,
     max_bytes: u64,
+    longest_pause: Duration,
     transfers: Arc<Semaphore>,
 }
 
@@ -156,8 +156,16 @@ impl FileClient {
             http,
             hosts,
             max_bytes,
+            longest_pause: STALL_TIMEOUT,
             transfers: Arc::new(Semaphore::new(TRANSFERS)),
         })
+    }
+
+    /// Gives a server up that pauses for longer than this within a file, or before it.
+    #[must_use]
+    pub fn with_longest_pause(mut self, longest_pause: Duration) -> Self {
+        self.longest_pause = longest_pause;
+        self
     }
 
     /// Fetches a file.
@@ -167,7 +175,7 @@ impl FileClient {
         }
         // The semaphore is never closed.
         let _place = self.transfers.acquire().await.ok();
-        let answer = timeout(BEGIN_TIMEOUT, self.http.get(url.clone()).send()).await?;
+        let answer = timeout(self.longest_pause, self.http.get(url.clone()).send()).await?;
         let answer = answer.map_err(reqwest::Error::without_url)?;
         if !answer.status().is_success() {
             return Err(FileError::Status(answer.status()));
@@ -186,7 +194,7 @@ impl FileClient {
         let mut length = 0_u64;
         let mut file = tokio::fs::File::from_std(tempfile::tempfile()?);
         let mut chunks = answer.bytes_stream();
-        while let Some(chunk) = timeout(STALL_TIMEOUT, chunks.next()).await? {
+        while let Some(chunk) = timeout(self.longest_pause, chunks.next()).await? {
             let chunk = chunk.map_err(reqwest::Error::without_url)?;
             length = length.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
             if length > self.max_bytes {
