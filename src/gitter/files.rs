@@ -108,11 +108,12 @@ impl FetchedFile {
 
     /// What a message with this file has beside its `body`, `filename` and `url`: `msgtype` and `info`.
     pub fn content(&self) -> Value {
-        let mut info = json!({ "mimetype": self.content_type, "size": self.length });
-        if let Some((width, height)) = self.dimensions {
-            info["w"] = json!(width);
-            info["h"] = json!(height);
-        }
+        let info = match self.dimensions {
+            None => json!({ "mimetype": self.content_type, "size": self.length }),
+            Some((width, height)) => {
+                json!({ "mimetype": self.content_type, "size": self.length, "w": width, "h": height })
+            }
+        };
         json!({ "msgtype": self.message_type(), "info": info })
     }
 }

@@ -179,7 +179,7 @@ impl Inner {
             decryption,
         };
         let fields = answer.headers_mut();
-        set(fields, header::CONTENT_TYPE, content_type);
+        set(fields, header::CONTENT_TYPE, &content_type);
         fields.insert(
             header::CONTENT_DISPOSITION,
             content::disposition(shown, &media.file_name),
@@ -187,26 +187,12 @@ impl Inner {
         if plan.decryption.is_none() && length.is_some() {
             fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         }
-        match (part, length) {
-            (Part::Whole, Some(length)) => set(fields, header::CONTENT_LENGTH, length),
-            (Part::Bytes(first, last), Some(length)) => {
-                plan.skip = first;
-                plan.take = last - first + 1;
-                plan.is_part = true;
-                set(fields, header::CONTENT_LENGTH, plan.take);
-                set(
-                    fields,
-                    header::CONTENT_RANGE,
-                    format!("bytes {first}-{last}/{length}"),
-                );
-                *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
-            }
-            (Part::Unsatisfiable, Some(length)) => {
-                set(fields, header::CONTENT_RANGE, format!("bytes */{length}"));
-                *answer.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+        if let Some(length) = length {
+            let status = lay_out(fields, &mut plan, part, length);
+            *answer.status_mut() = status;
+            if status == StatusCode::RANGE_NOT_SATISFIABLE {
                 return Ok(answer);
             }
-            (_, None) => {}
         }
         if method == Method::GET {
             *answer.body_mut() = transfer::body(place, plan, download.into_stream());
@@ -230,6 +216,32 @@ impl Inner {
                 self.matrix.download(file).await
             }
             answer => answer,
+        }
+    }
+}
+
+/// Says in headers which part of a file is sent, and plans it.
+fn lay_out(fields: &mut HeaderMap, plan: &mut Plan, part: Part, length: u64) -> StatusCode {
+    match part {
+        Part::Whole => {
+            set(fields, header::CONTENT_LENGTH, &length.to_string());
+            StatusCode::OK
+        }
+        Part::Bytes(first, last) => {
+            plan.skip = first;
+            plan.take = last - first + 1;
+            plan.is_part = true;
+            set(fields, header::CONTENT_LENGTH, &plan.take.to_string());
+            set(
+                fields,
+                header::CONTENT_RANGE,
+                &format!("bytes {first}-{last}/{length}"),
+            );
+            StatusCode::PARTIAL_CONTENT
+        }
+        Part::Unsatisfiable => {
+            set(fields, header::CONTENT_RANGE, &format!("bytes */{length}"));
+            StatusCode::RANGE_NOT_SATISFIABLE
         }
     }
 }
@@ -272,8 +284,8 @@ fn add_common_headers(answer: &mut Response, tag: &str) {
     );
 }
 
-fn set(fields: &mut HeaderMap, name: header::HeaderName, value: impl ToString) {
-    if let Ok(value) = HeaderValue::try_from(value.to_string()) {
+fn set(fields: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
         fields.insert(name, value);
     }
 }
