@@ -55,7 +55,7 @@ async fn an_encrypted_file_is_decrypted_on_its_way() {
 #[tokio::test]
 async fn a_changed_encrypted_file_is_never_finished() {
     let setup = Setup::start().await;
-    let sent_bytes = encrypted(&[5; 300_000]);
+    let sent_bytes = encrypted(&vec![5; 300_000]);
     let mut stored = sent_bytes.clone();
     stored[299_999] ^= 1;
     let mxc = setup.homeserver.add_media("application/octet-stream", stored);
