@@ -3,6 +3,7 @@
 mod encrypted;
 mod files;
 mod links;
+mod program;
 
 use std::sync::Arc;
 

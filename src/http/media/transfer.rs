@@ -173,7 +173,14 @@ where
         }
         Ok((take == 0, is_all))
     };
-    while let Some(chunk) = file.next().await {
+    loop {
+        // Nothing is read before the reader has taken what was read before.
+        match timeout(READER_TIMEOUT, sender.reserve()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return Err("the reader went away"),
+            Err(_) => return Err("the reader does not read"),
+        }
+        let Some(chunk) = file.next().await else { break };
         let chunk = chunk.map_err(|_| "the homeserver broke off")?;
         let chunk = match &mut decryption {
             Some(decryption) => decryption.take(&chunk),
