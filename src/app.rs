@@ -22,8 +22,10 @@ use crate::{
         self,
         admin::{self, AdminState},
         appservice::{self, AppserviceState},
+        media::{self, MediaEndpoint},
     },
     matrix::{self, DeviceMemory, MatrixClient, MatrixError},
+    media::Signer,
     registration::Registration,
     store::{self, Db, account::Account},
     translate::context,
@@ -174,7 +176,7 @@ impl Process<'_> {
             (
                 "appservice.listen",
                 self.config.appservice.listen,
-                appservice::router(appservice),
+                appservice::router(appservice).merge(self.media_router()?),
             ),
             ("admin.listen", self.config.admin.listen, admin::router(admin)),
         ] {
@@ -186,6 +188,35 @@ impl Process<'_> {
                 .spawn(http::serve(listener, router, self.stop.clone()));
         }
         Ok(())
+    }
+
+    /// What signed links lead to; nothing without `appservice.public_url`.
+    fn media_router(&self) -> anyhow::Result<axum::Router> {
+        let Some(public_url) = &self.config.appservice.public_url else {
+            return Ok(axum::Router::new());
+        };
+        let media = &self.config.media;
+        let keys = secret::read_or_make_list(&media.key_file).context("media.key_file")?;
+        let signer = Arc::new(Signer::new(&keys, public_url).context("media.key_file")?);
+        let endpoint = MediaEndpoint::new(self.db.clone(), self.matrix_client()?, signer, media.max_bytes);
+        Ok(media::router(endpoint, public_url.path()))
+    }
+
+    fn bot(&self) -> anyhow::Result<OwnedUserId> {
+        let (localpart, server) = (
+            &self.registration.sender_localpart,
+            &self.config.homeserver.server_name,
+        );
+        UserId::parse(format!("@{localpart}:{server}")).context("sender_localpart of the registration")
+    }
+
+    fn matrix_client(&self) -> anyhow::Result<MatrixClient> {
+        Ok(MatrixClient::new(matrix::ClientSettings {
+            homeserver_url: self.config.homeserver.url.clone(),
+            as_token: self.registration.as_token.clone(),
+            bot: self.bot()?,
+            appservice_id: self.registration.id.clone(),
+        })?)
     }
 
     /// Reaches both sides and starts the flow between them.
@@ -218,17 +249,7 @@ impl Process<'_> {
     }
 
     async fn reach_homeserver(&self) -> anyhow::Result<(MatrixClient, DeviceMemory)> {
-        let bot = format!(
-            "@{}:{}",
-            self.registration.sender_localpart, self.config.homeserver.server_name
-        );
-        let bot = UserId::parse(bot).context("sender_localpart of the registration")?;
-        let matrix = MatrixClient::new(matrix::ClientSettings {
-            homeserver_url: self.config.homeserver.url.clone(),
-            as_token: self.registration.as_token.clone(),
-            bot: bot.clone(),
-            appservice_id: self.registration.id.clone(),
-        })?;
+        let (bot, matrix) = (self.bot()?, self.matrix_client()?);
         let meet = || meet_homeserver(&matrix, &bot);
         let memory = until_reached(HOMESERVER, meet, matrix_waits).await?;
         if memory == DeviceMemory::None {

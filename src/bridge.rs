@@ -14,6 +14,7 @@ mod failure;
 mod ghost;
 mod lease;
 mod look_back;
+pub mod media;
 mod pictures;
 mod portal;
 pub mod provision;

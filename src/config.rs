@@ -37,6 +37,7 @@ pub use self::{
         Admin, Appservice, Bridge, Database, Gitter, Homeserver, LogFormat, Logging, Media, Membership,
         Reactions, Telemetry, Threads,
     },
+    value::LONGEST_PUBLIC_URL,
 };
 use self::{section::Reader, sections::General};
 

@@ -12,6 +12,7 @@ mod budget;
 pub mod client;
 pub mod error;
 mod event;
+mod files;
 mod pictures;
 pub mod realtime;
 
@@ -19,6 +20,7 @@ pub use self::{
     budget::{BudgetState, Permit},
     client::{ClientSettings, GitterClient, MessagePage, NewMessage},
     error::{GitterError, SetupError},
+    files::{FetchedFile, FileClient, FileError},
     pictures::{Picture, PictureClient, PictureError, picture_url},
     realtime::{Realtime, RealtimeEvent, RealtimeSettings, Snapshot},
 };

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod appservice;
 mod error;
+pub mod media;
 
 use axum::Router;
 use tokio::net::TcpListener;

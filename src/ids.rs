@@ -7,6 +7,7 @@ use std::{
     str::FromStr,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ruma::{OwnedUserId, ServerName, UserId};
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,86 @@ impl GitterMessageId {
         }
         let seconds = i64::from_str_radix(self.0.get(..8)?, 16).ok()?;
         Timestamp::from_second(seconds).ok()
+    }
+}
+
+/// What a signed link is for. It is part of what is signed, and a word in the table `media`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MediaPurpose {
+    /// A file.
+    Media,
+    /// A small picture of a file.
+    Thumbnail,
+    /// A person's picture.
+    Avatar,
+    /// The whole of a text that was cut.
+    FullText,
+}
+
+impl MediaPurpose {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Media, Self::Thumbnail, Self::Avatar, Self::FullText];
+
+    /// The word in tables and stand-ins.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Media => "media",
+            Self::Thumbnail => "thumbnail",
+            Self::Avatar => "avatar",
+            Self::FullText => "fulltext",
+        }
+    }
+}
+
+impl FromStr for MediaPurpose {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let found = Self::ALL.into_iter().find(|purpose| purpose.as_str() == text);
+        found.ok_or_else(|| IdError {
+            kind: "purpose of media",
+            text: text.to_owned(),
+        })
+    }
+}
+
+/// The random id of something that signed links lead to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MediaId {
+    bytes: [u8; 12],
+    text: String,
+}
+
+impl MediaId {
+    /// An id of 96 bits, which must be random.
+    pub fn from_bytes(bytes: [u8; 12]) -> Self {
+        Self {
+            bytes,
+            text: URL_SAFE_NO_PAD.encode(bytes),
+        }
+    }
+
+    /// The bits.
+    pub fn as_bytes(&self) -> &[u8; 12] {
+        &self.bytes
+    }
+
+    /// The 16 characters in the table.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for MediaId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        let bytes = bytes.and_then(|bytes| <[u8; 12]>::try_from(bytes).ok());
+        bytes.map(Self::from_bytes).ok_or_else(|| IdError {
+            kind: "media id",
+            text: text.to_owned(),
+        })
     }
 }
 

@@ -22,6 +22,7 @@ pub mod http;
 pub mod ids;
 pub mod logging;
 pub mod matrix;
+pub mod media;
 pub mod model;
 pub mod outcome;
 pub mod registration;

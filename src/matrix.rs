@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod event;
 pub mod marker;
+mod media;
 mod room;
 mod transport;
 
@@ -20,5 +21,6 @@ pub use self::{
     error::MatrixError,
     event::{EventPage, HistoryPage, PastEvent, Redact, SendEvent},
     marker::SourceMarker,
+    media::{Download, ThumbnailSize},
     room::{JoinedMember, RoomAccess},
 };

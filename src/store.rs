@@ -13,6 +13,7 @@ pub mod held;
 pub mod inbox;
 pub mod installation;
 pub mod lane;
+pub mod media;
 pub mod member;
 pub mod message;
 pub mod portal;
@@ -28,6 +29,7 @@ pub use self::{
     ghost::Ghost,
     inbox::{Item, NewItem},
     lane::{Direction, Lane, LaneKey, Purpose},
+    media::{Media, MediaState, NewMedia},
     member::Member,
     message::{MappedMessage, MessageKind, Origin},
     portal::{Portal, PortalKind, PortalState},

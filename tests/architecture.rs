@@ -19,7 +19,7 @@ const FILE_LINES: usize = 500;
 const BASE: [&str; 4] = ["check", "ids", "model", "outcome"];
 
 /// What may use no network, file, clock, environment or chance.
-const PURE: [&str; 5] = ["check", "ids", "model", "outcome", "translate"];
+const PURE: [&str; 6] = ["check", "ids", "media", "model", "outcome", "translate"];
 
 /// Which modules of ours a module may import, beside itself and [`BASE`].
 const MAY_IMPORT: &str = "

@@ -32,6 +32,12 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
+    /// The file does not hold secrets, one a line.
+    #[error("{path} must hold at least one secret, each on a line of its own", path = path.display())]
+    NotOneALine {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file cannot be written.
     #[error("cannot write {path}", path = path.display())]
     Unwritable {
@@ -82,6 +88,27 @@ pub fn read_or_make(path: &Path) -> Result<SecretString, SecretError> {
         }),
         Ok(()) => Ok(secret.into()),
     }
+}
+
+/// Reads secrets, one a line, lines that begin with `#` aside; where there is no file, makes one with one secret.
+pub fn read_or_make_list(path: &Path) -> Result<Vec<SecretString>, SecretError> {
+    if matches!(fs::exists(path), Ok(false)) {
+        return read_or_make(path).map(|secret| vec![secret]);
+    }
+    let text = fs::read_to_string(path).map_err(|source| SecretError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let lines = text.lines().map(str::trim);
+    let secrets: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    if secrets.is_empty() || secrets.iter().any(|secret| secret.contains(char::is_whitespace)) {
+        return Err(SecretError::NotOneALine {
+            path: path.to_owned(),
+        });
+    }
+    Ok(secrets.into_iter().map(SecretString::from).collect())
 }
 
 /// 256 bits from the operating system's generator, as 43 characters that are safe in URLs and headers.
@@ -143,7 +170,7 @@ pub(super) fn secret_file(node: &Node, folders: &Folders) -> Result<SecretFile, 
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use secrecy::ExposeSecret as _;
+    use secrecy::ExposeSecret;
 
     use super::*;
 
@@ -172,6 +199,23 @@ mod tests {
                 "{message}"
             );
             assert!(!message.contains("S3CRET"), "{message}");
+        }
+    }
+
+    #[test]
+    fn several_secrets_stand_one_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("media.key");
+        assert_eq!(read_or_make_list(&path).unwrap().len(), 1);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(&path, "# in use\nnew\n\n  old \r\n").unwrap();
+        let secrets = read_or_make_list(&path).unwrap();
+        let secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(secrets, ["new", "old"]);
+        for text in ["", "# nothing\n", "two S3CRET\n"] {
+            fs::write(&path, text).unwrap();
+            let message = read_or_make_list(&path).unwrap_err().to_string();
+            assert!(message.contains("at least one secret") && !message.contains("S3CRET"));
         }
     }
 

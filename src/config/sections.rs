@@ -17,7 +17,7 @@ use super::{
     template::{alias_prefix, ghost_display_name, ghost_localpart},
     value::{
         byte_size, choice, duration, duration_or_never, host, list, log_filter, number, optional,
-        path_beside_config, path_in_data, server_name, socket_address, switch, web_address,
+        path_beside_config, path_in_data, public_address, server_name, socket_address, switch, web_address,
     },
 };
 use crate::ids::GhostTemplate;
@@ -67,7 +67,7 @@ section! {
         /// Where the homeserver reaches the bridge; without it, `http://` and the address above.
         url: Option<Url> = optional(web_address), Hidden("http://bridge:29330");
         /// Where browsers fetch signed media, maybe with a path; without it, media cross as text.
-        public_url: Option<Url> = optional(web_address), Hidden("https://bridge.example.org");
+        public_url: Option<Url> = optional(public_address), Hidden("https://bridge.example.org");
     }
 }
 
@@ -150,7 +150,7 @@ section! {
     "media"
     /// Files and pictures.
     pub Media {
-        /// Key that signs links; made when missing, and all links die with it.
+        /// Keys that sign links, one a line, the one in use first; made when missing, and links die with their key.
         key_file: PathBuf = path_in_data, Default("media.key");
         /// How long links work: `never` ends, or a time such as `30d`.
         expires: Option<Duration> = duration_or_never, Default("never");

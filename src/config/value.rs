@@ -20,6 +20,9 @@ use super::{
     section::{Folders, Refusal},
 };
 
+/// Most characters of `appservice.public_url`, so that a signed link is no longer than translation counts.
+pub const LONGEST_PUBLIC_URL: usize = 65;
+
 /// Makes a value optional: none is given by `null`.
 pub(super) fn optional<T>(
     read: impl Fn(&Node, &Folders) -> Result<T, Refusal>,
@@ -81,6 +84,19 @@ pub(super) fn web_address(node: &Node, _: &Folders) -> Result<Url, Refusal> {
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
+    Ok(url)
+}
+
+/// The base of signed links, which is part of messages on Gitter and so must not be long.
+pub(super) fn public_address(node: &Node, folders: &Folders) -> Result<Url, Refusal> {
+    let url = web_address(node, folders)?;
+    if url.as_str().trim_end_matches('/').len() > LONGEST_PUBLIC_URL {
+        return Err(format!(
+            "must not be longer than {LONGEST_PUBLIC_URL} characters, since it is part of every link in a message; \
+             use a shorter host name or path"
+        )
+        .into());
+    }
     Ok(url)
 }
 

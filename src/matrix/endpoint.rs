@@ -35,6 +35,10 @@ endpoints! {
     SetAvatar = "set_avatar",
     /// `POST /_matrix/media/v3/upload`
     Upload = "upload",
+    /// `GET /_matrix/client/v1/media/download/{server}/{id}`
+    Download = "download",
+    /// `GET /_matrix/client/v1/media/thumbnail/{server}/{id}`
+    Thumbnail = "thumbnail",
     /// `POST /_matrix/client/v3/rooms/{room}/invite`
     Invite = "invite",
     /// `POST /_matrix/client/v3/rooms/{room}/join`

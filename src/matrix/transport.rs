@@ -124,6 +124,46 @@ impl Transport {
         })
     }
 
+    /// A request of no type of ruma's, with the token.
+    pub(super) fn request(&self, method: http::Method, url: Url) -> reqwest::RequestBuilder {
+        self.http
+            .request(method, url)
+            .bearer_auth(self.as_token.expose_secret())
+    }
+
+    /// Sends a request of no type of ruma's, and reads its whole answer.
+    pub(super) async fn answer(
+        &self,
+        endpoint: Endpoint,
+        request: reqwest::RequestBuilder,
+    ) -> Result<(http::StatusCode, http::HeaderMap, Bytes), MatrixError> {
+        let response = request
+            .send()
+            .await
+            .map_err(|source| self.failed(endpoint, source))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.read(endpoint, response).await?;
+        Ok((status, headers, body))
+    }
+
+    /// Sends a request of no type of ruma's, whose answer is read later if it is good.
+    pub(super) async fn begin(
+        &self,
+        endpoint: Endpoint,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, MatrixError> {
+        let response = request
+            .send()
+            .await
+            .map_err(|source| self.failed(endpoint, source))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.read(endpoint, response).await.unwrap_or_default();
+        Err(MatrixError::from_answer(endpoint, status, &headers, &body))
+    }
+
     /// The base that paths are appended to.
     pub(super) fn base_url(&self) -> &str {
         &self.base_url

@@ -5,7 +5,7 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Tx, deleted, ghost, held, inbox, installation, lane, member,
+    Db, StoreError, account, attempt, db::Tx, deleted, ghost, held, inbox, installation, lane, media, member,
     message, portal, probe,
 };
 use crate::config::DatabaseUrl;
@@ -20,6 +20,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         inbox::STATEMENTS,
         installation::STATEMENTS,
         lane::STATEMENTS,
+        media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,
         portal::STATEMENTS,
@@ -152,3 +153,4 @@ async fn a_database_of_a_newer_version_is_refused() {
 }
 
 mod flow;
+mod links;

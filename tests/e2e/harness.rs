@@ -21,7 +21,7 @@ use xtask::{
 use self::proxy::Proxy;
 
 /// How long one message may take to the other side, on a machine that is busy with other tests.
-const CROSSING_LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const CROSSING_LIMIT: Duration = Duration::from_mins(1);
 
 /// Two linked rooms.
 #[derive(Debug, Clone)]

@@ -4,11 +4,16 @@
 //! sides; nothing here looks into the bridge.
 
 #[cfg(test)]
+mod conversation;
+#[cfg(test)]
 mod crossing;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+#[path = "../clients/node.rs"]
+mod node;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]

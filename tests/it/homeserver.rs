@@ -302,6 +302,14 @@ impl FakeHomeserver {
     }
 }
 
+impl FakeHomeserver {
+    /// Keeps a file as if a Matrix user had uploaded it, and gives its `mxc:` URI.
+    pub(crate) fn add_media(&self, content_type: &str, bytes: Vec<u8>) -> String {
+        self.shared
+            .change(|world| world.add_media(content_type.to_owned(), bytes))
+    }
+}
+
 /// Gives the process the provider of cryptography that HTTP clients need.
 pub(crate) fn install_crypto() {
     // Another test of this process may have done it before.

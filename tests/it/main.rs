@@ -19,6 +19,8 @@ mod lifecycle;
 #[cfg(test)]
 mod matrix_client;
 #[cfg(test)]
+mod media;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod realtime;

@@ -249,7 +249,10 @@ pub(crate) async fn until<T>(what: &str, probe: impl AsyncFnMut() -> anyhow::Res
 fn config(sandbox: &Sandbox, homeserver: &Url, database: &TestDatabase, gitter_token: &str) -> Value {
     json!({
         "homeserver": { "url": homeserver, "server_name": "localhost" },
-        "appservice": { "listen": format!("127.0.0.1:{}", ports::free().unwrap()) },
+        "appservice": {
+            "listen": format!("127.0.0.1:{}", ports::free().unwrap()),
+            "public_url": "https://bridge.example.org/media-of-gitter",
+        },
         "gitter": {
             "api_url": sandbox.api_url(),
             "realtime_url": sandbox.realtime_url(),

@@ -66,6 +66,32 @@ impl GitterUser {
             .await
     }
 
+    /// Changes the text of an own message.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn edit(&self, room_id: &str, message_id: &str, text: &str) -> Result<()> {
+        let url = self
+            .api
+            .join(&format!("rooms/{room_id}/chatMessages/{message_id}"))?;
+        let request = self.http.put(url).json(&json!({ "text": text }));
+        http::json(request.bearer_auth(self.token.expose_secret()))
+            .await
+            .map(drop)
+    }
+
+    /// Deletes an own message.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn delete(&self, room_id: &str, message_id: &str) -> Result<()> {
+        let url = self
+            .api
+            .join(&format!("rooms/{room_id}/chatMessages/{message_id}"))?;
+        let request = self.http.delete(url).bearer_auth(self.token.expose_secret());
+        http::json(request).await.map(drop)
+    }
+
     async fn send(&self, room_id: &str, body: &Value) -> Result<String> {
         self.post(&format!("rooms/{room_id}/chatMessages"), body).await
     }

@@ -126,6 +126,39 @@ impl MatrixUser {
         Ok(text_at(&answer, "/event_id")?.to_owned())
     }
 
+    /// Sends a message with this content, and gives its event id.
+    ///
+    /// # Errors
+    /// When the homeserver refuses.
+    pub async fn send_new(&self, room: &str, content: Value) -> Result<String> {
+        self.send(room, &new_transaction(), content).await
+    }
+
+    /// Changes an own message to a text, and gives the event id of the change.
+    ///
+    /// # Errors
+    /// When the homeserver refuses.
+    pub async fn edit(&self, room: &str, event: &str, text: &str) -> Result<String> {
+        let content = json!({
+            "msgtype": "m.text",
+            "body": format!("* {text}"),
+            "m.new_content": { "msgtype": "m.text", "body": text, "m.mentions": {} },
+            "m.mentions": {},
+            "m.relates_to": { "rel_type": "m.replace", "event_id": event },
+        });
+        self.send(room, &new_transaction(), content).await
+    }
+
+    /// Redacts an event.
+    ///
+    /// # Errors
+    /// When the homeserver refuses.
+    pub async fn redact(&self, room: &str, event: &str) -> Result<()> {
+        let transaction = new_transaction();
+        let path = ["rooms", room, "redact", event, &transaction];
+        self.call(Method::PUT, &path, Some(json!({}))).await.map(drop)
+    }
+
     /// Sends a text, and gives its event id.
     ///
     /// # Errors

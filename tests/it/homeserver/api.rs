@@ -2,6 +2,7 @@
 
 mod account;
 mod event;
+mod media;
 mod room;
 
 use std::{collections::HashMap, sync::Arc};
@@ -47,6 +48,14 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/_matrix/client/versions", get(account::versions))
         .route("/_matrix/client/v1/appservice/{id}/ping", post(account::ping))
         .route("/_matrix/media/v3/upload", post(account::upload))
+        .route(
+            "/_matrix/client/v1/media/download/{server}/{id}",
+            get(media::download),
+        )
+        .route(
+            "/_matrix/client/v1/media/thumbnail/{server}/{id}",
+            get(media::thumbnail),
+        )
         .nest("/_matrix/client/v3", client)
         .fallback(async || unrecognized())
         .layer(DefaultBodyLimit::max(64 * 1024 * 1024))

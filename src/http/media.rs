@@ -1,0 +1,291 @@
+//! `GET` and `HEAD /media/{signed}`: what signed links lead to, for readers without a Matrix account.
+//!
+//! A link decides nothing beyond what it names: whether that may be seen stands in the database. Files are
+//! streamed from the homeserver with the bridge's token, and never held whole.
+
+mod content;
+mod decrypt;
+mod page;
+mod transfer;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::Response,
+    routing::get,
+};
+use jiff::Timestamp;
+use ruma::MxcUri;
+use tracing::{error, warn};
+
+use self::{
+    content::Part,
+    decrypt::Decryption,
+    page::Refusal,
+    transfer::{Plan, Transfers},
+};
+use crate::{
+    ids::MediaPurpose,
+    matrix::{Download, MatrixClient, MatrixError, ThumbnailSize},
+    media::{LinkError, Signer},
+    store::{self, Db, Media, MediaState},
+};
+
+/// Nothing that a file holds may run, load anything, or be framed.
+const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; img-src 'self'; \
+                      frame-ancestors 'none'";
+
+/// How large pictures in messages are, and pictures of people.
+const PICTURE: ThumbnailSize = ThumbnailSize {
+    width: 800,
+    height: 600,
+    crop: false,
+};
+const AVATAR: ThumbnailSize = ThumbnailSize {
+    width: 128,
+    height: 128,
+    crop: true,
+};
+
+/// What the endpoint needs.
+#[derive(Debug, Clone)]
+pub struct MediaEndpoint {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    matrix: MatrixClient,
+    signer: Arc<Signer>,
+    max_bytes: u64,
+    transfers: Transfers,
+}
+
+impl MediaEndpoint {
+    /// With `media.max_bytes`.
+    pub fn new(db: Db, matrix: MatrixClient, signer: Arc<Signer>, max_bytes: u64) -> Self {
+        let transfers = Transfers::new();
+        let inner = Inner {
+            db,
+            matrix,
+            signer,
+            max_bytes,
+            transfers,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+/// The endpoint, at the root and under a path: proxies may take the path of `appservice.public_url` off or not.
+pub fn router(state: MediaEndpoint, prefix: &str) -> Router {
+    let media = || get(show);
+    let mut router = Router::new().route("/media/{signed}", media());
+    let prefix = prefix.trim_end_matches('/');
+    if !prefix.is_empty() && !prefix.contains(['{', '}']) {
+        router = router.route(&format!("{prefix}/media/{{signed}}"), media());
+    }
+    router.with_state(state)
+}
+
+async fn show(
+    State(MediaEndpoint { inner }): State<MediaEndpoint>,
+    Path(signed): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let media = inner.find(&signed).await?;
+    let tag = format!("\"{}\"", media.id.as_str());
+    if is_known(&headers, &tag) {
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        add_common_headers(&mut answer, &tag);
+        return Ok(answer);
+    }
+    let mut answer = if media.purpose == MediaPurpose::FullText {
+        page::full_text(&media.body)
+    } else {
+        inner.file(&media, &tag, &method, &headers).await?
+    };
+    add_common_headers(&mut answer, &tag);
+    Ok(answer)
+}
+
+impl Inner {
+    /// What a link leads to, if it is one of ours and may be seen.
+    async fn find(&self, signed: &str) -> Result<Media, Refusal> {
+        let now = Timestamp::now().as_second();
+        let claims = self.signer.read(signed, now).map_err(|error| match error {
+            LinkError::Invalid => Refusal::Invalid,
+            LinkError::Expired => Refusal::Gone,
+        })?;
+        let broken = |failure| {
+            error!(error = %failure, "A link to media could not be looked up");
+            Refusal::Unavailable
+        };
+        let mut tx = self.db.read().await.map_err(broken)?;
+        let found = store::media::by_id(&mut tx, &claims.id).await.map_err(broken)?;
+        let media = found
+            .filter(|media| media.purpose == claims.purpose)
+            .ok_or(Refusal::Unknown)?;
+        match media.state {
+            MediaState::Live => Ok(media),
+            MediaState::Suspended | MediaState::Revoked => Err(Refusal::Gone),
+        }
+    }
+
+    async fn file(
+        &self,
+        media: &Media,
+        tag: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let place = self.transfers.place(&media.id).await.ok_or(Refusal::Busy)?;
+        let download = self.download(media).await.map_err(|failure| {
+            warn!(media.id = media.id.as_str(), error = %failure, "A file could not be had of the homeserver");
+            match failure.status() {
+                Some(StatusCode::NOT_FOUND) => Refusal::Unknown,
+                _ => Refusal::Homeserver,
+            }
+        })?;
+        let length = download.length;
+        if length.is_some_and(|length| length > self.max_bytes) {
+            return Err(Refusal::TooLarge);
+        }
+        let decryption = decryption(media)?;
+        let declared = if decryption.is_some() {
+            &media.content_type
+        } else {
+            &download.content_type
+        };
+        let (content_type, shown) = content::content_type(declared);
+        let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+        let same = headers.get(header::IF_RANGE).is_none_or(|value| value == tag);
+        let range = range.filter(|_| same && decryption.is_none() && method == Method::GET);
+        let part = length.map_or(Part::Whole, |length| content::part(range, length));
+
+        let mut answer = Response::new(Body::empty());
+        let mut plan = Plan {
+            skip: 0,
+            take: length.unwrap_or(self.max_bytes),
+            is_part: false,
+            decryption,
+        };
+        let fields = answer.headers_mut();
+        set(fields, header::CONTENT_TYPE, &content_type);
+        fields.insert(
+            header::CONTENT_DISPOSITION,
+            content::disposition(shown, &media.file_name),
+        );
+        if plan.decryption.is_none() && length.is_some() {
+            fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        }
+        if let Some(length) = length {
+            let status = lay_out(fields, &mut plan, part, length);
+            *answer.status_mut() = status;
+            if status == StatusCode::RANGE_NOT_SATISFIABLE {
+                return Ok(answer);
+            }
+        }
+        if method == Method::GET {
+            *answer.body_mut() = transfer::body(place, plan, download.into_stream());
+        }
+        Ok(answer)
+    }
+
+    /// Begins to fetch. Where no small picture can be had, the whole one serves.
+    async fn download(&self, media: &Media) -> Result<Download, MatrixError> {
+        let file = <&MxcUri>::from(media.mxc.as_str());
+        let size = match media.purpose {
+            MediaPurpose::Thumbnail => PICTURE,
+            MediaPurpose::Avatar => AVATAR,
+            MediaPurpose::Media | MediaPurpose::FullText => return self.matrix.download(file).await,
+        };
+        if !media.encryption.is_empty() {
+            return self.matrix.download(file).await;
+        }
+        match self.matrix.thumbnail(file, size).await {
+            Err(error) if error.status().is_some_and(|status| status.as_u16() != 429) => {
+                self.matrix.download(file).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// Says in headers which part of a file is sent, and plans it.
+fn lay_out(fields: &mut HeaderMap, plan: &mut Plan, part: Part, length: u64) -> StatusCode {
+    match part {
+        Part::Whole => {
+            set(fields, header::CONTENT_LENGTH, &length.to_string());
+            StatusCode::OK
+        }
+        Part::Bytes(first, last) => {
+            plan.skip = first;
+            plan.take = last - first + 1;
+            plan.is_part = true;
+            set(fields, header::CONTENT_LENGTH, &plan.take.to_string());
+            set(
+                fields,
+                header::CONTENT_RANGE,
+                &format!("bytes {first}-{last}/{length}"),
+            );
+            StatusCode::PARTIAL_CONTENT
+        }
+        Part::Unsatisfiable => {
+            set(fields, header::CONTENT_RANGE, &format!("bytes */{length}"));
+            StatusCode::RANGE_NOT_SATISFIABLE
+        }
+    }
+}
+
+fn decryption(media: &Media) -> Result<Option<Decryption>, Refusal> {
+    if media.encryption.is_empty() {
+        return Ok(None);
+    }
+    let decryption = Decryption::new(&media.encryption);
+    decryption.map(Some).ok_or(Refusal::Unknown)
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
+    known.is_some_and(|known| {
+        known
+            .split(',')
+            .map(|known| known.trim().trim_start_matches("W/"))
+            .any(|known| known == tag || known == "*")
+    })
+}
+
+fn add_common_headers(answer: &mut Response, tag: &str) {
+    let fields = answer.headers_mut();
+    set(fields, header::ETAG, tag);
+    for (name, value) in [
+        (header::CACHE_CONTROL, "private, max-age=300"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        fields.insert(name, HeaderValue::from_static(value));
+    }
+    // Gitter's page is on another site and shows pictures.
+    fields.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("cross-origin"),
+    );
+}
+
+fn set(fields: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        fields.insert(name, value);
+    }
+}

@@ -1,0 +1,203 @@
+//! Limits of transfers: how many at once, and how fast for one link; and the flow from the homeserver to a reader.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::debug;
+
+use super::decrypt::Decryption;
+use crate::{ids::MediaId, matrix::MatrixError};
+
+/// Transfers at once, in all and of one link.
+const TRANSFERS: usize = 64;
+const TRANSFERS_OF_LINK: usize = 16;
+
+/// Bytes a second that all readers of one link share, and how many are free of that.
+const LINK_RATE: u32 = 16 * 1024 * 1024;
+const LINK_BURST: Duration = Duration::from_secs(4);
+
+/// The longest wait for a place among the transfers.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest that a reader may take for one chunk.
+const READER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// All transfers under way.
+#[derive(Debug, Clone)]
+pub(super) struct Transfers {
+    places: Arc<Semaphore>,
+    links: Arc<Mutex<HashMap<MediaId, Arc<LinkLimit>>>>,
+}
+
+/// What the readers of one link share.
+#[derive(Debug)]
+struct LinkLimit {
+    places: Arc<Semaphore>,
+    /// When what has been sent would be through at the link's rate.
+    through: Mutex<Instant>,
+}
+
+/// A place among the transfers.
+#[derive(Debug)]
+pub(super) struct Place {
+    link: Arc<LinkLimit>,
+    _of_link: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+/// What is sent of a file.
+pub(super) struct Plan {
+    /// Bytes left out at the beginning.
+    pub(super) skip: u64,
+    /// Bytes sent after them.
+    pub(super) take: u64,
+    /// Whether there may be more behind what is sent; else that is an error.
+    pub(super) is_part: bool,
+    /// How it is decrypted.
+    pub(super) decryption: Option<Decryption>,
+}
+
+impl Transfers {
+    pub(super) fn new() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(TRANSFERS)),
+            links: Arc::default(),
+        }
+    }
+
+    /// A place for a reader of a link; `None` if there are too many.
+    pub(super) async fn place(&self, id: &MediaId) -> Option<Place> {
+        let link = {
+            let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            links.retain(|_, link| Arc::strong_count(link) > 1 || link.is_busy(now));
+            let new = || {
+                Arc::new(LinkLimit {
+                    places: Arc::new(Semaphore::new(TRANSFERS_OF_LINK)),
+                    through: Mutex::new(now),
+                })
+            };
+            Arc::clone(links.entry(id.clone()).or_insert_with(new))
+        };
+        let of_link = Arc::clone(&link.places).try_acquire_owned().ok()?;
+        let of_all = timeout(PLACE_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await;
+        Some(Place {
+            link,
+            _of_link: of_link,
+            _of_all: of_all.ok()?.ok()?,
+        })
+    }
+}
+
+impl LinkLimit {
+    fn is_busy(&self, now: Instant) -> bool {
+        *self.through.lock().unwrap_or_else(PoisonError::into_inner) > now
+    }
+
+    /// Waits until so many more bytes are within the link's rate.
+    async fn pace(&self, bytes: usize) {
+        let cost = Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / LINK_RATE;
+        let free = {
+            let mut through = self.through.lock().unwrap_or_else(PoisonError::into_inner);
+            *through = (*through).max(Instant::now()) + cost;
+            *through - LINK_BURST.min(*through - Instant::now())
+        };
+        sleep_until(free).await;
+    }
+}
+
+/// A body that is filled as its reader reads, in a task that gives up a reader who does not.
+pub(super) fn body<S>(place: Place, plan: Plan, file: S) -> Body
+where
+    S: Stream<Item = Result<Bytes, MatrixError>> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        if let Err(error) = flow(&place, plan, file, &sender).await {
+            debug!(error, "A transfer of media broke off");
+            // The reader's connection is broken too, so that it does not take the part for the whole.
+            let broken = Err(io::Error::other(error));
+            timeout(READER_TIMEOUT, sender.send(broken)).await.ok();
+        }
+    });
+    let chunks = stream::unfold(
+        receiver,
+        |mut receiver: mpsc::Receiver<io::Result<Bytes>>| async {
+            receiver.recv().await.map(|chunk| (chunk, receiver))
+        },
+    );
+    Body::from_stream(chunks)
+}
+
+async fn flow<S>(
+    place: &Place,
+    plan: Plan,
+    file: S,
+    sender: &mpsc::Sender<io::Result<Bytes>>,
+) -> Result<(), &'static str>
+where
+    S: Stream<Item = Result<Bytes, MatrixError>> + Send + 'static,
+{
+    let Plan {
+        mut skip,
+        mut take,
+        is_part,
+        mut decryption,
+    } = plan;
+    let mut file = Box::pin(file);
+    let mut send = async |chunk: Bytes| {
+        let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
+        skip -= u64::try_from(skipped).unwrap_or(skip);
+        let rest = chunk.slice(skipped..);
+        let taken = usize::try_from(take).unwrap_or(usize::MAX).min(rest.len());
+        let is_all = taken == rest.len();
+        take -= u64::try_from(taken).unwrap_or(take);
+        if taken > 0 {
+            place.link.pace(taken).await;
+            match timeout(READER_TIMEOUT, sender.send(Ok(rest.slice(..taken)))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err("the reader went away"),
+                Err(_) => return Err("the reader does not read"),
+            }
+        }
+        Ok((take == 0, is_all))
+    };
+    loop {
+        // Nothing is read before the reader has taken what was read before.
+        match timeout(READER_TIMEOUT, sender.reserve()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return Err("the reader went away"),
+            Err(_) => return Err("the reader does not read"),
+        }
+        let Some(chunk) = file.next().await else { break };
+        let chunk = chunk.map_err(|_| "the homeserver broke off")?;
+        let chunk = match &mut decryption {
+            Some(decryption) => decryption.take(&chunk),
+            None => chunk,
+        };
+        match send(chunk).await? {
+            (_, false) if !is_part => return Err("the file is longer than it may be"),
+            (true, _) if is_part => return Ok(()),
+            _ => {}
+        }
+    }
+    if let Some(decryption) = decryption {
+        let last = decryption
+            .finish()
+            .ok_or("the encrypted file is not what was sent")?;
+        let (_, is_all) = send(last).await?;
+        return is_all.then_some(()).ok_or("the file is longer than it may be");
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+// What the sandbox's page shows of a room: the texts of its messages, one JSON array, in its order. With
+// `PICTURE`, the page is also kept there.
+'use strict';
+
+const { launch } = require('./browser.js');
+const { API_URL, ROOM_URI, run } = require('./common.js');
+
+run(async () => {
+  const browser = await launch();
+  const page = await browser.newPage({ viewport: { width: 1000, height: 1100 } });
+  await page.goto(`${new URL('/', API_URL).href}${ROOM_URI}?as=kelp`);
+  await page.waitForSelector('#connection.live');
+  const texts = await page.locator('li.message > .text').allInnerTexts();
+  if (process.env.PICTURE) await page.screenshot({ path: process.env.PICTURE, fullPage: true });
+  await browser.close();
+  process.stdout.write(`${JSON.stringify(texts)}\n`);
+});

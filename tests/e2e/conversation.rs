@@ -1,0 +1,208 @@
+//! A conversation with everything that people write, both ways, as real clients see it: matrix-js-sdk on one side,
+//! the page in a browser on the other.
+
+use std::{collections::HashMap, env};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use serde_json::json;
+use xtask::{gitter::GitterUser, matrix::MatrixUser, packages, synapse::password_of, wait::until};
+
+use crate::{
+    harness::{CROSSING_LIMIT, Options, Room, World},
+    node::Node,
+};
+
+/// An event, as matrix-js-sdk shows it to ana.
+#[derive(Debug, Deserialize)]
+struct Seen {
+    name: Option<String>,
+    body: Option<String>,
+    html: Option<String>,
+    msgtype: Option<String>,
+    redacted: bool,
+    edited: bool,
+    thread: Option<String>,
+    highlight: bool,
+}
+
+#[tokio::test]
+async fn a_conversation_is_the_same_for_real_clients_of_both_sides() -> Result<()> {
+    let Some(node) = Node::find().await else {
+        return Ok(());
+    };
+    let mut world = World::start(Options::default()).await?;
+    let room = world.link("pier").await?;
+    let ana = world.matrix_person("ana", "Ana").await?;
+    let wren = world.gitter.sign_in("wren").await?;
+
+    let of_gitter = from_gitter(&world, &room, &wren, &ana).await?;
+    from_matrix(&world, &room, &ana, &of_gitter).await?;
+    world.settled().await?;
+
+    let seen = matrix_view(&node, &world, &room).await?;
+    let event = |id: &String| seen.get(id).with_context(|| format!("{id} is not in {seen:#?}"));
+    let first = event(&of_gitter.first)?;
+    assert_eq!(first.name.as_deref(), Some("Wren (Gitter)"));
+    assert_eq!(
+        first.body.as_deref(),
+        Some("Ahoy **all**, @ana:localhost 😄, at last")
+    );
+    let html = first.html.as_deref().unwrap_or_default();
+    assert!(
+        html.contains("<strong>all</strong>") && html.contains("matrix.to/#/@ana:localhost"),
+        "{html}"
+    );
+    assert!(first.edited && !first.redacted && first.thread.is_none());
+    assert!(first.highlight, "ana is mentioned");
+
+    let reply = event(&of_gitter.reply)?;
+    assert_eq!(reply.thread.as_ref(), Some(&of_gitter.of_ana));
+    assert!(!reply.highlight, "the thread's fallback mentions no one");
+    assert_eq!(event(&of_gitter.emote)?.msgtype.as_deref(), Some("m.emote"));
+    assert_eq!(event(&of_gitter.emote)?.body.as_deref(), Some("waves"));
+    assert!(event(&of_gitter.deleted)?.redacted);
+
+    let shown = page_view(&node, &world).await?;
+    let expected = [
+        "Ahoy all, @ana:localhost :smile:, at last",
+        "Hello to you, @wren",
+        "Who comes along?",
+        "I do.",
+        "And I.",
+        "@wren waves",
+        "one\ntwo",
+        "casts off",
+        "changed my mind",
+        "notes.txt",
+    ];
+    for text in expected {
+        ensure!(
+            shown.iter().any(|shown| shown.contains(text)),
+            "{text:?} is not among {shown:#?}"
+        );
+    }
+    ensure!(!shown.iter().any(|shown| shown.contains("unsaid")), "{shown:#?}");
+    world.finish().await
+}
+
+/// The events that came of what was said on Gitter.
+struct OfGitter {
+    first: String,
+    of_ana: String,
+    on_gitter: String,
+    reply: String,
+    emote: String,
+    deleted: String,
+}
+
+async fn from_gitter(world: &World, room: &Room, wren: &GitterUser, ana: &MatrixUser) -> Result<OfGitter> {
+    let on_matrix = async |text: &str| Ok::<_, anyhow::Error>(world.on_matrix(room, text).await?.event_id);
+    let message = wren
+        .say(&room.gitter, "Ahoy **all**, @ana:localhost :smile:")
+        .await?;
+    let first = on_matrix("Ahoy **all**, @ana:localhost 😄").await?;
+    wren.edit(
+        &room.gitter,
+        &message,
+        "Ahoy **all**, @ana:localhost :smile:, at last",
+    )
+    .await?;
+    on_matrix("* Ahoy **all**, @ana:localhost 😄, at last").await?;
+
+    let of_ana = ana.say(&room.matrix, "Who comes along?").await?;
+    let on_gitter = world.on_gitter(room, "Who comes along?").await?.id;
+    wren.reply(&room.gitter, &on_gitter, "I do.").await?;
+    let reply = on_matrix("I do.").await?;
+    wren.emote(&room.gitter, "waves").await?;
+    let emote = on_matrix("waves").await?;
+    let unsaid = wren.say(&room.gitter, "unsaid by wren").await?;
+    let deleted = on_matrix("unsaid by wren").await?;
+    wren.delete(&room.gitter, &unsaid).await?;
+    Ok(OfGitter {
+        first,
+        of_ana,
+        on_gitter,
+        reply,
+        emote,
+        deleted,
+    })
+}
+
+async fn from_matrix(world: &World, room: &Room, ana: &MatrixUser, of_gitter: &OfGitter) -> Result<()> {
+    let wren = world.on_matrix(room, "waves").await?.sender;
+    let pill = json!({
+        "msgtype": "m.text",
+        "body": "Hello to you, Wren (Gitter)",
+        "format": "org.matrix.custom.html",
+        "formatted_body": format!("<em>Hello</em> to you, <a href=\"https://matrix.to/#/{wren}\">Wren (Gitter)</a>"),
+        "m.mentions": { "user_ids": [wren] },
+    });
+    ana.send_new(&room.matrix, pill).await?;
+    let pilled = world.on_gitter(room, "*Hello* to you, @wren").await?;
+    ensure!(pilled.virtual_user.is_some_and(|user| user.display_name == "Ana"));
+    ana.reply(&room.matrix, &of_gitter.of_ana, "And I.").await?;
+    ensure!(world.on_gitter(room, "And I.").await?.parent_id.as_ref() == Some(&of_gitter.on_gitter));
+
+    let list = json!({
+        "msgtype": "m.text",
+        "body": "* one\n* two",
+        "format": "org.matrix.custom.html",
+        "formatted_body": "<ul><li>one</li><li>two</li></ul>",
+    });
+    ana.send_new(&room.matrix, list).await?;
+    ana.emote(&room.matrix, "casts off").await?;
+    ensure!(world.on_gitter(room, "casts off").await?.status);
+    let said = ana.say(&room.matrix, "made up my mind").await?;
+    let posted = world.on_gitter(room, "made up my mind").await?.id;
+    ana.edit(&room.matrix, &said, "changed my mind").await?;
+    ensure!(world.on_gitter(room, "changed my mind").await?.id == posted);
+    let file = json!({ "msgtype": "m.file", "body": "notes.txt", "url": "mxc://localhost/AbCd", "info": { "size": 12 } });
+    ana.send_new(&room.matrix, file).await?;
+    let unsaid = ana.say(&room.matrix, "unsaid by ana").await?;
+    let posted = world.on_gitter(room, "unsaid by ana").await?.id;
+    ana.redact(&room.matrix, &unsaid).await?;
+    until("the message to be gone", CROSSING_LIMIT, async || {
+        let messages = world.gitter.messages(&room.gitter).await?;
+        Ok(messages.iter().all(|message| message.id != posted).then_some(()))
+    })
+    .await
+}
+
+async fn matrix_view(node: &Node, world: &World, room: &Room) -> Result<HashMap<String, Seen>> {
+    let mut script = node.script("matrix_view.js");
+    script
+        .env("HOMESERVER", world.synapse.url().as_str().trim_end_matches('/'))
+        .env("LOCALPART", "ana")
+        .env("PASSWORD", password_of("ana"))
+        .env("ROOM", &room.matrix);
+    let output = script.output().await?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The texts on the sandbox's page. `PICTURE` in the environment names a file for its picture.
+async fn page_view(node: &Node, world: &World) -> Result<Vec<String>> {
+    packages::browser().await?;
+    let chromium = packages::find("chromium").context("Chromium is missing; Debian's package is chromium")?;
+    let addresses = world.gitter.addresses();
+    let mut script = node.script("page_view.js");
+    script
+        .env("CHROMIUM", chromium)
+        .env("API_URL", &addresses.api_url)
+        .env("ROOM_URI", "tidepool/pier");
+    if let Some(picture) = env::var_os("PICTURE") {
+        script.env("PICTURE", picture);
+    }
+    let output = script.output().await?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
