@@ -2,6 +2,9 @@
 // conversation is over when this starts.
 'use strict';
 
+const path = require('path');
+const { pathToFileURL } = require('url');
+
 // The library needs Node 22 only for this.
 Promise.withResolvers ??= function withResolvers() {
   let resolve;
@@ -16,7 +19,9 @@ Promise.withResolvers ??= function withResolvers() {
 const { HOMESERVER, LOCALPART, PASSWORD, ROOM } = process.env;
 
 async function view() {
-  const sdk = await import('matrix-js-sdk');
+  // A module of the new kind: those are not looked for in NODE_PATH.
+  const entry = path.join(process.env.NODE_PATH, 'matrix-js-sdk/lib/index.js');
+  const sdk = await import(pathToFileURL(entry).href);
   const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error: console.error, getChild: () => quiet };
   const guest = sdk.createClient({ baseUrl: HOMESERVER, logger: quiet });
   const session = await guest.loginRequest({

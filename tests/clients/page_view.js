@@ -10,7 +10,8 @@ run(async () => {
   const page = await browser.newPage({ viewport: { width: 1000, height: 1100 } });
   await page.goto(`${new URL('/', API_URL).href}${ROOM_URI}?as=kelp`);
   await page.waitForSelector('#connection.live');
-  const texts = await page.locator('li.message > .text').allInnerTexts();
+  await page.locator('li.message .text').first().waitFor();
+  const texts = await page.locator('li.message .text').allInnerTexts();
   if (process.env.PICTURE) await page.screenshot({ path: process.env.PICTURE, fullPage: true });
   await browser.close();
   process.stdout.write(`${JSON.stringify(texts)}\n`);

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, env};
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use xtask::{gitter::GitterUser, matrix::MatrixUser, packages, synapse::password_of, wait::until};
 
@@ -182,7 +182,14 @@ async fn matrix_view(node: &Node, world: &World, room: &Room) -> Result<HashMap<
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(serde_json::from_slice(&output.stdout)?)
+    last_line(&output.stdout)
+}
+
+/// What a script prints at its end; libraries may print before.
+fn last_line<T: DeserializeOwned>(stdout: &[u8]) -> Result<T> {
+    let stdout = String::from_utf8_lossy(stdout);
+    let line = stdout.lines().last().unwrap_or_default();
+    serde_json::from_str(line).with_context(|| stdout.clone().into_owned())
 }
 
 /// The texts on the sandbox's page. `PICTURE` in the environment names a file for its picture.
@@ -204,5 +211,5 @@ async fn page_view(node: &Node, world: &World) -> Result<Vec<String>> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(serde_json::from_slice(&output.stdout)?)
+    last_line(&output.stdout)
 }
