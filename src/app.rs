@@ -15,9 +15,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    bridge::{Acceptor, Bridge, Parts, Recovery, Settings},
+    bridge::{Acceptor, Bridge, Parts, Recovery, Settings, media::Links},
     config::{Config, DatabaseUrl, Reactions, Threads, secret},
-    gitter::{self, GitterClient, GitterError, PictureClient, Realtime, RealtimeSettings},
+    gitter::{self, FileClient, GitterClient, GitterError, PictureClient, Realtime, RealtimeSettings},
     http::{
         self,
         admin::{self, AdminState},
@@ -67,9 +67,10 @@ pub async fn run(
         tracker: TaskTracker::new(),
     };
     let bridge: Arc<OnceLock<Arc<Bridge>>> = Arc::default();
-    process.listen(&bridge).await?;
+    let signer = process.signer()?;
+    process.listen(&bridge, signer.as_ref()).await?;
     tokio::select! {
-        running = process.start() => {
+        running = process.start(signer) => {
             // Set once, here.
             bridge.set(running?).ok();
             info!("The bridge runs");
@@ -156,7 +157,11 @@ async fn open_database(config: &Config) -> anyhow::Result<Db> {
 
 impl Process<'_> {
     /// Opens both listeners. The homeserver may push from here on; what it pushes waits in the inbox.
-    async fn listen(&self, bridge: &Arc<OnceLock<Arc<Bridge>>>) -> anyhow::Result<()> {
+    async fn listen(
+        &self,
+        bridge: &Arc<OnceLock<Arc<Bridge>>>,
+        signer: Option<&Arc<Signer>>,
+    ) -> anyhow::Result<()> {
         let acceptor = Acceptor::new(
             self.db.clone(),
             Arc::clone(&self.recovery),
@@ -176,7 +181,7 @@ impl Process<'_> {
             (
                 "appservice.listen",
                 self.config.appservice.listen,
-                appservice::router(appservice).merge(self.media_router()?),
+                appservice::router(appservice).merge(self.media_router(signer)?),
             ),
             ("admin.listen", self.config.admin.listen, admin::router(admin)),
         ] {
@@ -190,15 +195,24 @@ impl Process<'_> {
         Ok(())
     }
 
-    /// What signed links lead to; nothing without `appservice.public_url`.
-    fn media_router(&self) -> anyhow::Result<axum::Router> {
+    /// What signs links; nothing without `appservice.public_url`.
+    fn signer(&self) -> anyhow::Result<Option<Arc<Signer>>> {
         let Some(public_url) = &self.config.appservice.public_url else {
+            return Ok(None);
+        };
+        let keys = secret::read_or_make_list(&self.config.media.key_file).context("media.key_file")?;
+        let signer = Signer::new(&keys, public_url).context("media.key_file")?;
+        Ok(Some(Arc::new(signer)))
+    }
+
+    /// What signed links lead to.
+    fn media_router(&self, signer: Option<&Arc<Signer>>) -> anyhow::Result<axum::Router> {
+        let (Some(signer), Some(public_url)) = (signer, &self.config.appservice.public_url) else {
             return Ok(axum::Router::new());
         };
-        let media = &self.config.media;
-        let keys = secret::read_or_make_list(&media.key_file).context("media.key_file")?;
-        let signer = Arc::new(Signer::new(&keys, public_url).context("media.key_file")?);
-        let endpoint = MediaEndpoint::new(self.db.clone(), self.matrix_client()?, signer, media.max_bytes);
+        let largest = self.config.media.max_bytes;
+        let matrix = self.matrix_client()?;
+        let endpoint = MediaEndpoint::new(self.db.clone(), matrix, Arc::clone(signer), largest);
         Ok(media::router(endpoint, public_url.path()))
     }
 
@@ -220,7 +234,7 @@ impl Process<'_> {
     }
 
     /// Reaches both sides and starts the flow between them.
-    async fn start(&self) -> anyhow::Result<Arc<Bridge>> {
+    async fn start(&self, signer: Option<Arc<Signer>>) -> anyhow::Result<Arc<Bridge>> {
         let config = self.config;
         let (matrix, device_memory) = self.reach_homeserver().await?;
         let (gitter, token, account) = self.reach_gitter().await?;
@@ -237,6 +251,11 @@ impl Process<'_> {
             gitter,
             account,
             pictures: PictureClient::new(&[&config.gitter.api_url, &config.gitter.web_url])?,
+            files: FileClient::new(&config.gitter.files_hosts, config.media.max_bytes)?,
+            links: signer.map(|signer| Links {
+                signer,
+                expires: config.media.expires,
+            }),
             realtime,
             settings: settings(config),
             recovery: Arc::clone(&self.recovery),

@@ -42,7 +42,7 @@ pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery};
 use self::{lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
 use crate::{
     config::RoomPatterns,
-    gitter::{GitterClient, PictureClient, Realtime, RealtimeEvent},
+    gitter::{FileClient, GitterClient, PictureClient, Realtime, RealtimeEvent},
     ids::{GhostTemplate, GitterRoomId},
     matrix::{DeviceMemory, MatrixClient},
     store::{Db, account::Account},
@@ -85,6 +85,10 @@ pub struct Parts {
     pub account: Account,
     /// Pictures of Gitter users.
     pub pictures: PictureClient,
+    /// Files of Gitter.
+    pub files: FileClient,
+    /// Makes links to Matrix media; `None` without `appservice.public_url`.
+    pub links: Option<media::Links>,
     /// Subscriptions to Gitter rooms.
     pub realtime: Realtime,
     /// What the flow needs to know of the configuration.

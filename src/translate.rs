@@ -162,20 +162,56 @@ impl MatrixAction {
         }
     }
 
-    /// The action without its upload.
+    /// The web address of the file that is to be put on Matrix first.
+    pub fn upload(&self) -> Option<&str> {
+        let url = self.content()?.get("url")?.as_str()?;
+        url.strip_prefix("{upload:")?.strip_suffix('}')
+    }
+
+    /// The name of the file that it sends; empty for none.
+    pub fn file_name(&self) -> &str {
+        let name = self.content().and_then(|content| content.get("filename"));
+        name.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The action with its upload made: `complete` is given each content that names the file.
+    #[must_use]
+    pub fn with_upload(mut self, complete: impl Fn(&mut Value)) -> Self {
+        if let Some((content, fallback)) = self.contents() {
+            *fallback = None;
+            complete(content);
+            if let Some(new) = content.get_mut("m.new_content") {
+                complete(new);
+            }
+        }
+        self
+    }
+
+    /// The action without its upload. Both contents are of one message, so the marker stays.
     #[must_use]
     pub fn without_upload(mut self) -> Self {
-        if let Self::Send {
-            content, fallback, ..
-        }
-        | Self::Edit {
-            content, fallback, ..
-        } = &mut self
-            && let Some(text) = fallback.take()
+        if let Some((content, fallback)) = self.contents()
+            && let Some(mut text) = fallback.take()
         {
+            let marker = content.get_mut(content::SOURCE_KEY).map(Value::take);
+            if let (Some(fields), Some(marker)) = (text.as_object_mut(), marker) {
+                fields.insert(content::SOURCE_KEY.to_owned(), marker);
+            }
             *content = text;
         }
         self
+    }
+
+    const fn contents(&mut self) -> Option<(&mut Value, &mut Option<Value>)> {
+        match self {
+            Self::Send {
+                content, fallback, ..
+            }
+            | Self::Edit {
+                content, fallback, ..
+            } => Some((content, fallback)),
+            Self::Redact { .. } => None,
+        }
     }
 }
 

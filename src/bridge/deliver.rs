@@ -5,6 +5,7 @@
 //! an answer changes is committed together (DESIGN 3.1).
 
 mod gitter_changes;
+mod media;
 mod to_gitter;
 mod to_matrix;
 
@@ -20,7 +21,7 @@ use crate::{
     model,
     outcome::{Outcome, Reason},
     store::{
-        Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, PortalState,
+        self, Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, PortalState,
         StoreError, Tx, attempt, deleted, inbox, lane, message, portal as portals,
     },
 };
@@ -88,6 +89,17 @@ impl Delivery<'_> {
         actions: &[A],
         author: impl Fn(&A) -> String,
     ) -> Result<Step, BridgeError> {
+        let tx = self.bridge.db.write().await?;
+        self.freeze_in(tx, actions, author).await
+    }
+
+    /// [`Self::freeze`], together with what was written before in the same transaction.
+    async fn freeze_in<A: Serialize>(
+        self,
+        mut tx: Tx,
+        actions: &[A],
+        author: impl Fn(&A) -> String,
+    ) -> Result<Step, BridgeError> {
         let attempts = actions
             .iter()
             .map(|action| {
@@ -98,7 +110,6 @@ impl Delivery<'_> {
                 })
             })
             .collect::<Result<Vec<_>, BridgeError>>()?;
-        let mut tx = self.bridge.db.write().await?;
         if !lane::verify_lease(&mut tx, self.lane).await? {
             return Ok(Step::Lost);
         }
@@ -141,7 +152,7 @@ impl Delivery<'_> {
             inbox::settle_item(&mut tx, self.item, &Outcome::Bridged, now).await?;
         }
         for id in &arrival.forgotten {
-            deleted::forget(&mut tx, id).await?;
+            self.forget(&mut tx, id).await?;
         }
         if last {
             self.forget_deleted(&mut tx).await?;
@@ -211,16 +222,22 @@ impl Delivery<'_> {
         Ok(())
     }
 
+    /// Forgets what an event or a Gitter message said; links to its files end for good.
+    async fn forget(self, tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+        store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?;
+        deleted::forget(tx, id).await
+    }
+
     /// Forgets what was said in what the item deletes: what came of it in this lane is settled by now.
     async fn forget_deleted(self, tx: &mut Tx) -> Result<(), StoreError> {
         if let Some(id) = self.removed() {
-            deleted::forget(tx, id.as_str()).await?;
+            self.forget(tx, id.as_str()).await?;
         }
         if self.item.operation == "m.room.redaction" {
             let event: Value = serde_json::from_str(&self.item.body).unwrap_or(Value::Null);
             let targets = [event.pointer("/redacts"), event.pointer("/content/redacts")];
             for target in targets.into_iter().flatten().filter_map(Value::as_str) {
-                deleted::forget(tx, target).await?;
+                self.forget(tx, target).await?;
             }
         }
         Ok(())

@@ -236,7 +236,11 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
         image_proxy_host: settings.image_proxy_host.clone(),
         rooms: Vec::new(),
         clock_offset_ms: i64::try_from(offset).unwrap_or(0),
-        link_units: LINK_UNITS,
+        link_units: if bridge.links.is_some() {
+            context::DEFAULT_LINK_UNITS
+        } else {
+            LINK_UNITS
+        },
         ghost_localpart: settings.ghost_localpart.clone(),
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        member, portal,
+        media, member, portal,
     },
 };
 
@@ -258,6 +258,7 @@ impl Bridge {
                 error.into()
             });
         }
+        media::resume(&mut tx, &portal.gitter_room_id).await?;
         member::clear_members(&mut tx, &portal.matrix_room_id).await?;
         for joined in members {
             let joined = Member {
@@ -338,5 +339,6 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<(), StoreError> {
     attempt::abandon_attempts(tx, room.as_str()).await?;
     inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
+    media::suspend(tx, room).await?;
     portal::delete_portal(tx, room).await
 }

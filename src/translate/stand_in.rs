@@ -49,6 +49,30 @@ pub(super) fn length(text: &str, link_units: usize) -> usize {
     total + units(rest)
 }
 
+/// The stand-ins of a text, without their brackets.
+pub(super) fn all(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, stand_in, behind)) = next(rest) {
+        found.push(stand_in);
+        rest = behind;
+    }
+    found
+}
+
+/// Writes links in place of the stand-ins; `None` if one has no link.
+pub(super) fn replace<'a>(text: &str, link: impl Fn(&str) -> Option<&'a String>) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, stand_in, behind)) = next(rest) {
+        out.push_str(before);
+        out.push_str(link(stand_in)?);
+        rest = behind;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
 /// Writes one link in place of all stand-ins. It shows no picture, so of pictures their names are left.
 pub(super) fn replace_with_link(text: &str, link: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -2,6 +2,8 @@
 
 mod compose;
 
+use std::collections::HashMap;
+
 use ruma::{EventId, OwnedEventId};
 use serde_json::{Map, Value, value::RawValue};
 
@@ -52,6 +54,16 @@ pub fn link_to_itself(event: &RawValue, context: &Context) -> String {
         Some(id) => link::to_event(&id, context),
         None => link::to_portal(context),
     }
+}
+
+/// The stand-ins of a text (`media:..` and so on, DESIGN 6.4), without their brackets.
+pub fn stand_ins(text: &str) -> Vec<&str> {
+    stand_in::all(text)
+}
+
+/// A text with links in place of its stand-ins; `None` if one has no link.
+pub fn with_links(text: &str, links: &HashMap<String, String>) -> Option<String> {
+    stand_in::replace(text, |stand_in| links.get(stand_in))
 }
 
 /// A text with one link in place of its stand-ins (`{media:..}` and so on, DESIGN 6.4); pictures that stand-ins

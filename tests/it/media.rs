@@ -1,5 +1,6 @@
 //! Signed links over HTTP against the fake homeserver, and Gitter's files from a server that misbehaves.
 
+mod crossing;
 mod encrypted;
 mod files;
 mod links;

@@ -246,6 +246,12 @@ pub(crate) async fn until<T>(what: &str, probe: impl AsyncFnMut() -> anyhow::Res
     }
 }
 
+/// The host and port of an address.
+fn authority(address: &str) -> String {
+    let url: Url = address.parse().unwrap();
+    format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
+}
+
 fn config(sandbox: &Sandbox, homeserver: &Url, database: &TestDatabase, gitter_token: &str) -> Value {
     json!({
         "homeserver": { "url": homeserver, "server_name": "localhost" },
@@ -258,6 +264,7 @@ fn config(sandbox: &Sandbox, homeserver: &Url, database: &TestDatabase, gitter_t
             "realtime_url": sandbox.realtime_url(),
             "web_url": sandbox.web_url(),
             "token": gitter_token,
+            "files_hosts": [authority(sandbox.web_url())],
         },
         "database": { "url": database.url() },
         "admin": { "listen": format!("127.0.0.1:{}", ports::free().unwrap()) },

@@ -22,7 +22,7 @@ use crate::{
     store::{
         Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, message,
     },
-    translate::{Context, GitterAction, Translation, to_gitter},
+    translate::{GitterAction, Translation, to_gitter},
 };
 
 /// How long after an attempt of unknown outcome it is looked for, in milliseconds: what is still under
@@ -65,8 +65,10 @@ impl Delivery<'_> {
         };
         match to_gitter::translate(&event, &context) {
             Translation::Actions { actions } => {
-                let actions = deliverable(&event, actions, &context);
-                self.freeze(&actions, |action| self.gitter_author(action)).await
+                let mut tx = self.bridge.db.write().await?;
+                let actions = self.with_links(&mut tx, &event, actions, &context).await?;
+                self.freeze_in(tx, &actions, |action| self.gitter_author(action))
+                    .await
             }
             Translation::Skipped { skipped, detail } if skipped == Reason::NotFound => {
                 let targets = to_gitter::targets(&event);
@@ -288,8 +290,7 @@ impl Delivery<'_> {
             kind: echo::MATRIX.to_owned(),
             external_id: user.external_id,
             display_name: user.display_name,
-            // Gitter knows no mxc addresses.
-            avatar_url: user.avatar.filter(|avatar| !avatar.starts_with("mxc:")),
+            avatar_url: user.avatar,
         });
         Ok(NewMessage {
             text,
@@ -298,18 +299,6 @@ impl Delivery<'_> {
             virtual_user,
         })
     }
-}
-
-/// The actions of an event with their stand-ins replaced. Without signed links, what they stand for is to be
-/// had on Matrix: the link leads to the event.
-fn deliverable(event: &RawValue, mut actions: Vec<GitterAction>, context: &Context) -> Vec<GitterAction> {
-    let link = to_gitter::link_to_itself(event, context);
-    for action in &mut actions {
-        if let GitterAction::Send { text, .. } | GitterAction::Edit { text, .. } = action {
-            *text = to_gitter::without_media(text, &link);
-        }
-    }
-    actions
 }
 
 /// Settles an attempt of unknown outcome whose message came in on the realtime channel; `false` if its

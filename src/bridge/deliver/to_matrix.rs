@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use ruma::{OwnedEventId, UserId};
 use serde_json::Value;
 
-use super::{Arrival, Delivery};
+use super::{Arrival, Delivery, media::Uploads};
 use crate::{
     bridge::{
         BridgeError, echo,
@@ -48,7 +48,10 @@ impl Delivery<'_> {
         }
         match to_matrix::translate(&self.operation(), &context) {
             Translation::Actions { actions } => {
-                let actions: Vec<_> = actions.into_iter().map(MatrixAction::without_upload).collect();
+                let actions = match self.with_uploads(actions).await? {
+                    Uploads::Made(actions) => actions,
+                    Uploads::Wait { until, why } => return self.postpone(until, &why).await,
+                };
                 self.freeze(&actions, |action| action.sender().to_string()).await
             }
             Translation::Skipped { skipped, detail } if skipped == Reason::NotFound => {
