@@ -13,6 +13,9 @@ use crate::{
     node::Node,
 };
 
+/// A picture that people upload.
+const PICTURE: &[u8] = include_bytes!("../../docs/images/matrix.png");
+
 /// An event, as matrix-js-sdk shows it to ana.
 #[derive(Debug, Deserialize)]
 struct Seen {
@@ -35,9 +38,12 @@ async fn a_conversation_is_the_same_for_real_clients_of_both_sides() -> Result<(
     let room = world.link("pier").await?;
     let ana = world.matrix_person("ana", "Ana").await?;
     let wren = world.gitter.sign_in("wren").await?;
+    let portrait = ana.upload("image/png", PICTURE.to_vec()).await?;
+    ana.set_avatar(&portrait).await?;
 
     let of_gitter = from_gitter(&world, &room, &wren, &ana).await?;
     from_matrix(&world, &room, &ana, &of_gitter).await?;
+    let upload = files(&world, &room, &ana).await?;
     world.settled().await?;
 
     let seen = matrix_view(&node, &world, &room).await?;
@@ -62,6 +68,8 @@ async fn a_conversation_is_the_same_for_real_clients_of_both_sides() -> Result<(
     assert_eq!(event(&of_gitter.emote)?.msgtype.as_deref(), Some("m.emote"));
     assert_eq!(event(&of_gitter.emote)?.body.as_deref(), Some("waves"));
     assert!(event(&of_gitter.deleted)?.redacted);
+
+    assert_eq!(event(&upload)?.msgtype.as_deref(), Some("m.image"));
 
     let shown = page_view(&node, &world).await?;
     let expected = [
@@ -157,8 +165,6 @@ async fn from_matrix(world: &World, room: &Room, ana: &MatrixUser, of_gitter: &O
     let posted = world.on_gitter(room, "made up my mind").await?.id;
     ana.edit(&room.matrix, &said, "changed my mind").await?;
     ensure!(world.on_gitter(room, "changed my mind").await?.id == posted);
-    let file = json!({ "msgtype": "m.file", "body": "notes.txt", "url": "mxc://localhost/AbCd", "info": { "size": 12 } });
-    ana.send_new(&room.matrix, file).await?;
     let unsaid = ana.say(&room.matrix, "unsaid by ana").await?;
     let posted = world.on_gitter(room, "unsaid by ana").await?.id;
     ana.redact(&room.matrix, &unsaid).await?;
@@ -167,6 +173,39 @@ async fn from_matrix(world: &World, room: &Room, ana: &MatrixUser, of_gitter: &O
         Ok(messages.iter().all(|message| message.id != posted).then_some(()))
     })
     .await
+}
+
+/// A file of each kind each way: what was uploaded on Matrix opens without a login, and what was uploaded on Gitter
+/// is a picture on Matrix, whose event this gives.
+async fn files(world: &World, room: &Room, ana: &MatrixUser) -> Result<String> {
+    let picture = ana.upload("image/png", PICTURE.to_vec()).await?;
+    let notes = ana.upload("text/plain", b"two oars".to_vec()).await?;
+    let info = json!({ "mimetype": "image/png", "size": PICTURE.len() });
+    let image = json!({ "msgtype": "m.image", "body": "pier.png", "url": picture, "info": info });
+    ana.send_new(&room.matrix, image).await?;
+    let file = json!({ "msgtype": "m.file", "body": "notes.txt", "url": notes });
+    ana.send_new(&room.matrix, file).await?;
+    for (name, bytes) in [("pier.png", PICTURE), ("notes.txt", b"two oars".as_slice())] {
+        let link = until(&format!("{name} on Gitter"), CROSSING_LIMIT, async || {
+            let messages = world.gitter.messages(&room.gitter).await?;
+            let found = messages.into_iter().find(|message| message.text.contains(name));
+            let link = found.and_then(|message| Some(message.text.rsplit_once("](")?.1.to_owned()));
+            Ok(link.map(|link| link.trim_end_matches(')').to_owned()))
+        })
+        .await?;
+        let opened = reqwest::get(&link).await?.error_for_status()?.bytes().await?;
+        ensure!(opened == bytes, "{link} gave {} bytes", opened.len());
+    }
+    world
+        .gitter
+        .upload(
+            "wren",
+            &room.gitter,
+            "harbour.png",
+            ("image/png", PICTURE.to_vec()),
+        )
+        .await?;
+    Ok(world.on_matrix(room, "harbour.png").await?.event_id)
 }
 
 async fn matrix_view(node: &Node, world: &World, room: &Room) -> Result<HashMap<String, Seen>> {

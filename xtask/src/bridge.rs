@@ -177,14 +177,21 @@ fn config(homeserver: &Url, gitter: &Addresses, listen: &str, admin: &str) -> St
         web_url,
         ..
     } = gitter;
+    // The sandbox is its own host of files.
+    let files_host = web_url
+        .split("//")
+        .nth(1)
+        .unwrap_or_default()
+        .trim_end_matches('/');
     format!(
         "homeserver: {{ url: \"{homeserver}\", server_name: {SERVER_NAME} }}\n\
-         appservice: {{ listen: \"{listen}\" }}\n\
+         appservice: {{ listen: \"{listen}\", public_url: \"http://{listen}\" }}\n\
          gitter:\n  \
            api_url: {api_url}\n  \
            realtime_url: {realtime_url}\n  \
            web_url: {web_url}\n  \
-           token_file: gitter.token\n\
+           token_file: gitter.token\n  \
+           files_hosts: [\"{files_host}\"]\n\
          admin: {{ listen: \"{admin}\" }}\n"
     )
 }

@@ -149,6 +149,31 @@ impl MatrixUser {
         self.send(room, &new_transaction(), content).await
     }
 
+    /// Uploads a file, and gives its `mxc:` address.
+    ///
+    /// # Errors
+    /// When the homeserver refuses.
+    pub async fn upload(&self, content_type: &str, bytes: Vec<u8>) -> Result<String> {
+        let url = self.base.join("../../media/v3/upload")?;
+        let request = self
+            .http
+            .post(url)
+            .header("content-type", content_type)
+            .body(bytes);
+        let answer = http::json(request.bearer_auth(self.token.expose_secret())).await?;
+        Ok(text_at(&answer, "/content_uri")?.to_owned())
+    }
+
+    /// Sets the picture that others see.
+    ///
+    /// # Errors
+    /// When the homeserver refuses.
+    pub async fn set_avatar(&self, mxc: &str) -> Result<()> {
+        let path = ["profile", &self.user_id, "avatar_url"];
+        let body = json!({ "avatar_url": mxc });
+        self.call(Method::PUT, &path, Some(body)).await.map(drop)
+    }
+
     /// Redacts an event.
     ///
     /// # Errors

@@ -205,6 +205,23 @@ impl Control {
         http::json(self.http.get(self.base.join("state")?)).await
     }
 
+    /// Uploads a file as somebody, as the web client does; gives its address.
+    ///
+    /// # Errors
+    /// When the sandbox refuses.
+    pub async fn upload(
+        &self,
+        username: &str,
+        room: &str,
+        name: &str,
+        file: (&str, Vec<u8>),
+    ) -> Result<String> {
+        let query = [("username", username), ("room", room), ("name", name)];
+        let request = self.http.post(self.base.join("files")?).query(&query);
+        let answer = http::json(request.header("content-type", file.0).body(file.1)).await?;
+        Ok(text_at(&answer, "/url")?.to_owned())
+    }
+
     async fn post(&self, name: &str, body: &Value) -> Result<Value> {
         http::json(self.http.post(self.base.join(name)?).json(body)).await
     }
