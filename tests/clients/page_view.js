@@ -12,6 +12,12 @@ run(async () => {
   await page.waitForSelector('#connection.live');
   await page.locator('li.message .text').first().waitFor();
   const texts = await page.locator('li.message .text').allInnerTexts();
+  // Pictures of either side are drawn, without a login.
+  await page.waitForFunction(() => [...document.images].every((image) => image.complete));
+  const broken = await page.evaluate(() =>
+    [...document.images].filter((image) => image.naturalWidth === 0).map((image) => image.src),
+  );
+  if (broken.length > 0) throw new Error(`pictures that cannot be shown: ${broken}`);
   if (process.env.PICTURE) await page.screenshot({ path: process.env.PICTURE, fullPage: true });
   await browser.close();
   process.stdout.write(`${JSON.stringify(texts)}\n`);
