@@ -187,7 +187,8 @@ pub(super) fn is_visible(text: &str) -> bool {
         .any(|character| !character.is_whitespace() && !character.is_control() && !is_zero_width(character))
 }
 
-fn is_zero_width(character: char) -> bool {
+/// Whether a character takes no room.
+pub(super) fn is_zero_width(character: char) -> bool {
     matches!(
         character,
         '\u{ad}' | '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

@@ -92,10 +92,11 @@ fn ghost_name(ghost: &super::context::User, context: &Context) -> String {
 /// A sender's name in this room: with the id behind it if other members go by the same name.
 fn distinct_name(sender: &UserId, max_units: usize, context: &Context) -> String {
     let name = name(sender, context);
+    let looks = look(&name);
     let is_shared = context
         .members
         .iter()
-        .any(|member| member.mxid != sender && self::name(&member.mxid, context) == name);
+        .any(|member| member.mxid != sender && look(&self::name(&member.mxid, context)) == looks);
     if !is_shared {
         return cut(&name, max_units).to_owned();
     }
@@ -108,9 +109,25 @@ fn name(user: &UserId, context: &Context) -> String {
     context
         .member(user)
         .and_then(|member| member.display_name.as_deref())
-        .map(|name| body::normalise(name).replace('\n', " "))
+        .map(one_line)
         .filter(|name| body::is_visible(name))
         .unwrap_or_else(|| user.localpart().to_owned())
+}
+
+/// A name on one line, without what turns the direction of the text around it, and single spaces.
+fn one_line(name: &str) -> String {
+    let is_turn = |it: char| matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let kept: String = name.chars().filter(|it| !is_turn(*it)).collect();
+    let levelled = body::normalise(&kept);
+    levelled.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a name looks like at a glance: names that differ only in case, spaces or what cannot be seen look alike.
+fn look(name: &str) -> String {
+    name.chars()
+        .filter(|it| !it.is_whitespace() && !body::is_zero_width(*it))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// The length that Gitter counts.
