@@ -20,7 +20,7 @@ const MARKER: &str = "<!-- Generated from here on: BLESS=1 cargo test --test tra
 const SHOWN: usize = 160;
 
 /// What each file of fixtures is about.
-const FILES: [(&str, &str); 19] = [
+const FILES: [(&str, &str); 23] = [
     ("to_gitter/text", "Plain text, notices and `/me` lines."),
     (
         "to_gitter/formatted",
@@ -62,6 +62,19 @@ const FILES: [(&str, &str); 19] = [
     (
         "to_matrix/html",
         "Gitter's HTML becomes HTML that Matrix clients show.",
+    ),
+    (
+        "to_matrix/links",
+        "Links to rooms and messages, issues and commits, and pictures.",
+    ),
+    ("to_matrix/edits", "A change of a message that crossed."),
+    (
+        "to_matrix/deletions",
+        "A removed message, or one that Gitter kept without its text.",
+    ),
+    (
+        "to_matrix/uploads",
+        "A message that is nothing but a file of Gitter's.",
     ),
     ("to_matrix/mentions", "Whom a message from Gitter mentions."),
     ("to_matrix/people", "Who a message from Gitter comes from."),
@@ -272,7 +285,8 @@ fn action_out(action: &Value, fixture: &Value) -> String {
     let mut facts = Vec::new();
     match string(action, "action") {
         "delete" => facts.push(format!("delete {}", code(&plain(&action["message_id"])))),
-        "edit" => facts.push(format!("edit {}", code(&plain(&action["message_id"])))),
+        // On Matrix the content's relation says what it edits.
+        "edit" => facts.extend(labelled("edit", action.get("message_id"))),
         "redact" => facts.push(format!("redact {}", code(&plain(&action["event_id"])))),
         _ => {}
     }

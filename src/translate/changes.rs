@@ -46,6 +46,14 @@ pub(super) fn edited<'a>(
     Ok(parts)
 }
 
+/// What a message says on Gitter now: what its latest edit made it, or what it was posted with.
+pub(super) fn current_text<'a>(message: &'a Message, context: &'a Context) -> &'a str {
+    let edits = context
+        .pairs_of(&message.gitter_message_id)
+        .filter(|pair| pair.kind == Kind::Edit);
+    edits.last().map_or(&message.text, |edit| &edit.text)
+}
+
 /// Whether Gitter still takes an edit of a message.
 pub(super) fn is_editable(message: &Message, context: &Context) -> bool {
     let offset = SignedDuration::from_millis(context.clock_offset_ms);

@@ -203,7 +203,9 @@ fn is_same(parts: &[&Message], text: &Text, event: &Event, is_emote: bool, conte
         None,
         context,
     ));
-    written.iter().eq(parts.iter().map(|part| &part.text))
+    written
+        .iter()
+        .eq(parts.iter().map(|part| changes::current_text(part, context)))
 }
 
 /// Changes the parts that there are; takes back those that are left over, and posts what does not fit into
@@ -229,7 +231,7 @@ fn edit_in_place(
     ));
     let mut actions = Vec::new();
     for (part, new) in parts.iter().zip(&written) {
-        if part.text != *new {
+        if changes::current_text(part, context) != *new {
             actions.push(GitterAction::Edit {
                 part: part.part,
                 message_id: part.gitter_message_id.clone(),
