@@ -2,7 +2,7 @@
 
 mod compose;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use ruma::{EventId, OwnedEventId};
 use serde_json::{Map, Value, value::RawValue};
@@ -62,7 +62,7 @@ pub fn stand_ins(text: &str) -> Vec<&str> {
 }
 
 /// A text with links in place of its stand-ins; `None` if one has no link.
-pub fn with_links(text: &str, links: &HashMap<String, String>) -> Option<String> {
+pub fn with_links(text: &str, links: &BTreeMap<String, String>) -> Option<String> {
     stand_in::replace(text, |stand_in| links.get(stand_in))
 }
 

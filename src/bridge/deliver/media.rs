@@ -1,6 +1,6 @@
 //! Files in actions that are about to be frozen: links in place of stand-ins, and Gitter's files on Matrix.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use ruma::{OwnedEventId, UserId};
 use serde_json::{Value, value::RawValue};
@@ -83,7 +83,7 @@ impl Delivery<'_> {
             event_id: &event_id,
             content: new.or_else(|| event.get("content")).unwrap_or(&Value::Null),
         };
-        let mut made = HashMap::new();
+        let mut made = BTreeMap::new();
         for stand_in in stand_ins {
             if let Some(link) = media::link(tx, links, stand_in, &source, now()).await? {
                 made.insert(stand_in.to_owned(), link);
