@@ -7,6 +7,7 @@
 mod inline;
 mod table;
 
+use ruma::OwnedUserId;
 use scraper::{ElementRef, Html, Node};
 use serde_json::{Map, Value};
 
@@ -54,8 +55,8 @@ pub(super) enum Kind {
 pub(super) struct Setting<'a> {
     /// The world.
     pub(super) context: &'a Context,
-    /// The content that the HTML is of.
-    pub(super) content: &'a Map<String, Value>,
+    /// The people mentioned who have no pill in the HTML.
+    pub(super) named: &'a [OwnedUserId],
     /// How `@/all` and `@room` are read.
     pub(super) announcements: typed::Announcements,
 }
@@ -63,7 +64,7 @@ pub(super) struct Setting<'a> {
 impl Setting<'_> {
     /// Marks what Gitter reads by itself, and people named in `m.mentions`.
     pub(super) fn finish(self, body: &mut Body) {
-        pills::mark_ids(body, self.content, self.context);
+        pills::mark_named(body, self.named, self.context);
         addresses::mark(body, self.context);
         typed::mark(body, self.announcements, self.context);
     }

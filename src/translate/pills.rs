@@ -25,22 +25,26 @@ pub(super) fn mark(body: &mut Body, event_content: &Map<String, Value>, context:
         let place = find_pill(body, pill);
         mark_place(body, place, &pill.user, context);
     }
-    mark_ids(body, event_content, context);
+    mark_named(body, &without_pills(event_content, &pills), context);
 }
 
-/// Marks the people of `m.mentions` by the names that they go by in the text; those with a pill have it.
-pub(super) fn mark_ids(body: &mut Body, event_content: &Map<String, Value>, context: &Context) {
-    let ids = mentioned_ids(event_content);
-    if ids.is_empty() {
-        return;
-    }
-    let pills = pills(event_content);
-    for user in ids {
-        if pills.iter().all(|pill| pill.user != user) {
-            let mut names = people::names(&user, context).into_iter();
-            let place = names.find_map(|name| occurrences(body, &name).into_iter().next());
-            mark_place(body, place, &user, context);
-        }
+/// The people of `m.mentions` who have no pill in the HTML.
+pub(super) fn named(event_content: &Map<String, Value>) -> Vec<OwnedUserId> {
+    without_pills(event_content, &pills(event_content))
+}
+
+fn without_pills(event_content: &Map<String, Value>, pills: &[Pill]) -> Vec<OwnedUserId> {
+    let mut named = mentioned_ids(event_content);
+    named.retain(|user| pills.iter().all(|pill| pill.user != *user));
+    named
+}
+
+/// Marks people by the names that they go by in the text.
+pub(super) fn mark_named(body: &mut Body, named: &[OwnedUserId], context: &Context) {
+    for user in named {
+        let mut names = people::names(user, context).into_iter();
+        let place = names.find_map(|name| occurrences(body, &name).into_iter().next());
+        mark_place(body, place, user, context);
     }
 }
 

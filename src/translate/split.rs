@@ -73,8 +73,9 @@ pub(super) fn split(body: &Body, plan: &Plan<'_>) -> Vec<String> {
 
 /// Where to cut a text that is too long: the last good place at which what is before it fits.
 pub(super) fn cut(body: &Body, lead: &str, max_units: usize, plan: &Plan<'_>) -> usize {
-    // A unit is at most three bytes of plain text; only marks may become shorter.
-    let marked: usize = body.marks().iter().map(|mark| mark.range.len()).sum();
+    // A unit is at most three bytes of plain text; only marks may become shorter, but addresses stay as they are.
+    let may_shrink = body.marks().iter().filter(|mark| mark.kind != MarkKind::Address);
+    let marked: usize = may_shrink.map(|mark| mark.range.len()).sum();
     let horizon = max_units * 3 + marked;
     let text = body.text();
     let fits = |end: usize| plan.length(&escape::markdown(&body.slice(0..end), lead)) <= max_units;

@@ -7,10 +7,10 @@ use crate::{
     outcome::Reason,
     translate::{
         Context, addresses, attachments,
-        body::Body,
+        body::{self, Body},
         event::Event,
         formatted::{self, Block, Kind, Setting},
-        pack, pills,
+        pack, people, pills,
         split::{self, Plan},
         threads,
         typed::{self, Announcements},
@@ -106,7 +106,8 @@ fn written(
     } else {
         text
     };
-    let mut body = Body::new(text);
+    let text = body::normalise(text);
+    let mut body = Body::new(people::cut(&text, most_units(context)));
     if !body.is_visible() {
         return Err(skip(Reason::Empty, "it has no visible text"));
     }
@@ -114,13 +115,23 @@ fn written(
     Ok(Text::Plain(body))
 }
 
+/// Far more than all parts of a message hold, though mentions and links may be shorter on Gitter: what is behind it
+/// cannot be shown, and is not worth the time.
+fn most_units(context: &Context) -> usize {
+    let parts = usize::try_from(context.settings.max_parts).unwrap_or(usize::MAX);
+    parts.saturating_add(6).saturating_mul(split::MAX_UNITS)
+}
+
 fn blocks(event: &Event, content: &Map<String, Value>, context: &Context) -> Vec<Block> {
+    let Some(html) = formatted::html_of(content) else {
+        return Vec::new();
+    };
     let setting = Setting {
         context,
-        content,
+        named: &pills::named(content),
         announcements: announcements(event, content, context),
     };
-    formatted::html_of(content).map_or_else(Vec::new, |html| formatted::blocks(html, setting))
+    formatted::blocks(html, setting)
 }
 
 /// A file, and its caption beneath (Matrix 1.10: `body` is one where there is a `filename` too).
