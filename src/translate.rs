@@ -33,7 +33,7 @@ use ruma::{OwnedEventId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::context::Context;
+pub use self::{context::Context, people::templated as ghost_display_name};
 use crate::{ids::GitterMessageId, outcome::Reason};
 
 /// What translation made of an input. In JSON, the value of `expected` in a fixture (DESIGN 6.4).

@@ -16,7 +16,10 @@ use crate::{
     gitter::{MessagePage, RealtimeEvent, Snapshot},
     ids::{GitterMessageId, GitterRoomId},
     model,
-    store::{Direction, LaneKey, NewItem, Portal, PortalState, StoreError, Tx, inbox, lane, message, portal},
+    store::{
+        Direction, LaneKey, MappedMessage, NewItem, Portal, PortalState, StoreError, Tx, inbox, lane,
+        message, portal,
+    },
 };
 
 /// How far before the newest known message the look begins: ids of one moment may arrive out of order.
@@ -394,18 +397,29 @@ async fn hold(
     }
     let mut items: Vec<NewItem> = Vec::new();
     for raw in missed {
-        let known = match id_of(raw) {
-            Some(id) if id < *start || !accept::is_newer(&id, portal.since_id.as_ref()) => true,
-            Some(id) => !message::by_gitter_id(&mut tx, portal, &id).await?.is_empty(),
-            None => false,
-        };
-        if !known {
+        let Ok(seen) = serde_json::from_str::<model::Message>(raw.get()) else {
             items.push(accept::gitter_item(room, "create", raw, true));
+            continue;
+        };
+        let crossed = message::by_gitter_id(&mut tx, portal, &seen.id).await?;
+        let is_old = seen.id < *start || !accept::is_newer(&seen.id, portal.since_id.as_ref());
+        if crossed.is_empty() && !is_old {
+            items.push(accept::gitter_item(room, "create", raw, true));
+        } else if has_changed(&seen, &crossed) {
+            items.push(accept::gitter_item(room, "update", raw, true));
         }
     }
     let found = inbox::enqueue(&mut tx, &items, now()).await?;
     tx.commit().await?;
     Ok(found)
+}
+
+/// Whether a message that crossed was edited or deleted since, as far as the map knows.
+fn has_changed(seen: &model::Message, crossed: &[MappedMessage]) -> bool {
+    let edited_at = seen.edited_at.map_or(0, jiff::Timestamp::as_millisecond);
+    let known = crossed.iter().map(|pair| pair.edited_at).max();
+    let is_known_deleted = crossed.iter().any(|pair| pair.tombstone);
+    known.is_some_and(|known| edited_at > known || (seen.is_tombstone() && !is_known_deleted))
 }
 
 /// A portal in prefix form asks again at each catch-up whether the account may post for virtual users by now.

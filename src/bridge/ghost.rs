@@ -12,6 +12,7 @@ use crate::{
     matrix::{DeviceMemory, MatrixError},
     model,
     store::{Ghost, Member, Portal, ghost, member},
+    translate::ghost_display_name,
 };
 
 /// The device that every user of ours sends with.
@@ -119,12 +120,8 @@ async fn learn(bridge: &Bridge, sender: &UserId, author: &model::User) -> Result
 /// Sets the ghost's Matrix name and picture where Gitter's are others. A picture that cannot be had now
 /// does not hold the message up.
 async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError> {
-    let name = bridge
-        .settings
-        .translation
-        .ghost_display_name
-        .replace("{display_name}", &ghost.display_name)
-        .replace("{username}", &ghost.username);
+    let template = &bridge.settings.translation.ghost_display_name;
+    let name = ghost_display_name(template, &ghost.display_name, &ghost.username);
     if name == ghost.shown_name && ghost.avatar_url == ghost.shown_avatar {
         return Ok(());
     }

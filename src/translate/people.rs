@@ -79,14 +79,29 @@ pub(super) fn names(user: &UserId, context: &Context) -> Vec<String> {
     names
 }
 
-/// The display name of a ghost, by `bridge.ghost_display_name`.
+/// The display name of a ghost.
 fn ghost_name(ghost: &super::context::User, context: &Context) -> String {
     let display_name = ghost.display_name.as_deref().unwrap_or(&ghost.username);
-    context
-        .settings
-        .ghost_display_name
-        .replace("{display_name}", display_name)
-        .replace("{username}", &ghost.username)
+    templated(
+        &context.settings.ghost_display_name,
+        display_name,
+        &ghost.username,
+    )
+}
+
+/// The display name of a ghost by `bridge.ghost_display_name`: on one line, turning no text around, at most 255
+/// UTF-16 units.
+pub fn templated(template: &str, display_name: &str, username: &str) -> String {
+    let shown = one_line(display_name);
+    let shown = if body::is_visible(&shown) {
+        &shown
+    } else {
+        username
+    };
+    let name = template
+        .replace("{display_name}", shown)
+        .replace("{username}", username);
+    cut(&name, MAX_NAME_UNITS).to_owned()
 }
 
 /// A sender's name in this room: with the id behind it if other members go by the same name.
@@ -148,6 +163,14 @@ pub(super) fn cut(text: &str, max_units: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ghosts_name_is_harmless() {
+        let name = |display_name| templated("{display_name} ({username})", display_name, "wren");
+        assert_eq!(name("\u{202e}Wren\n of  the\tReef"), "Wren of the Reef (wren)");
+        assert_eq!(name("\u{200b} "), "wren (wren)");
+        assert_eq!(units(&name(&"🐦".repeat(300))), 254);
+    }
 
     #[test]
     fn a_name_is_cut_between_characters() {

@@ -32,6 +32,7 @@ on_both_databases![
     whoever_may_not_redact_on_matrix_removes_nothing_on_gitter,
     a_change_of_what_did_not_cross_is_skipped_for_its_reason,
     changes_whose_answers_are_lost_have_one_effect,
+    changes_while_the_bridge_is_down_cross_afterwards,
 ];
 
 async fn edits_cross_both_ways(database: Database) {
@@ -285,6 +286,38 @@ async fn changes_whose_answers_are_lost_have_one_effect(database: Database) {
     };
     assert_eq!(by_ghost("m.room.message"), 2, "a message and its edit");
     assert_eq!(by_ghost("m.room.redaction"), 2, "of the message and of its edit");
+    world.close().await;
+}
+
+async fn changes_while_the_bridge_is_down_cross_afterwards(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let edited = world.wren_says(&room, "first");
+    world.arrives_on_matrix(&room, "first").await;
+    let root = world.wren_says(&room, "root");
+    let event = id_of(&world.arrives_on_matrix(&room, "root").await);
+    world.gitter.reply("kelp", room.gitter, root, "Aye.").unwrap();
+    world.arrives_on_matrix(&room, "Aye.").await;
+    let of_ana = world.ana_says(&room, "of ana");
+    let posted = world.arrives_on_gitter(&room, "of ana").await.id;
+    world.drained().await;
+
+    world.bridge.kill().await;
+    world.gitter.edit("wren", room.gitter, edited, "second").unwrap();
+    world.gitter.delete("wren", room.gitter, root).unwrap();
+    world.ana_edits(&room, &of_ana, "of ana, changed");
+    world.wren_says(&room, "after");
+    world.bridge.start().await;
+
+    world.arrives_as_edit(&room, "* second").await;
+    until("the root to be redacted", async || {
+        Ok(world.is_redacted(&room, &event).then_some(()))
+    })
+    .await;
+    assert_eq!(world.arrives_on_gitter(&room, "of ana, changed").await.id, posted);
+    world.arrives_on_matrix(&room, "after").await;
+    world.drained().await;
+    assert_eq!(world.edits_on_matrix(&room).len(), 2);
     world.close().await;
 }
 

@@ -157,7 +157,8 @@ impl Delivery<'_> {
         let had_device = device.is_some_and(|device| device.created_at <= attempt.opened_at);
         drop(tx);
         let remembered = self.bridge.has_device_memory() && had_device && attempt.opened_at > now() - MEMORY;
-        if remembered {
+        // Some homeservers do not remember redactions at all, and what is redacted shows on the event.
+        if remembered && !matches!(action, MatrixAction::Redact { .. }) {
             return self.send_to_matrix(attempt, last).await;
         }
         match self.find_effect(attempt, &action).await {

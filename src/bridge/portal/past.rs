@@ -61,8 +61,10 @@ pub(super) async fn add_links(
     text: &str,
     context: &mut Context,
 ) -> Result<(), StoreError> {
+    // The most links of Matrix are to people.
+    let to_rooms = ["#/!", "#/%21", "matrix:roomid/"];
     let site = context.web_url.as_str().trim_end_matches('/');
-    if !(text.contains(site) || text.contains("matrix.to/#/") || text.contains("matrix:")) {
+    if !text.contains(site) && !to_rooms.iter().any(|link| text.contains(link)) {
         return Ok(());
     }
     let lower = text.to_lowercase();
