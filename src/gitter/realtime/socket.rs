@@ -100,9 +100,10 @@ impl Socket {
         }
     }
 
-    /// Closes the wire. One over which nothing came though it seemed open is not tried twice in a row.
+    /// Closes the wire. One over which nothing came, though it seemed open or its time for opening is over, is not
+    /// tried twice in a row.
     async fn close(&mut self) {
-        if self.wire.is_up() && !self.has_heard {
+        if (self.wire.is_up() || self.wire.is_opening()) && !self.has_heard {
             self.change_transport();
         }
         self.wire.close().await;

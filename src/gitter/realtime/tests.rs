@@ -1,4 +1,5 @@
 mod fake;
+mod fallback;
 mod pressure;
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The network side of one socket: a WebSocket, or long-polling where none gets through. It decides nothing.
 
-use std::{pin::Pin, time::Duration};
+use std::{io::ErrorKind, pin::Pin, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderValue, StatusCode, header};
@@ -48,10 +48,18 @@ impl From<Error> for WireError {
 }
 
 impl WireError {
-    /// Whether a server answered, but not as this transport needs it.
+    /// Whether a server was reached that does not do what this transport needs: it may be a proxy that ends what it
+    /// does not know.
     pub(super) fn is_of_transport(&self) -> bool {
         match self {
-            Self::WebSocket(error) => !matches!(**error, Error::Io(_) | Error::Tls(_) | Error::Url(_)),
+            Self::WebSocket(error) => match &**error {
+                Error::Io(error) => matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof
+                ),
+                Error::Tls(_) | Error::Url(_) => false,
+                _ => true,
+            },
             Self::Request(_) => false,
             Self::Status(_) | Self::TooLarge | Self::NotText => true,
         }
@@ -102,6 +110,11 @@ impl Wire {
     /// Whether frames may be sent.
     pub(super) const fn is_up(&self) -> bool {
         matches!(self, Self::Open(_) | Self::Polling(_))
+    }
+
+    /// Whether it is still being made.
+    pub(super) const fn is_opening(&self) -> bool {
+        matches!(self, Self::Opening(_))
     }
 
     /// The next news; never, where the socket is closed. Can be dropped at any time without losing any.
