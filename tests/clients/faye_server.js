@@ -1,7 +1,8 @@
 // A Bayeux server of npm's: `node faye_server.js <package> <port> <websocket|polling>`.
 //
 // Its first line on stdout says that it is ready. Each line on stdin is published: {"channel", "data"}. It gives
-// every subscription a snapshot, as Gitter does, and numbers nothing. With `polling` it takes no WebSockets.
+// every subscription a snapshot, as Gitter does, and numbers nothing. With `polling` it takes no
+// WebSockets, and with `websocket` nothing else.
 'use strict';
 
 const http = require('http');
@@ -36,7 +37,12 @@ publisher.addExtension({
 
 const server = http.createServer();
 bayeux.attach(server);
-if (transport === 'polling') server.removeAllListeners('upgrade');
+if (transport === 'polling') {
+  server.removeAllListeners('upgrade');
+} else {
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => response.writeHead(405).end());
+}
 server.listen(Number(port), '127.0.0.1', () => console.log('ready'));
 
 // One after another, so that they arrive in order.
