@@ -9,6 +9,8 @@ mod media;
 mod to_gitter;
 mod to_matrix;
 
+use std::collections::BTreeSet;
+
 use ruma::OwnedEventId;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -151,12 +153,11 @@ impl Delivery<'_> {
         if last {
             inbox::settle_item(&mut tx, self.item, &Outcome::Bridged, now).await?;
         }
-        for id in &arrival.forgotten {
-            self.forget(&mut tx, id).await?;
-        }
+        let mut forgotten: BTreeSet<String> = arrival.forgotten.iter().cloned().collect();
         if last {
-            self.forget_deleted(&mut tx).await?;
+            forgotten.extend(self.targets());
         }
+        self.forget(&mut tx, &forgotten).await?;
         portals::touch_portal(&mut tx, &self.lane.key.room, now).await?;
         tx.commit().await?;
         self.bridge.sides.succeeded(self.lane.key.direction);
@@ -180,7 +181,7 @@ impl Delivery<'_> {
         inbox::settle_item(&mut tx, self.item, &outcome, now()).await?;
         self.note_removal(&mut tx).await?;
         if reason != Reason::NotAllowed {
-            self.forget_deleted(&mut tx).await?;
+            self.forget(&mut tx, &self.targets()).await?;
         }
         tx.commit().await?;
         Ok(Step::Next)
@@ -222,23 +223,24 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Forgets what an event or a Gitter message said; links to its files end for good.
-    async fn forget(self, tx: &mut Tx, id: &str) -> Result<(), StoreError> {
-        store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?;
-        deleted::forget(tx, id).await
-    }
-
-    /// Forgets what was said in what the item deletes: what came of it in this lane is settled by now.
-    async fn forget_deleted(self, tx: &mut Tx) -> Result<(), StoreError> {
-        if let Some(id) = self.removed() {
-            self.forget(tx, id.as_str()).await?;
-        }
+    /// The events and Gitter messages that the item deletes. What came of them in this lane is settled by now.
+    fn targets(self) -> BTreeSet<String> {
+        let mut ids: BTreeSet<String> = self.removed().iter().map(ToString::to_string).collect();
         if self.item.operation == "m.room.redaction" {
             let event: Value = serde_json::from_str(&self.item.body).unwrap_or(Value::Null);
             let targets = [event.pointer("/redacts"), event.pointer("/content/redacts")];
-            for target in targets.into_iter().flatten().filter_map(Value::as_str) {
-                self.forget(tx, target).await?;
-            }
+            let targets = targets.into_iter().flatten().filter_map(Value::as_str);
+            ids.extend(targets.map(str::to_owned));
+        }
+        ids
+    }
+
+    /// Forgets what events and Gitter messages said; links to their files end for good. In one order everywhere, so that
+    /// no two lanes wait for each other.
+    async fn forget(self, tx: &mut Tx, ids: &BTreeSet<String>) -> Result<(), StoreError> {
+        for id in ids {
+            store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?;
+            deleted::forget(tx, id).await?;
         }
         Ok(())
     }

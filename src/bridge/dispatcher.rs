@@ -108,17 +108,32 @@ impl Dispatcher {
         if limit == 0 || !self.bridge.lease.holds() || !self.bridge.sides.is_open(direction, now) {
             return Ok(Vec::new());
         }
-        let mut tx = self.bridge.db.write().await?;
+        let mut claimed = Vec::new();
+        // One in a transaction: PostgreSQL locks several in an order of its own, and whoever locks them in another
+        // order would wait for us while we wait for them.
+        while claimed.len() < limit {
+            match self.claim_one(direction, now).await {
+                Ok(Some(lane)) => claimed.push(lane),
+                Err(error) if claimed.is_empty() => return Err(error),
+                // What is claimed already is to be worked, even if the database has failed since.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn claim_one(&self, direction: Direction, now: i64) -> Result<Option<Lane>, StoreError> {
         let request = ClaimRequest {
             owner: &self.owner,
             now,
             lease_until: now + milliseconds(lease::LEASE),
             direction,
-            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+            limit: 1,
         };
+        let mut tx = self.bridge.db.write().await?;
         let lanes = lane::claim_lanes(&mut tx, request).await?;
         tx.commit().await?;
-        Ok(lanes)
+        Ok(lanes.into_iter().next())
     }
 
     /// Works a lane in a task of its own, and wakes the dispatcher when its slot is free again.
@@ -156,16 +171,12 @@ impl Dispatcher {
             let asked = Instant::now();
             let worked = self.worked().clone();
             let renewed = async {
-                let mut tx = self.bridge.db.write().await?;
                 let now = now();
-                lane::renew_leases(
-                    &mut tx,
-                    &self.owner,
-                    &worked,
-                    now,
-                    now + milliseconds(lease::LEASE),
-                )
-                .await?;
+                let mut tx = self.bridge.db.write().await?;
+                lane::renew_leases(&mut tx, &worked, now + milliseconds(lease::LEASE)).await?;
+                tx.commit().await?;
+                let mut tx = self.bridge.db.write().await?;
+                lane::give_back_lapsed(&mut tx, &self.owner, now).await?;
                 tx.commit().await
             };
             match renewed.await {

@@ -243,14 +243,17 @@ pub async fn lock_lane(tx: &mut Tx, key: &LaneKey) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Renews the claims on the lanes that a process works, and gives back whatever else it holds and did not renew.
-pub async fn renew_leases(
-    tx: &mut Tx,
-    owner: &str,
-    lanes: &[Lane],
-    now: i64,
-    until: i64,
-) -> Result<(), StoreError> {
+/// Renews the claims on the lanes that a process works, in the order in which lanes are locked everywhere: by room,
+/// then direction.
+pub async fn renew_leases(tx: &mut Tx, lanes: &[Lane], until: i64) -> Result<(), StoreError> {
+    let mut lanes: Vec<&Lane> = lanes.iter().collect();
+    lanes.sort_by_key(|lane| {
+        (
+            &lane.key.room,
+            lane.key.direction.as_str(),
+            lane.key.purpose.as_str(),
+        )
+    });
     for Lane { key, owner, fence } in lanes {
         execute!(
             tx,
@@ -263,6 +266,11 @@ pub async fn renew_leases(
             until
         )?;
     }
+    Ok(())
+}
+
+/// Gives back whatever a process holds and did not renew.
+pub async fn give_back_lapsed(tx: &mut Tx, owner: &str, now: i64) -> Result<(), StoreError> {
     execute!(tx, GIVE_BACK_LAPSED, owner, now)?;
     Ok(())
 }
