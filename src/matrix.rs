@@ -19,7 +19,7 @@ pub use self::{
     client::{ClientSettings, MatrixClient},
     endpoint::Endpoint,
     error::MatrixError,
-    event::{EventPage, HistoryPage, PastEvent, Redact, SendEvent},
+    event::{EventPage, HistoryPage, PastEvent, Redact, SendEvent, redacted_by},
     marker::SourceMarker,
     media::{Download, ThumbnailSize},
     room::{JoinedMember, RoomAccess},

@@ -20,10 +20,10 @@ use tracing::{debug, warn};
 use super::{Recovery, now};
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
-    matrix::marker,
+    matrix::{marker, redacted_by},
     model,
     outcome::{Outcome, Reason},
-    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, held, inbox, lane, portal},
+    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, held, inbox, lane, media, portal},
 };
 
 /// The most of an unreadable transaction that is kept, in bytes.
@@ -77,7 +77,7 @@ impl Acceptor {
             Ok(transaction) => transaction.events,
             Err(error) => return self.unreadable(transaction_id, body, &error).await,
         };
-        let heads: Vec<_> = events
+        let heads: Vec<Result<EventHead, _>> = events
             .iter()
             .map(|event| serde_json::from_str(event.get()))
             .collect();
@@ -87,6 +87,9 @@ impl Acceptor {
         }
         let mut tx = self.db.write().await?;
         let lanes = lanes_of(&mut tx, heads.iter().flatten()).await?;
+        for (event, head) in events.iter().zip(&heads) {
+            end_links(&mut tx, event, head.as_ref().ok()).await?;
+        }
         let mut items: Vec<NewItem> = events
             .iter()
             .zip(heads)
@@ -188,6 +191,19 @@ async fn lanes_of(
         }
     }
     Ok(lanes)
+}
+
+/// Links to what an event redacts end as soon as that is known, linked or not, and whatever Gitter makes of it: a
+/// homeserver passes on only redactions that count (Matrix specification, "Redactions").
+async fn end_links(tx: &mut Tx, event: &RawValue, head: Option<&EventHead>) -> Result<(), StoreError> {
+    let Some(head) = head else {
+        return Ok(());
+    };
+    let body = serde_json::from_str(event.get()).unwrap_or(Value::Null);
+    for target in redacted_by(&head.event_type, &body) {
+        media::revoke_by_event(tx, &head.room_id, target).await?;
+    }
+    Ok(())
 }
 
 /// The item of an event: in its portal's lane, or with its outcome where there is no portal.

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, iter, slice, sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{error, info, warn};
@@ -24,6 +24,9 @@ use crate::{
 
 /// How far before the newest known message the look begins: ids of one moment may arrive out of order.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
+
+/// How far before that the look for edits begins: Gitter's edit window (gitter-api 5.3).
+const EDIT_WINDOW: SignedDuration = SignedDuration::from_secs(600);
 
 /// The most messages that a snapshot or a page of a listing holds (gitter-api 5.5, 14).
 const PAGE: usize = 100;
@@ -299,11 +302,12 @@ async fn try_catch_up(
     if !portal.virtual_users {
         look_for_virtual_users(bridge, &portal).await;
     }
-    let start = start_of(&portal, &cursor);
-    let found = if reaches_back(snapshot, &start) {
-        hold(bridge, &portal, snapshot, &start).await?
+    let known = newest_known(&portal, &cursor);
+    let (creates, edits) = (known.before(OVERLAP), known.before(EDIT_WINDOW));
+    let found = if reaches_back(snapshot, &edits) {
+        hold(bridge, &portal, snapshot, &creates).await?
     } else {
-        hold_listed(bridge, &portal, &start).await?
+        hold_listed(bridge, &portal, &creates, edits).await?
     };
     let mut tx = bridge.db.write().await?;
     lock(&mut tx, iter::once(room)).await?;
@@ -331,17 +335,25 @@ async fn is_linked(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
     }))
 }
 
-/// Where the look begins: a little before the newest known message, or at the link's beginning.
-fn start_of(portal: &Portal, cursor: &str) -> GitterMessageId {
+/// The time of the newest message that the bridge knows of.
+struct NewestKnown(Timestamp);
+
+/// Of the cursor, or of the newest message at link time.
+fn newest_known(portal: &Portal, cursor: &str) -> NewestKnown {
     let newest: Option<GitterMessageId> = cursor.parse().ok();
     let time = newest
         .as_ref()
         .or(portal.since_id.as_ref())
         .and_then(GitterMessageId::time);
-    let begin = time
-        .and_then(|time| time.checked_sub(OVERLAP).ok())
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    GitterMessageId::first_of_second(begin)
+    NewestKnown(time.unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+impl NewestKnown {
+    /// Where a look begins.
+    fn before(&self, how_long: SignedDuration) -> GitterMessageId {
+        let begin = self.0.checked_sub(how_long).unwrap_or(Timestamp::UNIX_EPOCH);
+        GitterMessageId::first_of_second(begin.max(Timestamp::UNIX_EPOCH))
+    }
 }
 
 /// Whether a snapshot shows everything since `start`. An empty one may come from a server in trouble and
@@ -358,14 +370,15 @@ fn id_of(raw: &RawValue) -> Option<GitterMessageId> {
         .map(|message| message.id)
 }
 
-/// Lists everything since `start`, and holds it page by page; gives how much was not known.
+/// Lists everything after a message, and holds it page by page: edits, and what was created since `start`. Gives
+/// how much was not known.
 async fn hold_listed(
     bridge: &Bridge,
     portal: &Portal,
     start: &GitterMessageId,
+    mut after: GitterMessageId,
 ) -> Result<usize, BridgeError> {
     let mut found = 0;
-    let mut after = start.clone();
     loop {
         let query = MessagePage {
             after: Some(after.clone()),
@@ -382,7 +395,7 @@ async fn hold_listed(
     }
 }
 
-/// Holds, in a commit of its own, what is not known yet; gives how much that is. Holding it again is no harm.
+/// Holds, in a commit of its own, what is not known yet: creates since `start`, and edits. Gives how much that is. Holding it again is no harm.
 async fn hold(
     bridge: &Bridge,
     portal: &Portal,
@@ -416,7 +429,7 @@ async fn hold(
 
 /// Whether a message that crossed was edited or deleted since, as far as the map knows.
 fn has_changed(seen: &model::Message, crossed: &[MappedMessage]) -> bool {
-    let edited_at = seen.edited_at.map_or(0, jiff::Timestamp::as_millisecond);
+    let edited_at = seen.edited_at.map_or(0, Timestamp::as_millisecond);
     let known = crossed.iter().map(|pair| pair.edited_at).max();
     let is_known_deleted = crossed.iter().any(|pair| pair.tombstone);
     known.is_some_and(|known| edited_at > known || (seen.is_tombstone() && !is_known_deleted))

@@ -68,7 +68,7 @@ pub(super) async fn settled(
     )
     .await?
     .into_iter()
-    .filter(|attempt| attempt.author == author)
+    .filter(|attempt| attempt.author == author && may_make_message(attempt))
     .filter(|attempt| made.is_none_or(|made| made + CLOCK_SLACK >= attempt.opened_at))
     .collect();
     if attempts.is_empty()
@@ -97,6 +97,15 @@ pub(super) async fn settled(
         }
     }
     Ok(false)
+}
+
+/// Whether an attempt toward Gitter makes a message.
+pub(super) fn may_make_message(attempt: &Attempt) -> bool {
+    let action = serde_json::from_str(&attempt.action);
+    !matches!(
+        action,
+        Ok(GitterAction::Edit { .. } | GitterAction::Delete { .. })
+    )
 }
 
 /// The author under which an attempt of ours would stand; `None` for what cannot be ours.

@@ -10,11 +10,14 @@ const LONGEST: i64 = 300_000;
 /// The longest that a homeserver's wish to wait is followed, in milliseconds.
 const LONGEST_ASKED: i64 = 600_000;
 
+/// How long an item waits that needs something from a side that cannot be reached, in milliseconds.
+const UNREACHED: i64 = 5_000;
+
 /// How long the account waits after its token was refused, in milliseconds.
 const REFUSED_TOKEN: i64 = 60_000;
 
 /// What to do about a failed request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Try the item again after this many milliseconds; its lane waits, others go on.
     Retry { after: i64 },
@@ -92,6 +95,18 @@ pub(super) fn gitter_change(error: &GitterError, tries: i64, now: i64) -> Decisi
 /// translated again, with the window closed.
 pub(super) fn is_past_window(error: &GitterError) -> bool {
     error.status() == Some(StatusCode::BAD_REQUEST)
+}
+
+/// What translation needs could not be read. That ends no item and stops no side; `sending` is what the failure
+/// would mean there.
+pub(super) fn of_reading(sending: Decision, tries: i64, now: i64) -> Decision {
+    match sending {
+        Decision::PauseSide { until } => Decision::Retry {
+            after: until.map_or(UNREACHED, |until| (until - now).max(0)),
+        },
+        Decision::Retry { after } => Decision::Retry { after },
+        Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) => retry(tries),
+    }
 }
 
 /// Redacting an event failed. `tries` counts this one. As [`matrix_send`], but a 404 says that the event is

@@ -182,7 +182,7 @@ async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, Br
 }
 
 /// The device that a user of ours sends with; none where the homeserver knows no devices of ours.
-async fn device(bridge: &Bridge, sender: &UserId) -> Result<Option<String>, BridgeError> {
+pub(super) async fn device(bridge: &Bridge, sender: &UserId) -> Result<Option<String>, BridgeError> {
     if !bridge.has_device_memory() {
         return Ok(None);
     }

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use ruma::{OwnedUserId, UserId};
 use serde_json::Value;
 
-use super::{Bridge, BridgeError};
+use super::{Bridge, BridgeError, echo};
 use crate::{
     model,
-    store::{Direction, Ghost, Item, Member, Portal, StoreError, Tx, attempt, ghost, member, message},
-    translate::{Context, context},
+    store::{
+        Attempt, Direction, Ghost, Item, Member, Portal, StoreError, Tx, attempt, ghost, member, message,
+    },
+    translate::{Context, MatrixAction, context},
 };
 
 /// The longest event id there is, in bytes (Matrix specification, "Size limits").
@@ -53,8 +55,9 @@ pub(super) async fn for_event(
     let is_change = reading::is_change(&event);
     for target in reading::relations(&event) {
         // Attempts before the map: what is settled in between is then found in the map.
-        let under_way =
+        let mut under_way =
             attempt::unsettled_attempts(&mut tx, &item.lane.room, Direction::ToMatrix, by).await?;
+        under_way.retain(may_make_event);
         let mapped = message::by_event(&mut tx, &portal.matrix_room_id, target.as_str()).await?;
         if !mapped.is_empty() {
             if is_change {
@@ -128,7 +131,9 @@ pub(super) async fn for_operation(
     };
     let mut tx = bridge.db.read().await?;
     let by = item.created_at + CLOCK_SLACK;
-    let under_way = attempt::unsettled_attempts(&mut tx, &item.lane.room, Direction::ToGitter, by).await?;
+    let mut under_way =
+        attempt::unsettled_attempts(&mut tx, &item.lane.room, Direction::ToGitter, by).await?;
+    under_way.retain(echo::may_make_message);
     let own = message::by_gitter_id(&mut tx, portal, &model.id).await?;
     if own.is_empty() && item.operation != "create" && !under_way.is_empty() {
         return Ok(Loaded::Wait);
@@ -169,6 +174,14 @@ pub(super) async fn for_operation(
         }
     }
     Ok(Loaded::Ready(context))
+}
+
+/// Whether an attempt toward Matrix makes an event that something can relate to.
+fn may_make_event(attempt: &Attempt) -> bool {
+    !matches!(
+        serde_json::from_str(&attempt.action),
+        Ok(MatrixAction::Redact { .. })
+    )
 }
 
 /// Who sent what crossed before: a redaction is theirs to make.

@@ -25,6 +25,15 @@ use super::{
     transport::{unreadable, unwritable},
 };
 
+/// The event that an event redacts, wherever the room's version has it say so; both where it says two.
+pub fn redacted_by<'a>(event_type: &str, event: &'a Value) -> impl Iterator<Item = &'a str> {
+    let redacts = event_type == "m.room.redaction";
+    ["/redacts", "/content/redacts"]
+        .into_iter()
+        .filter(move |_| redacts)
+        .filter_map(|place| event.pointer(place)?.as_str())
+}
+
 /// An event to send.
 #[derive(Debug, Clone)]
 pub struct SendEvent<'a> {

@@ -1,7 +1,7 @@
 //! Attempts: actions frozen before they are sent (DESIGN 3.1).
 //!
 //! `planned` has not left, or surely did not arrive; `open` is on its way in the process that holds the
-//! lane; `unknown` may or may not have arrived; `done` did.
+//! lane; `unknown` may or may not have arrived; `done` did; `refused` will not.
 
 use sqlx::FromRow;
 
@@ -15,11 +15,11 @@ statements! {
     INSERT = "INSERT INTO attempt (gitter_room_id, direction, purpose, number, position, action, author, state)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'planned')";
     OF_ITEM = "SELECT gitter_room_id, direction, purpose, number, position, action, author, state, opened_at, tries,
-            result_id
+            result_id, error
         FROM attempt WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 ORDER BY position";
     // Only what was first tried by $3, and whose item still waits: others' fate is known.
     UNSETTLED = "SELECT gitter_room_id, direction, purpose, number, position, action, author, state, opened_at, tries,
-            result_id
+            result_id, error
         FROM attempt WHERE gitter_room_id = $1 AND direction = $2 AND state IN ('open', 'unknown')
             AND EXISTS (SELECT 1 FROM inbox
                 WHERE inbox.gitter_room_id = attempt.gitter_room_id AND inbox.direction = attempt.direction
@@ -39,7 +39,7 @@ statements! {
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND position = $5
             AND state <> 'done'";
     THAW = "DELETE FROM attempt WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4
-            AND state <> 'done'";
+            AND state NOT IN ('done', 'refused')";
     ABANDON = "UPDATE attempt SET state = 'planned'
         WHERE gitter_room_id = $1 AND state IN ('open', 'unknown')";
 }
@@ -55,6 +55,15 @@ words! {
         Unknown = "unknown",
         /// It arrived.
         Done = "done",
+        /// A removal that the other side refuses for good, among others that are made all the same.
+        Refused = "refused",
+    }
+}
+
+impl AttemptState {
+    /// Whether nothing is to be done for it any more.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Done | Self::Refused)
     }
 }
 
@@ -88,6 +97,8 @@ pub struct Attempt {
     pub tries: i64,
     /// What it became on the other side, once done.
     pub result_id: String,
+    /// What the last try met.
+    pub error: String,
 }
 
 #[derive(FromRow)]
@@ -103,6 +114,7 @@ struct Row {
     opened_at: i64,
     tries: i64,
     result_id: String,
+    error: String,
 }
 
 impl TryFrom<Row> for Attempt {
@@ -123,6 +135,7 @@ impl TryFrom<Row> for Attempt {
             opened_at: row.opened_at,
             tries: row.tries,
             result_id: row.result_id,
+            error: row.error,
         })
     }
 }

@@ -14,7 +14,7 @@ statements! {
     IS_DELETED = "SELECT 1 FROM deleted WHERE gitter_room_id = $1 AND gitter_message_id = $2";
     REFUSED = "DELETE FROM deleted WHERE gitter_room_id = $1 AND gitter_message_id = $2 AND by_bridge";
     FORGET_BODY = "UPDATE inbox SET body = '{}' WHERE source_id = $1 AND state = 'settled'";
-    FORGET_ACTIONS = "UPDATE attempt SET action = '{}' WHERE state = 'done' AND EXISTS (SELECT 1 FROM inbox
+    FORGET_ACTIONS = "UPDATE attempt SET action = '{}' WHERE state IN ('done', 'refused') AND EXISTS (SELECT 1 FROM inbox
         WHERE inbox.source_id = $1 AND inbox.state = 'settled' AND inbox.gitter_room_id = attempt.gitter_room_id
             AND inbox.direction = attempt.direction AND inbox.purpose = attempt.purpose
             AND inbox.number = attempt.number)";

@@ -10,7 +10,7 @@ use super::{
     lane::{NEVER, take_number, take_numbers},
 };
 use crate::{
-    ids::GitterRoomId,
+    ids::{GitterMessageId, GitterRoomId},
     outcome::{Outcome, Reason},
 };
 
@@ -51,6 +51,10 @@ statements! {
     OUTCOME_OF = "SELECT reason FROM inbox WHERE source_id = $1 AND direction = $2 AND state = 'settled'
             AND outcome <> 'bridged'
         ORDER BY gitter_room_id, purpose, number LIMIT 1";
+    // Of a tombstone, the key ends so (`bridge::accept`).
+    REMOVAL_WAITS = "SELECT number FROM inbox
+        WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state <> 'settled'
+            AND source_id = $2 AND (operation = 'remove' OR source_key LIKE '% true') LIMIT 1";
     IS_KNOWN = "SELECT number FROM inbox WHERE direction = $1 AND source_key = $2";
 }
 
@@ -316,4 +320,21 @@ pub async fn why_not(
     found
         .map(|(reason,)| super::error::column("inbox", "reason", reason))
         .transpose()
+}
+
+/// Whether the removal of a Gitter message is known, and has not crossed.
+pub async fn removal_waits(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    id: &GitterMessageId,
+) -> Result<bool, StoreError> {
+    let found = query!(
+        tx,
+        fetch_optional,
+        (i64,),
+        REMOVAL_WAITS,
+        room.as_str(),
+        id.as_str()
+    )?;
+    Ok(found.is_some())
 }

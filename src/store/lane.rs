@@ -36,7 +36,10 @@ statements! {
     RENEW = "UPDATE lane SET lease_until = $6
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND owner = $4 AND fence = $5";
     // What is claimed and neither worked nor renewed: a claim whose commit was not seen, or a task that broke.
-    GIVE_BACK_LAPSED = "UPDATE lane SET owner = '', lease_until = 0 WHERE owner = $1 AND lease_until < $2";
+    LAPSED = "SELECT gitter_room_id, direction, purpose, fence FROM lane WHERE owner = $1 AND lease_until < $2
+        ORDER BY gitter_room_id, direction, purpose";
+    GIVE_BACK_LAPSED = "UPDATE lane SET owner = '', lease_until = 0
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND owner = $4 AND fence = $5 AND lease_until < $6";
     TAKE_NUMBERS = "UPDATE lane SET next_number = next_number + $4, next_due = CASE WHEN next_due > $5 THEN $5 ELSE next_due END
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 RETURNING next_number - $4";
     RELEASE = "UPDATE lane SET owner = '', lease_until = 0, next_due = $6
@@ -269,9 +272,20 @@ pub async fn renew_leases(tx: &mut Tx, lanes: &[Lane], until: i64) -> Result<(),
     Ok(())
 }
 
-/// Gives back whatever a process holds and did not renew.
+/// Gives back whatever a process holds and did not renew, in the order in which lanes are locked everywhere.
 pub async fn give_back_lapsed(tx: &mut Tx, owner: &str, now: i64) -> Result<(), StoreError> {
-    execute!(tx, GIVE_BACK_LAPSED, owner, now)?;
+    for lapsed in query!(tx, fetch_all, Claimed, LAPSED, owner, now)? {
+        execute!(
+            tx,
+            GIVE_BACK_LAPSED,
+            &lapsed.gitter_room_id,
+            &lapsed.direction,
+            &lapsed.purpose,
+            owner,
+            lapsed.fence,
+            now
+        )?;
+    }
     Ok(())
 }
 

@@ -22,9 +22,10 @@ statements! {
         FROM media WHERE purpose = $1 AND matrix_room_id = $2 AND owner = $3 AND mxc = $4";
     BY_ID = "SELECT id, purpose, mxc, file_name, content_type, encryption, body, state, created_at
         FROM media WHERE id = $1";
-    // What a link showed must not stay behind in the database either.
+    // What a link showed must not stay behind in the database either. What an event's edits showed goes with it.
     REVOKE_EVENT = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''
-        WHERE matrix_room_id = $1 AND owner = $2 RETURNING id";
+        WHERE matrix_room_id = $1 AND (owner = $2 OR owner IN (
+            SELECT event_id FROM message WHERE matrix_room_id = $1 AND changes = $2 AND changes <> '')) RETURNING id";
     REVOKE_ROOM = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''
         WHERE gitter_room_id = $1 RETURNING id";
     REVOKE_ID = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = '' WHERE id = $1";

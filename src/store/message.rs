@@ -39,7 +39,8 @@ statements! {
             EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
                 AND deleted.gitter_message_id = message.gitter_message_id) AS tombstone
         FROM message WHERE matrix_room_id = $1 AND changes = $2 ORDER BY sent, revision, part";
-    FORGET_EDITS = "DELETE FROM message WHERE event_id = $1 AND kind = 'edit'";
+    // A ghost's edit stays known: a redacted event that is not in the map could be one whose arrival was not seen.
+    FORGET_EDITS = "DELETE FROM message WHERE event_id = $1 AND kind = 'edit' AND origin = 'matrix'";
     FORGET_TEXT = "UPDATE message SET text = '' WHERE event_id = $1 OR gitter_message_id = $1";
 }
 
@@ -246,7 +247,7 @@ pub async fn by_changed(
     rows.into_iter().map(MappedMessage::try_from).collect()
 }
 
-/// Forgets the texts of an event, or of a Gitter message; and the event itself where it is an edit.
+/// Forgets the texts of an event, or of a Gitter message; and the event itself where it is an edit from Matrix.
 pub(super) async fn forget_text(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     execute!(tx, FORGET_EDITS, id)?;
     execute!(tx, FORGET_TEXT, id)?;

@@ -1,9 +1,9 @@
 //! Edits and deletions cross both ways, each with one effect, whatever goes wrong on the way.
 
-use gitter_sandbox::{Fault, NewRoom, ObjectId, RequestEffect, RequestFault, StoredMessage, When};
+use gitter_sandbox::{Fault, ObjectId, RequestEffect, RequestFault, StoredMessage, When};
 use reqwest::{Method, StatusCode};
 use ruma::{EventId, OwnedEventId};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     homeserver::Stage,
@@ -11,7 +11,7 @@ use crate::{
         Room, World,
         database::{Database, on_both_databases},
         faults::status,
-        until,
+        id_of, until,
     },
 };
 
@@ -321,10 +321,6 @@ async fn changes_while_the_bridge_is_down_cross_afterwards(database: Database) {
     world.close().await;
 }
 
-fn id_of(event: &Value) -> OwnedEventId {
-    event["event_id"].as_str().unwrap().try_into().unwrap()
-}
-
 impl World {
     fn ana_edits(&self, room: &Room, event: &EventId, text: &str) -> OwnedEventId {
         self.ana_sends(
@@ -338,46 +334,9 @@ impl World {
         )
     }
 
-    /// Links a new room of which these accounts are admins on Gitter.
-    async fn link_with_admins(&mut self, name: &str, admins: &[&str]) -> Room {
-        let mut room = self.make_rooms(&format!("{name}-without"));
-        room.uri = format!("tidepool/{name}");
-        let new = NewRoom {
-            admins: admins.iter().map(ToString::to_string).collect(),
-            ..NewRoom::public(&room.uri)
-        };
-        room.gitter = self.gitter.add_room(&new).unwrap();
-        self.link_rooms(room.clone()).await;
-        room
-    }
-
     fn on_gitter(&self, room: &Room, id: ObjectId) -> Option<StoredMessage> {
         let messages = self.gitter.messages(room.gitter);
         messages.into_iter().find(|message| message.id == id)
-    }
-
-    fn edits_on_matrix(&self, room: &Room) -> Vec<Value> {
-        let mut events = self.homeserver.events(&room.matrix);
-        events.retain(|event| event["content"]["m.relates_to"]["rel_type"] == "m.replace");
-        events
-    }
-
-    async fn arrives_as_edit(&self, room: &Room, body: &str) -> Value {
-        until(&format!("the edit {body:?} on Matrix"), async || {
-            let mut edits = self.edits_on_matrix(room);
-            edits.retain(|event| event["content"]["body"] == body);
-            Ok(edits.pop())
-        })
-        .await
-    }
-
-    fn is_redacted(&self, room: &Room, id: &EventId) -> bool {
-        let events = self.homeserver.events(&room.matrix);
-        let event = events
-            .iter()
-            .find(|event| event["event_id"] == id.as_str())
-            .unwrap();
-        event["unsigned"]["redacted_because"].is_object()
     }
 
     fn gitter_loses_answer(&self, room: &Room, method: &str) {

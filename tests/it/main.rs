@@ -25,6 +25,8 @@ mod provisioning;
 #[cfg(test)]
 mod realtime;
 #[cfg(test)]
+mod removals;
+#[cfg(test)]
 mod replicas;
 #[cfg(test)]
 mod transactions;

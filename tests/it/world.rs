@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use url::Url;
 use xtask::{ports, wait};
 
-pub(crate) use self::rooms::Room;
+pub(crate) use self::rooms::{Room, id_of};
 use self::{
     admin::Admin,
     bridge::Bridge,

@@ -15,7 +15,8 @@ use crate::{
     gitter::GitterError,
     ids::GitterMessageId,
     model,
-    store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, message},
+    outcome::Reason,
+    store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, inbox, message},
 };
 
 /// A new text for a message.
@@ -36,11 +37,15 @@ impl Delivery<'_> {
         let Some(permit) = self.gitter_permit().await else {
             return Ok(Step::Wait { until: now() });
         };
+        let room = &self.portal.gitter_room_id;
+        let (id, text) = (&change.message_id, &change.text);
+        if self.is_removed(id).await? {
+            let why = "the message was deleted on Gitter, and an edit would bring it back";
+            return self.skip(Reason::Gone, why.to_owned()).await;
+        }
         if !self.open(attempt).await? {
             return Ok(Step::Lost);
         }
-        let room = &self.portal.gitter_room_id;
-        let (id, text) = (&change.message_id, &change.text);
         match self.bridge.gitter.update(permit, room, id, text).await {
             Ok(message) => {
                 let arrival = Arrival {
@@ -53,6 +58,13 @@ impl Delivery<'_> {
             Err(error) if failure::is_past_window(&error) => self.begin_to_gitter(true).await,
             Err(error) => self.change_failed(attempt, &error).await,
         }
+    }
+
+    /// Whether a message is deleted, or its removal waits to cross.
+    async fn is_removed(self, id: &GitterMessageId) -> Result<bool, BridgeError> {
+        let room = &self.portal.gitter_room_id;
+        let mut tx = self.bridge.db.read().await?;
+        Ok(deleted::is_deleted(&mut tx, room, id).await? || inbox::removal_waits(&mut tx, room, id).await?)
     }
 
     /// Deletes a message. That it was the bridge is noted before: it tells the echo.
@@ -77,15 +89,10 @@ impl Delivery<'_> {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
                 self.deleted(attempt, last, id).await
             }
-            Err(error) => {
-                let decision = failure::gitter_change(&error, attempt.tries + 1, now());
-                if matches!(decision, Decision::Reject(_)) {
-                    let mut tx = self.bridge.db.write().await?;
-                    deleted::deletion_refused(&mut tx, room, id).await?;
-                    tx.commit().await?;
-                }
-                self.change_failed(attempt, &error).await
-            }
+            Err(error) => match failure::gitter_change(&error, attempt.tries + 1, now()) {
+                Decision::Reject(_) => self.refused(attempt, last, &error.to_string()).await,
+                _ => self.change_failed(attempt, &error).await,
+            },
         }
     }
 

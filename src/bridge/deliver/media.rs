@@ -11,6 +11,7 @@ use super::Delivery;
 use crate::{
     bridge::{
         BridgeError,
+        failure::{self, Decision},
         media::{self, Links, Source, UploadError},
         now,
     },
@@ -27,8 +28,10 @@ const PAUSE: i64 = 5_000;
 pub(super) enum Uploads {
     /// They are on Matrix, or their texts stand for them.
     Made(Vec<MatrixAction>),
-    /// One cannot be had now.
+    /// One cannot be had from Gitter now.
     Wait { until: i64, why: String },
+    /// The homeserver does not take one now.
+    Failed { decision: Decision, why: String },
 }
 
 impl Delivery<'_> {
@@ -104,12 +107,8 @@ impl Delivery<'_> {
                 Some(Ok(uploaded)) => made.push(action.with_upload(|content| uploaded.complete(content))),
                 Some(Err(UploadError::Store(error))) => return Err(error.into()),
                 Some(Err(error)) => {
-                    let age = now() - self.item.created_at;
-                    if is_transient(&error) && age < PATIENCE {
-                        return Ok(Uploads::Wait {
-                            until: now() + PAUSE,
-                            why: error.to_string(),
-                        });
+                    if let Some(wait) = self.waits_for(&error) {
+                        return Ok(wait);
                     }
                     warn!(item.source = self.item.source_id, error = %error, "A file crosses as text");
                     made.push(action.without_upload());
@@ -126,20 +125,34 @@ impl Delivery<'_> {
         Ok(Uploads::Made(made))
     }
 
+    /// What a message waits for whose file is not on Matrix; `None` if its text is to stand for the file.
+    fn waits_for(self, error: &UploadError) -> Option<Uploads> {
+        let now = now();
+        match error {
+            UploadError::File(error) => {
+                let is_patient = error.is_transient() && now - self.item.created_at < PATIENCE;
+                is_patient.then(|| Uploads::Wait {
+                    until: now + PAUSE,
+                    why: error.to_string(),
+                })
+            }
+            UploadError::Matrix(error) => match failure::matrix_send(error, self.item.attempts + 1, now) {
+                decision @ (Decision::PauseSide { .. } | Decision::Retry { .. }) => Some(Uploads::Failed {
+                    decision,
+                    why: error.to_string(),
+                }),
+                Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) => None,
+            },
+            UploadError::Store(_) => None,
+        }
+    }
+
     /// Puts a file on Matrix as the bot: the ghost may not be there yet. `None` if the bridge stops meanwhile.
     async fn upload(self, url: &Url, name: &str) -> Option<Result<media::Uploaded, UploadError>> {
         let bridge = self.bridge;
         let bot = bridge.matrix.bot();
         let upload = media::upload(&bridge.db, &bridge.matrix, &bridge.files, bot, url, name, now());
         bridge.stop.run_until_cancelled(upload).await
-    }
-}
-
-fn is_transient(error: &UploadError) -> bool {
-    match error {
-        UploadError::File(error) => error.is_transient(),
-        UploadError::Matrix(error) => error.status().is_none_or(|status| status.is_server_error()),
-        UploadError::Store(_) => true,
     }
 }
 

@@ -20,7 +20,8 @@ use crate::{
     model,
     outcome::{Outcome, Reason},
     store::{
-        Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, message,
+        Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, lane,
+        message,
     },
     translate::{GitterAction, Translation, to_gitter},
 };
@@ -311,6 +312,8 @@ pub(in crate::bridge) async fn settle_echo(
     message: &model::Message,
 ) -> Result<bool, BridgeError> {
     let now = now();
+    // The lane before all else, as everywhere.
+    lane::lock_lane(tx, &attempt.lane).await?;
     if !attempt::settle_unknown(tx, attempt, message.id.as_str(), now).await? {
         return Ok(false);
     }
@@ -324,12 +327,12 @@ pub(in crate::bridge) async fn settle_echo(
         message::insert_message(tx, portal, &pair).await?;
     }
     let attempts = attempt::attempts_of(tx, &attempt.lane, attempt.number).await?;
-    if attempts.iter().all(|attempt| attempt.state == AttemptState::Done) {
+    if attempts.iter().all(|attempt| attempt.state.is_settled()) {
         inbox::settle_item(tx, &item, &Outcome::Bridged, now).await?;
     } else {
         inbox::postpone(tx, &item, now, "").await?;
     }
-    crate::store::lane::touch_lane(tx, &attempt.lane, now).await?;
+    lane::touch_lane(tx, &attempt.lane, now).await?;
     Ok(true)
 }
 

@@ -51,6 +51,7 @@ impl Delivery<'_> {
                 let actions = match self.with_uploads(actions).await? {
                     Uploads::Made(actions) => actions,
                     Uploads::Wait { until, why } => return self.postpone(until, &why).await,
+                    Uploads::Failed { decision, why } => return self.not_begun(decision, &why).await,
                 };
                 self.freeze(&actions, |action| action.sender().to_string()).await
             }
@@ -102,10 +103,7 @@ impl Delivery<'_> {
     pub(super) async fn send_to_matrix(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         let action: MatrixAction = self.action(attempt)?;
         let sender = action.sender();
-        let author = serde_json::from_str::<model::Message>(&self.item.body)
-            .ok()
-            .and_then(|model| model.from_user);
-        let device = match ghost::prepare(self.bridge, self.portal, sender, author.as_ref()).await {
+        let device = match self.prepare(&action).await {
             Ok(device) => device,
             Err(BridgeError::Matrix(error)) => return self.not_sent(attempt, &error).await,
             Err(error) => return Err(error),
@@ -124,8 +122,20 @@ impl Delivery<'_> {
         };
         match sent {
             Ok(event_id) => self.sent(attempt, last, &action, event_id).await,
-            Err(error) => self.send_failed(attempt, &action, &error).await,
+            Err(error) => self.send_failed(attempt, last, &action, &error).await,
         }
+    }
+
+    /// Makes the sender ready. To redact, nobody joins: what a ghost that was removed may not do, the bot does.
+    async fn prepare(self, action: &MatrixAction) -> Result<Option<String>, BridgeError> {
+        let sender = action.sender();
+        if matches!(action, MatrixAction::Redact { .. }) {
+            return ghost::device(self.bridge, sender).await;
+        }
+        let author = serde_json::from_str::<model::Message>(&self.item.body)
+            .ok()
+            .and_then(|model| model.from_user);
+        ghost::prepare(self.bridge, self.portal, sender, author.as_ref()).await
     }
 
     /// Once more after a refusal: a ghost may have been removed from the room, so it is let in again; what it
@@ -267,11 +277,19 @@ impl Delivery<'_> {
     async fn send_failed(
         self,
         attempt: &Attempt,
+        last: bool,
         action: &MatrixAction,
         error: &MatrixError,
     ) -> Result<Step, BridgeError> {
         let decision = match action {
-            MatrixAction::Redact { .. } => failure::matrix_redact(error, attempt.tries + 1, now()),
+            MatrixAction::Redact { event_id, .. } => {
+                match failure::matrix_redact(error, attempt.tries + 1, now()) {
+                    // It is not there, as it is to be.
+                    Decision::Skip(_) => return self.sent(attempt, last, action, event_id.clone()).await,
+                    Decision::Reject(_) => return self.refused(attempt, last, &error.to_string()).await,
+                    decision => decision,
+                }
+            }
             _ => failure::matrix_send(error, attempt.tries + 1, now()),
         };
         if error.is("M_UNKNOWN_DEVICE") {

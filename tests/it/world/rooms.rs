@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gitter_sandbox::{NewRoom, ObjectId, StoredMessage};
-use ruma::{OwnedEventId, OwnedRoomId, UserId};
+use ruma::{EventId, OwnedEventId, OwnedRoomId, UserId};
 use serde_json::Value;
 use xtask::said::ghost_username;
 
@@ -22,6 +22,19 @@ impl World {
     /// Makes a room on each side and links them.
     pub(crate) async fn link(&mut self, name: &str) -> Room {
         let room = self.make_rooms(name);
+        self.link_rooms(room.clone()).await;
+        room
+    }
+
+    /// Links a new room of which these accounts are admins on Gitter.
+    pub(crate) async fn link_with_admins(&mut self, name: &str, admins: &[&str]) -> Room {
+        let mut room = self.make_rooms(&format!("{name}-without"));
+        room.uri = format!("tidepool/{name}");
+        let new = NewRoom {
+            admins: admins.iter().map(ToString::to_string).collect(),
+            ..NewRoom::public(&room.uri)
+        };
+        room.gitter = self.gitter.add_room(&new).unwrap();
         self.link_rooms(room.clone()).await;
         room
     }
@@ -100,6 +113,33 @@ impl World {
         .await
     }
 
+    /// All edits of the Matrix room, by whomever.
+    pub(crate) fn edits_on_matrix(&self, room: &Room) -> Vec<Value> {
+        let mut events = self.homeserver.events(&room.matrix);
+        events.retain(|event| event["content"]["m.relates_to"]["rel_type"] == "m.replace");
+        events
+    }
+
+    /// Waits for an edit with this body in the Matrix room.
+    pub(crate) async fn arrives_as_edit(&self, room: &Room, body: &str) -> Value {
+        until(&format!("the edit {body:?} on Matrix"), async || {
+            let mut edits = self.edits_on_matrix(room);
+            edits.retain(|event| event["content"]["body"] == body);
+            Ok(edits.pop())
+        })
+        .await
+    }
+
+    /// Whether an event is redacted, as clients see it.
+    pub(crate) fn is_redacted(&self, room: &Room, id: &EventId) -> bool {
+        let events = self.homeserver.events(&room.matrix);
+        let event = events
+            .iter()
+            .find(|event| event["event_id"] == id.as_str())
+            .unwrap();
+        event["unsigned"]["redacted_because"].is_object()
+    }
+
     /// All messages of the Matrix room, by whomever; edits are none.
     pub(crate) fn messages_on_matrix(&self, room: &Room) -> Vec<Value> {
         let mut events = self.homeserver.events(&room.matrix);
@@ -145,6 +185,11 @@ impl World {
         }
         differences
     }
+}
+
+/// The id of an event as clients see it.
+pub(crate) fn id_of(event: &Value) -> OwnedEventId {
+    event["event_id"].as_str().unwrap().try_into().unwrap()
 }
 
 /// Whether the bridge posted a message of Gitter.
