@@ -421,6 +421,7 @@ fn settings(config: &Config) -> Settings {
             ghost_display_name: bridge.ghost_display_name.clone(),
         },
         give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
+        sweep_days: bridge.sweep_days,
         files_hosts: config.gitter.files_hosts.clone(),
         image_proxy_host: config.gitter.image_proxy_host.clone(),
     }

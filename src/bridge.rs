@@ -4,6 +4,7 @@
 //! `portal` loads what translation needs, `deliver` sends and decides what a failure means. `catch_up` and
 //! `provision` stand beside the flow: what was missed, and which rooms are joined.
 
+mod absences;
 pub mod accept;
 mod catch_up;
 mod deliver;
@@ -21,6 +22,7 @@ pub mod provision;
 mod recovery;
 mod sides;
 mod subscriptions;
+mod sweep;
 mod worker;
 
 use std::{
@@ -64,6 +66,8 @@ pub struct Settings {
     pub translation: context::Settings,
     /// `bridge.give_up_after`, in milliseconds.
     pub give_up_after: i64,
+    /// `bridge.sweep_days`: how far back deletions on Gitter are looked for; 0 for not at all.
+    pub sweep_days: u32,
     /// `gitter.files_hosts`.
     pub files_hosts: Vec<String>,
     /// `gitter.image_proxy_host`.
@@ -158,6 +162,9 @@ impl Bridge {
         }
         self.tracker.spawn(look_back::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
+        if self.settings.sweep_days > 0 {
+            self.tracker.spawn(sweep::run(Arc::clone(self)));
+        }
         Ok(())
     }
 

@@ -11,7 +11,11 @@ use serde_json::value::RawValue;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{error, info, warn};
 
-use super::{Bridge, BridgeError, accept, failure, now};
+use super::{
+    Bridge, BridgeError,
+    absences::{self, Listing},
+    accept, failure, now,
+};
 use crate::{
     gitter::{MessagePage, RealtimeEvent, Snapshot},
     ids::{GitterMessageId, GitterRoomId},
@@ -159,7 +163,7 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
 /// Locks the lanes of rooms before their portals' states are read or changed: an item held back for a state
 /// that somebody else is just ending would never be let go. Always in one order, so that no two processes wait
 /// for each other.
-async fn lock(tx: &mut Tx, rooms: impl Iterator<Item = &GitterRoomId>) -> Result<(), StoreError> {
+pub(super) async fn lock(tx: &mut Tx, rooms: impl Iterator<Item = &GitterRoomId>) -> Result<(), StoreError> {
     let rooms: BTreeSet<&GitterRoomId> = rooms.collect();
     for room in rooms {
         lane::lock_lane(tx, &LaneKey::live(Some(room), Direction::ToMatrix)).await?;
@@ -304,11 +308,14 @@ async fn try_catch_up(
     }
     let known = newest_known(&portal, &cursor);
     let (creates, edits) = (known.before(OVERLAP), known.before(EDIT_WINDOW));
+    let mut listing = Listing::default();
     let found = if reaches_back(snapshot, &edits) {
+        listing.add(snapshot);
         hold(bridge, &portal, snapshot, &creates).await?
     } else {
-        hold_listed(bridge, &portal, &creates, edits).await?
+        hold_listed(bridge, &portal, &creates, edits, &mut listing).await?
     };
+    absences::look(bridge, &portal, &listing).await?;
     let mut tx = bridge.db.write().await?;
     lock(&mut tx, iter::once(room)).await?;
     if !is_linked(&mut tx, &portal).await? {
@@ -377,6 +384,7 @@ async fn hold_listed(
     portal: &Portal,
     start: &GitterMessageId,
     mut after: GitterMessageId,
+    listing: &mut Listing,
 ) -> Result<usize, BridgeError> {
     let mut found = 0;
     loop {
@@ -386,6 +394,7 @@ async fn hold_listed(
             limit: u32::try_from(PAGE).unwrap_or(u32::MAX),
         };
         let page = bridge.gitter.messages(&portal.gitter_room_id, &query).await?;
+        listing.add(&page);
         found += hold(bridge, portal, &page, start).await?;
         let newest = page.iter().filter_map(|raw| id_of(raw)).max();
         match newest {

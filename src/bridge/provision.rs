@@ -1,6 +1,7 @@
 //! Linking rooms, unlinking them, and saying which are linked (DESIGN 5 and 6.3).
 
 mod checks;
+mod sync;
 
 use std::time::Duration;
 

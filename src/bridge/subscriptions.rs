@@ -27,6 +27,12 @@ impl Bridge {
         self.realtime.subscribe(room.clone());
     }
 
+    /// Whether this process follows a room.
+    pub(super) fn follows(&self, room: &GitterRoomId) -> bool {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.contains(room)
+    }
+
     /// Follows a room no longer.
     pub(super) fn unsubscribe(&self, room: &GitterRoomId) {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -49,6 +49,19 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look through a room on Gitter for what was missed, edited or deleted, and have that cross
+    #[command(
+        after_help = "A portal that stopped because a room refused the bridge tries again.\n\n\
+        Example:\n  gitter-matrix-bridge room sync 5f0000000000000000000a01"
+    )]
+    Sync {
+        /// The room's id on either side
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        room: String,
+        /// Print the answer of the admin API as it is
+        #[arg(long)]
+        json: bool,
+    },
     /// List the linked rooms
     #[command(after_help = "Example:\n  gitter-matrix-bridge room list --json | jq '.rooms[].gitter_uri'")]
     List {
@@ -89,6 +102,15 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
             let answer = client.send(Method::DELETE, &["rooms", &room], None).await?;
             tell(&answer, json, |_| {
                 output::line(format_args!("Unlinked {room}."))?;
+                Ok(Exit::Done)
+            })
+        }
+        Command::Sync { room, json } => {
+            let answer = client.send(Method::POST, &["rooms", &room, "sync"], None).await?;
+            tell(&answer, json, |_| {
+                output::line(format_args!(
+                    "Looking through {room}; the bridge's log says what comes of it."
+                ))?;
                 Ok(Exit::Done)
             })
         }

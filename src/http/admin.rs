@@ -9,7 +9,7 @@ use axum::{
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -54,6 +54,7 @@ pub fn router(state: AdminState) -> Router {
     let provision = Router::new()
         .route("/rooms", get(list).post(link))
         .route("/rooms/{room}", get(show).delete(unlink))
+        .route("/rooms/{room}/sync", post(sync))
         .route("/doctor", get(examine))
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
@@ -147,6 +148,11 @@ async fn unlink(State(state): State<AdminState>, Path(room): Path<String>) -> Re
             )
         })??;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn sync(State(state): State<AdminState>, Path(room): Path<String>) -> Result<StatusCode, ApiError> {
+    state.bridge()?.sync(&room).await?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 impl From<ProvisionError> for ApiError {

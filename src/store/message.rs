@@ -39,6 +39,11 @@ statements! {
             EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
                 AND deleted.gitter_message_id = message.gitter_message_id) AS tombstone
         FROM message WHERE matrix_room_id = $1 AND changes = $2 ORDER BY sent, revision, part";
+    CROSSED_BETWEEN = "SELECT DISTINCT gitter_message_id FROM message
+        WHERE gitter_room_id = $1 AND matrix_room_id = $2 AND sent >= $3 AND sent <= $4 AND kind <> 'edit'
+            AND NOT EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
+                AND deleted.gitter_message_id = message.gitter_message_id)
+        ORDER BY gitter_message_id";
     // A ghost's edit stays known: a redacted event that is not in the map could be one whose arrival was not seen.
     FORGET_EDITS = "DELETE FROM message WHERE event_id = $1 AND kind = 'edit' AND origin = 'matrix'";
     FORGET_TEXT = "UPDATE message SET text = '' WHERE event_id = $1 OR gitter_message_id = $1";
@@ -235,6 +240,29 @@ pub async fn latest_in_thread(
     )?
     .map(MappedMessage::try_from)
     .transpose()
+}
+
+/// The Gitter messages that crossed, were sent from one time to another, and are not known to be deleted.
+pub async fn crossed_between(
+    tx: &mut Tx,
+    portal: &Portal,
+    from: i64,
+    to: i64,
+) -> Result<Vec<GitterMessageId>, StoreError> {
+    let (gitter, matrix) = (portal.gitter_room_id.as_str(), portal.matrix_room_id.as_str());
+    let rows = query!(
+        tx,
+        fetch_all,
+        (String,),
+        CROSSED_BETWEEN,
+        gitter,
+        matrix,
+        from,
+        to
+    )?;
+    rows.into_iter()
+        .map(|(id,)| column("message", "gitter_message_id", id))
+        .collect()
 }
 
 /// The edits and corrections of an event, oldest first.

@@ -21,6 +21,8 @@ mod matrix_client;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod missed;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod realtime;

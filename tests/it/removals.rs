@@ -232,7 +232,8 @@ async fn a_file_waits_for_the_homeserver(database: Database) {
 }
 
 impl World {
-    fn the_bot_may_moderate(&self, room: &Room) {
+    /// Gives the bot the power to remove what others wrote.
+    pub(crate) fn the_bot_may_moderate(&self, room: &Room) {
         let levels = json!({ "users": { self.ana.as_str(): 100, "@gitterbot:localhost": 50 } });
         self.homeserver
             .set_state(&room.matrix, &self.ana, "m.room.power_levels", "", levels);

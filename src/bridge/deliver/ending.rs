@@ -235,7 +235,7 @@ impl Delivery<'_> {
             Decision::BreakPortal => {
                 self.tell(
                     why,
-                    "A portal stops: one of its rooms refuses the bridge; mend it and restart the bridge",
+                    "A portal stops: one of its rooms refuses the bridge; mend it, then `room sync`",
                 );
                 for from in [PortalState::Active, PortalState::CatchingUp] {
                     let room = &self.portal.gitter_room_id;

@@ -1,0 +1,50 @@
+//! Looks through a room on demand: for what was missed, edited or deleted (DESIGN 6.3, `sync`).
+
+use std::{iter, sync::Arc, time::Duration};
+
+use tracing::{info, warn};
+
+use super::ProvisionError;
+use crate::{
+    bridge::{Bridge, catch_up, sweep},
+    store::{PortalState, portal},
+};
+
+impl Bridge {
+    /// Has a room caught up anew, given by either side's id, and looks through its last `bridge.sweep_days` for
+    /// deletions. A portal that stopped because a room refused the bridge tries again. Does not wait for any of it.
+    ///
+    /// # Errors
+    /// When the room is not linked, or an operator stopped its portal.
+    pub async fn sync(self: &Arc<Self>, room: &str) -> Result<(), ProvisionError> {
+        let portal = self.find_portal(room).await?;
+        if matches!(portal.state, PortalState::Paused | PortalState::Private) {
+            return Err(ProvisionError::Invalid {
+                error: format!("the portal of {} is {}", portal.gitter_uri, portal.state.as_str()),
+                mend: "sync it once it works again".to_owned(),
+            });
+        }
+        let gitter_room = portal.gitter_room_id.clone();
+        let mut tx = self.db.write().await?;
+        catch_up::lock(&mut tx, iter::once(&gitter_room)).await?;
+        for from in [PortalState::Active, PortalState::Broken] {
+            portal::set_portal_state(&mut tx, &gitter_room, from, PortalState::CatchingUp).await?;
+        }
+        tx.commit().await?;
+        self.subscribe(&gitter_room);
+        let bridge = Arc::clone(self);
+        self.tracker.spawn(async move {
+            let swept = bridge
+                .stop
+                .run_until_cancelled(sweep::room(&bridge, &portal, Duration::ZERO));
+            match swept.await {
+                Some(Ok(gone)) => info!(portal.uri = portal.gitter_uri, gone, "Looked through a room"),
+                Some(Err(error)) => {
+                    warn!(portal.uri = portal.gitter_uri, error = %error, "A room could not be looked through");
+                }
+                None => {}
+            }
+        });
+        Ok(())
+    }
+}
