@@ -9,6 +9,7 @@ use super::{
 /// Marks every address that Gitter can show as it is, and those that have a page on Gitter as links to it.
 pub(super) fn mark(body: &mut Body, context: &Context) {
     let text = body.text().to_owned();
+    let has_markup = body.has_markup();
     let mut offset = 0;
     for word in text.split_inclusive(|it: char| it.is_whitespace() || it == PLACEHOLDER) {
         let beside_markup = word.ends_with(PLACEHOLDER);
@@ -17,7 +18,7 @@ pub(super) fn mark(body: &mut Body, context: &Context) {
             let address = found.address;
             match link::to_gitter(address, context) {
                 Some(target) => found.mark_as_link(body, offset, &target, &target),
-                None if beside_markup => {
+                None if beside_markup || (has_markup && found.ends_emphasis()) => {
                     let scheme = if found.has_scheme { "" } else { "http://" };
                     found.mark_as_link(body, offset, address, &format!("{scheme}{address}"));
                 }
@@ -59,6 +60,13 @@ impl Found<'_> {
             href: href.to_owned(),
         };
         body.mark(start..start + self.address.len(), kind);
+    }
+
+    /// Whether Gitter would see the end of emphasis in it.
+    fn ends_emphasis(&self) -> bool {
+        [self.address, self.tail]
+            .iter()
+            .any(|it| it.contains('*') || it.contains("~~"))
     }
 
     /// Whether Gitter, left alone, would link just this address. `before`: all text before it.
@@ -122,10 +130,11 @@ fn address_start(word: &str) -> Option<(usize, bool)> {
         .map(|start| (start, false))
 }
 
-/// Whether an address begins apart from a word or mention that Gitter would draw into it, and ends in a
-/// space that all renderers take for one.
+/// Whether an address begins apart from a word or mention that Gitter would draw into it, is of no other
+/// scheme, and ends in a space that all renderers take for one.
 fn stands_alone(before: &str, next: Option<char>) -> bool {
     !before.contains('@')
+        && !before.ends_with("://")
         && !before.ends_with(|last: char| last.is_alphanumeric() || last == '_')
         && next.is_none_or(|next| !next.is_whitespace() || next.is_ascii_whitespace())
 }
@@ -151,7 +160,9 @@ fn address(run: &str, has_scheme: bool) -> Option<&str> {
     let has_trap = has_entity
         || run.contains(is_direction)
         || ["](", "@/", "$$", "{", "}"].iter().any(|trap| run.contains(trap));
-    (has_plain_host(address, has_scheme) && !has_trap).then_some(address)
+    let scheme = if has_scheme { "" } else { "http://" };
+    let can_be_shown = || link::can_be_shown(&format!("{scheme}{address}"));
+    (has_plain_host(address, has_scheme) && !has_trap && can_be_shown()).then_some(address)
 }
 
 fn has_plain_host(address: &str, has_scheme: bool) -> bool {

@@ -73,11 +73,24 @@ impl Body {
 
     /// The body without its markup, but with its mentions and links.
     pub(super) fn without_markup(&self) -> Self {
+        self.without_such_markup(|_| true)
+    }
+
+    /// The body without the markup that is told by its Markdown.
+    pub(super) fn without_such_markup(&self, goes: impl Fn(&str) -> bool) -> Self {
         let mut plain = Self::default();
         for piece in self.pieces() {
             match piece {
                 Piece::Text(text) => plain.text.push_str(text),
-                Piece::Marked(_, MarkKind::Markup { plain: text, .. }) => plain.text.push_str(text),
+                Piece::Marked(
+                    _,
+                    MarkKind::Markup {
+                        plain: text,
+                        markdown,
+                    },
+                ) if goes(markdown) => {
+                    plain.text.push_str(text);
+                }
                 Piece::Marked(text, kind) => plain.push_marked(text, kind.clone()),
             }
         }
@@ -126,6 +139,13 @@ impl Body {
         self.marks
             .get(next)
             .is_none_or(|mark| range.end <= mark.range.start)
+    }
+
+    /// Whether there is markup in it, such as emphasis.
+    pub(super) fn has_markup(&self) -> bool {
+        self.marks
+            .iter()
+            .any(|mark| matches!(mark.kind, MarkKind::Markup { .. }))
     }
 
     /// The mark that a place is within, other than at its ends.

@@ -19,10 +19,7 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
         out: lead.to_owned(),
         escape_underscores: has_loose_underscore(body, lead),
         last_is_raw: false,
-        has_markup: body
-            .marks()
-            .iter()
-            .any(|mark| matches!(mark.kind, MarkKind::Markup { .. })),
+        has_markup: body.has_markup(),
     };
     let pieces = body.pieces();
     let mut previous: Option<&MarkKind> = None;
@@ -35,6 +32,7 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
                     Some(MarkKind::Markup { .. }) => writer.end_markup(text),
                     _ => text,
                 };
+                let text = writer.end_rule(text);
                 let is_lone_line = lead.is_empty() && !body.text().contains('\n');
                 writer.lines(text, starts_line, is_lone_line);
                 previous = None;
@@ -84,12 +82,12 @@ fn has_loose_underscore(body: &Body, lead: &str) -> bool {
         let mut after = text.split('_').skip(1);
         after.any(|after| !after.starts_with(|next: char| next.is_ascii_alphanumeric()))
     };
-    is_loose(body.text())
-        || is_loose(lead)
-        || body.marks().iter().any(|mark| match &mark.kind {
-            MarkKind::Mention(text) | MarkKind::Link { href: text, .. } => is_loose(text),
-            MarkKind::Markup { markdown, .. } => is_loose(markdown),
-            MarkKind::Address => false,
+    is_loose(lead)
+        || body.pieces().into_iter().any(|piece| match piece {
+            Piece::Text(text) | Piece::Marked(text, MarkKind::Address) => is_loose(text),
+            Piece::Marked(_, MarkKind::Mention(text)) => is_loose(text),
+            Piece::Marked(_, MarkKind::Link { label, href }) => is_loose(label) || is_loose(href),
+            Piece::Marked(_, MarkKind::Markup { markdown, .. }) => is_loose(markdown),
         })
 }
 
@@ -181,7 +179,14 @@ impl Writer {
                 if joins_name || is_code_of_name || self.out.ends_with("\\~") {
                     self.out.push(ZERO_WIDTH_SPACE);
                 }
-                self.out.push_str(markdown);
+                // Gitter would see the end of a link before it here.
+                match markdown.contains("](") && self.out.contains("](") {
+                    true if markdown.starts_with('`') => {
+                        self.out.push_str(&markdown.replace("](", "]\u{200b}("));
+                    }
+                    true if markdown.starts_with('$') => self.out.push_str(&markdown.replace("](", "] (")),
+                    _ => self.out.push_str(markdown),
+                }
             }
             MarkKind::Mention(mention) => {
                 self.shield_last(is_email_character);
@@ -202,11 +207,11 @@ impl Writer {
         self.last_is_raw = false;
     }
 
-    /// Whether Gitter would read the markers of emphasis before a mention as part of an email address.
+    /// Whether Gitter would read the markers of emphasis or code before a mention as part of an email address.
     fn ends_in_joining_marker(&self) -> bool {
-        let before = self.out.trim_end_matches(['*', '~']);
+        let before = self.out.trim_end_matches(['*', '~', '`']);
         let markers = self.out.get(before.len()..).unwrap_or_default();
-        markers.contains('~') || (!markers.is_empty() && before.ends_with(is_email_character))
+        markers.contains(['~', '`']) || (!markers.is_empty() && before.ends_with(is_email_character))
     }
 
     fn ends_in_name(&self) -> bool {
@@ -226,6 +231,19 @@ impl Writer {
                 rest
             }
             None => text,
+        }
+    }
+
+    /// Writes a hyphen with only markup before it on its line so that they make no rule; returns the rest.
+    fn end_rule<'a>(&mut self, text: &'a str) -> &'a str {
+        let before = self.out.trim_end_matches(['*', '-', '_', ' ']);
+        let is_marked = before.len() < self.out.len() && (before.is_empty() || before.ends_with('\n'));
+        match text.strip_prefix('-') {
+            Some(rest) if is_marked => {
+                self.backslash('-');
+                rest
+            }
+            _ => text,
         }
     }
 

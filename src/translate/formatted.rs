@@ -5,6 +5,7 @@
 //! "(spoiler: reason)" before it. Depth and size are bounded. Nothing here cuts a text: see `split`.
 
 mod inline;
+mod list;
 mod table;
 
 use ruma::OwnedUserId;
@@ -19,6 +20,9 @@ const MAX_DEPTH: usize = 100;
 
 /// The deepest nesting at which lists, quotations and tables are written as such: each indents all of its lines.
 const MAX_BLOCK_DEPTH: usize = 30;
+
+/// A rule.
+const RULE: &str = "---";
 
 /// A block of Markdown: a paragraph, an item of an outermost list, a quotation and so on.
 #[derive(Debug, Clone)]
@@ -36,8 +40,12 @@ pub(super) struct Block {
 pub(super) enum Kind {
     /// Can stand behind other text on a line.
     Paragraph,
-    /// Needs a line of its own; whether it goes on with the list before it.
-    Own {
+    /// Needs lines of its own.
+    Own,
+    /// A quotation.
+    Quotation,
+    /// An item of a list.
+    Item {
         /// Whether it is an item of the list that the block before it is of.
         goes_on: bool,
     },
@@ -91,20 +99,22 @@ pub(super) fn blocks(formatted: &str, setting: Setting<'_>) -> Vec<Block> {
 /// Joins blocks to one Markdown text.
 pub(super) fn join(blocks: &[Block]) -> String {
     let mut out = String::new();
+    let mut before = None;
     for block in blocks {
-        if !out.is_empty() {
-            out.push_str(block.separator());
-        }
+        out.push_str(before.map_or("", |before: &Block| block.separator(&before.kind)));
         out.push_str(&block.markdown);
+        before = Some(block);
     }
     out
 }
 
 impl Block {
-    /// What stands between the block before and this one.
-    pub(super) fn separator(&self) -> &'static str {
-        match self.kind {
-            Kind::Own { goes_on: true } => "\n",
+    /// What stands between the block before and this one. Gitter would take two quotations for one, and two lists,
+    /// even one with numbers and one without; something invisible keeps them apart.
+    pub(super) fn separator(&self, before: &Kind) -> &'static str {
+        match (before, &self.kind) {
+            (_, Kind::Item { goes_on: true }) => "\n",
+            (Kind::Quotation, Kind::Quotation) | (Kind::Item { .. }, Kind::Item { .. }) => "\n\n\u{200b}\n\n",
             _ => "\n\n",
         }
     }
@@ -128,7 +138,7 @@ impl Block {
         Self {
             markdown,
             plain,
-            kind: Kind::Own { goes_on: false },
+            kind: Kind::Own,
         }
     }
 
@@ -196,7 +206,7 @@ impl<'a> Writer<'a> {
             "pre" => self.code(element),
             "hr" => {
                 self.end_paragraph();
-                self.blocks.push(Block::own("---".to_owned(), Body::new("---")));
+                self.blocks.push(Block::own(RULE.to_owned(), Body::new(RULE)));
             }
             "table" if depth < MAX_BLOCK_DEPTH => {
                 self.end_paragraph();
@@ -235,7 +245,7 @@ impl<'a> Writer<'a> {
         self.setting.finish(&mut body);
         let level = name.trim_start_matches('h').parse().unwrap_or(1);
         let text = escape::markdown(&body, "").replace('\n', " ");
-        let markdown = format!("{} {text}", "#".repeat(level));
+        let markdown = format!("{} {}", "#".repeat(level), with_last_hashes(&text));
         self.blocks.push(Block::own(markdown, body.without_markup()));
     }
 
@@ -254,7 +264,11 @@ impl<'a> Writer<'a> {
             return;
         }
         let markdown = indented(&join(&blocks), "> ", "> ");
-        self.blocks.push(Block::own(markdown, plain(&blocks)));
+        self.blocks.push(Block {
+            markdown,
+            plain: plain(&blocks),
+            kind: Kind::Quotation,
+        });
     }
 
     fn list(&mut self, list: ElementRef<'_>, depth: usize) {
@@ -277,9 +291,9 @@ impl<'a> Writer<'a> {
             let mut plain_item = Body::new(&bullet);
             plain_item.append(" ", &plain(&blocks));
             self.blocks.push(Block {
-                markdown: item_markdown(&blocks, &bullet),
+                markdown: list::item(&blocks, &bullet),
                 plain: plain_item,
-                kind: Kind::Own { goes_on },
+                kind: Kind::Item { goes_on },
             });
             goes_on = true;
         }
@@ -308,30 +322,24 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// An item of a list. A list inside it follows without an empty line.
-fn item_markdown(blocks: &[Block], bullet: &str) -> String {
-    let mut text = String::new();
-    for (index, block) in blocks.iter().enumerate() {
-        let is_list = |block: &Block| block.markdown.starts_with("- ") || is_number(&block.markdown);
-        if index > 0 {
-            let tight = index == 1 && block.kind == Kind::Own { goes_on: false } && is_list(block);
-            text.push_str(if tight { "\n" } else { block.separator() });
-        }
-        text.push_str(&block.markdown);
-    }
-    indented(&text, bullet, &" ".repeat(bullet.len()))
-}
-
-fn is_number(markdown: &str) -> bool {
-    let rest = markdown.trim_start_matches(|it: char| it.is_ascii_digit());
-    rest.len() < markdown.len() && rest.starts_with(". ")
+/// The text of a heading, whose last hashes Gitter would drop.
+fn with_last_hashes(text: &str) -> String {
+    let kept = text.trim_end_matches(['#', ' ']);
+    let kept = if kept.len() < text.len() {
+        kept.trim_end_matches('\\')
+    } else {
+        kept
+    };
+    let hashes = text.get(kept.len()..).unwrap_or_default();
+    format!("{kept}{}", hashes.replace("\\#", "#").replace('#', "&num;"))
 }
 
 /// The text of blocks without their markup.
 fn plain(blocks: &[Block]) -> Body {
     let mut all = Body::default();
     for block in blocks {
-        all.append(block.separator(), &block.plain);
+        let goes_on = matches!(block.kind, Kind::Item { goes_on: true });
+        all.append(if goes_on { "\n" } else { "\n\n" }, &block.plain);
     }
     all
 }

@@ -1,7 +1,7 @@
 //! Links to people and messages of either side: made and read here.
 
 use percent_encoding::percent_decode_str;
-use ruma::{EventId, MatrixToUri, MatrixUri, OwnedUserId, UserId, matrix_uri::MatrixId};
+use ruma::{EventId, MatrixToUri, MatrixUri, OwnedUserId, RoomId, UserId, matrix_uri::MatrixId};
 use url::Url;
 
 use super::Context;
@@ -105,9 +105,25 @@ pub(super) fn shown_to_matrix(word: &str, context: &Context) -> Option<String> {
     Some(format!("{before}{}{behind}", to_matrix(address, context)?))
 }
 
-/// Whether a link is one of Matrix.
-pub(super) fn is_matrix(href: &str) -> bool {
-    id_in(href).is_some()
+/// Whether Gitter can show a link: one whose host no browser would take makes its renderer fail.
+pub(super) fn can_be_shown(href: &str) -> bool {
+    Url::parse(href).is_ok()
+}
+
+/// The matrix.to form of a `matrix:` link to a room or an event, which browsers know.
+pub(super) fn as_matrix_to(href: &str) -> Option<String> {
+    let uri = MatrixUri::parse(href).ok()?;
+    let via = uri.via().to_vec();
+    let link = match uri.id() {
+        MatrixId::Room(room) => room.matrix_to_uri_via(via),
+        MatrixId::RoomAlias(alias) => alias.matrix_to_uri(),
+        MatrixId::Event(room, event) => {
+            let room = <&RoomId>::try_from(&**room).ok()?;
+            room.matrix_to_event_uri_via(event.clone(), via)
+        }
+        _ => return None,
+    };
+    Some(link.to_string())
 }
 
 /// The person that a matrix.to or `matrix:` link is to.

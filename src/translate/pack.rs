@@ -39,18 +39,18 @@ pub(super) fn pack(blocks: Vec<Block>, plan: &Plan<'_>) -> Vec<String> {
 /// Takes as many blocks as fit; at least a piece of one, so that there is an end.
 fn fill(rest: &mut VecDeque<Block>, lead: &str, room: usize, plan: &Plan<'_>) -> String {
     let mut out = lead.to_owned();
-    let mut is_first = true;
+    let mut before: Option<Kind> = None;
     while let Some(block) = rest.pop_front() {
-        let between = if is_first {
-            opening(lead, &block)
-        } else {
-            block.separator()
+        let between = match &before {
+            Some(before) => block.separator(before),
+            None => opening(lead, &block),
         };
+        let is_first = before.is_none();
         let used = plan.length(&out) + plan.length(between);
         if used + plan.length(&block.markdown) <= room {
             out.push_str(between);
             out.push_str(&block.markdown);
-            is_first = false;
+            before = Some(block.kind);
             continue;
         }
         let fits_alone = plan.length(&block.markdown) + plan.length(lead) + 2 <= MAX_UNITS;

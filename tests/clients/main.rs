@@ -6,3 +6,4 @@ mod faye;
 mod gitter_clients;
 mod markdown;
 mod node;
+mod shown;

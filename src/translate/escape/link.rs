@@ -8,10 +8,11 @@ pub(in crate::translate) fn link(label: &str, href: &str) -> String {
     written.push('(');
     for character in href.chars() {
         match character {
-            // What would end the link, begin a title or markup, or make a stand-in.
-            '(' | ')' | '*' | '<' | '>' | '"' | '\'' | '\\' | ' ' | '{' | '}' => {
+            // What would end the link, begin a title or end markup, or make a stand-in.
+            '(' | ')' | '*' | '`' | '<' | '>' | '"' | '\'' | '\\' | ' ' | '{' | '}' => {
                 let _ = write!(written, "%{:02X}", u32::from(character));
             }
+            '~' if written.ends_with('~') => written.push_str("%7E"),
             _ => written.push(character),
         }
     }
@@ -31,6 +32,8 @@ fn label_of(label: &str) -> String {
             '[' | ']' | '*' | '<' | '&' | '@' | '$' | '`' | '{' => push_entity(&mut written, character),
             '\\' | '_' | '~' | '#' => written.extend(['\\', character]),
             _ if character.is_whitespace() || character.is_control() => written.push(' '),
+            // Gitter would write it as `%E2%80%AE`.
+            '\u{202e}' => {}
             _ => written.push(character),
         }
     }

@@ -172,9 +172,22 @@ impl<'a> Inline<'a> {
             "strong" | "b" => return Some(self.emphasis(0)),
             "em" | "i" => return Some(self.emphasis(1)),
             "del" | "s" | "strike" => return Some(self.emphasis(2)),
-            "code" | "tt" => self.code(&element.text().collect::<String>()),
+            "code" | "tt" => {
+                let code: String = element.text().collect();
+                self.space_of(code.chars().next());
+                self.code(&code);
+                self.space_of(code.chars().next_back());
+            }
             "img" => self.image(element),
-            "a" => return self.anchor(element),
+            "a" => {
+                let text = text_with_breaks(element);
+                self.space_of(text.chars().next());
+                let closing = self.anchor(element, &text);
+                if closing.is_none() {
+                    self.space_of(text.chars().next_back());
+                }
+                return closing;
+            }
             _ => {
                 if let Some(reason) = node.attr("data-mx-spoiler") {
                     self.spoiler(reason);
@@ -221,6 +234,13 @@ impl<'a> Inline<'a> {
             self.text(reason);
         }
         self.text(") ");
+    }
+
+    /// Writes the space at the edge of something that is written without.
+    fn space_of(&mut self, edge: Option<char>) {
+        if edge.is_some_and(char::is_whitespace) {
+            self.text(" ");
+        }
     }
 
     fn code(&mut self, code: &str) {
@@ -286,9 +306,9 @@ impl<'a> Inline<'a> {
     }
 
     /// A link. Its text has no markup of its own on Gitter.
-    fn anchor(&mut self, element: ElementRef<'_>) -> Option<Closing> {
+    fn anchor(&mut self, element: ElementRef<'_>, text: &str) -> Option<Closing> {
         let href = element.attr("href").map(str::trim).unwrap_or_default();
-        let label = body::normalise(&text_with_breaks(element)).replace('\n', " ");
+        let label = body::normalise(text).replace('\n', " ");
         if !body::is_visible(&label) {
             return Some(Closing::Nothing);
         }
@@ -312,10 +332,11 @@ impl<'a> Inline<'a> {
         }
         let target = link::to_gitter(href, self.context);
         let is_bare = label == href || label.trim_end_matches('/') == href.trim_end_matches('/');
+        let target = target.or_else(|| link::as_matrix_to(href));
         let href = match &target {
             Some(target) => target,
-            None if is_web(href) || href.starts_with("mailto:") || link::is_matrix(href) => href,
-            None => return Some(Closing::Nothing),
+            None if is_web(href) => href,
+            None => return self.unlinked(href, &label),
         };
         let label = if is_bare { href.to_owned() } else { label };
         let mut whole = Body::new(&label);
@@ -330,15 +351,39 @@ impl<'a> Inline<'a> {
         }
         None
     }
+
+    /// The text of a link that Gitter cannot show, and where it leads if that is of use in words.
+    fn unlinked(&mut self, href: &str, label: &str) -> Option<Closing> {
+        match in_words(href)
+            .map(str::trim)
+            .filter(|address| body::is_visible(address))
+        {
+            Some(address) if !label.contains(address) => {
+                self.text(&format!("{label} ({address})"));
+                None
+            }
+            _ => Some(Closing::Nothing),
+        }
+    }
 }
 
-/// Whether an address leads to the web; everything else could do something in the browser.
+/// What an address of mail or of files is in words; `None` for all else.
+fn in_words(href: &str) -> Option<&str> {
+    let (scheme, address) = href.split_once(':')?;
+    if scheme.eq_ignore_ascii_case("mailto") {
+        return address.split('?').next();
+    }
+    (scheme.eq_ignore_ascii_case("ftp") && address.starts_with("//")).then_some(href)
+}
+
+/// Whether an address leads to the web; Gitter puts `http://` before everything else.
 fn is_web(address: &str) -> bool {
     let scheme = address.split(':').next().unwrap_or_default();
-    ["http", "https", "ftp"]
+    ["http", "https"]
         .iter()
         .any(|known| scheme.eq_ignore_ascii_case(known))
         && address.contains("://")
+        && link::can_be_shown(address)
 }
 
 /// The text of an element in which `<br>` is a line break.

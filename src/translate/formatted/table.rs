@@ -64,11 +64,9 @@ fn inline(cell: ElementRef<'_>, setting: Setting<'_>, depth: usize) -> Body {
     all
 }
 
+/// A cell; of bars in it entities are made, which code and formulas do not know: those become text.
 fn cell_markdown(body: &Body) -> String {
-    let mut written = escape::markdown(body, "").replace('\n', " ");
-    if written.contains('|') {
-        // Code knows no entities, so a cell with a bar has no code.
-        written = escape::markdown(&body.without_markup(), "").replace('\n', " ");
-    }
+    let is_verbatim_bar = |markdown: &str| markdown.starts_with(['`', '$']) && markdown.contains('|');
+    let written = escape::markdown(&body.without_such_markup(is_verbatim_bar), "").replace('\n', " ");
     written.replace("\\|", "|").replace('|', "&vert;")
 }

@@ -146,7 +146,7 @@ fn file(
     let mut all = vec![Block {
         plain: Body::default(),
         markdown: attachment.markdown,
-        kind: Kind::Own { goes_on: false },
+        kind: Kind::Own,
     }];
     if attachment.has_caption {
         match written(event, content, is_reply, context) {
