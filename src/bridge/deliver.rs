@@ -152,6 +152,7 @@ impl Delivery<'_> {
         }
         if last {
             inbox::settle_item(&mut tx, self.item, &Outcome::Bridged, now).await?;
+            inbox::note(&mut tx, self.item, &media::note_of(attempt)).await?;
         }
         let mut forgotten: BTreeSet<String> = arrival.forgotten.iter().cloned().collect();
         if last {

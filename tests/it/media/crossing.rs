@@ -78,6 +78,11 @@ async fn what_cannot_be_fetched_crosses_as_text(database: Database) {
     let event = world.arrives_on_matrix(&room, &text).await;
     assert_eq!(event["content"]["msgtype"], "m.text");
     assert_eq!(event["content"]["im.gitter.source"]["op"], "create");
+    let says = "it crossed as text: the file's server answered 404 Not Found";
+    until("the ledger to say why", async || {
+        Ok((world.items_that_say(says).await == 1).then_some(()))
+    })
+    .await;
     world.finish().await;
 }
 
