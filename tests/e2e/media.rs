@@ -34,8 +34,7 @@ fn large(head: &[u8], length: usize) -> Vec<u8> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = Sha256::digest(bytes);
+    let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    digest.iter().fold(String::new(), hex)
 }

@@ -34,7 +34,7 @@ struct File {
 
 /// A link, as a browser without a login sees it.
 #[derive(Debug, Deserialize)]
-struct Opened {
+struct Followed {
     href: String,
     name: String,
     /// `img`, `video`, `page` or `saved`.
@@ -99,7 +99,7 @@ async fn files_of_matrix_open_without_a_login_until_they_are_redacted() -> Resul
     script
         .env("ROOM_URI", "tidepool/pier")
         .env("COUNT", files.len().to_string());
-    let opened: Vec<Opened> = browser::result(script).await?;
+    let opened: Vec<Followed> = browser::result(script).await?;
     ensure!(opened.len() == files.len(), "{opened:#?}");
     for (file, link) in files.iter().zip(&opened) {
         assert_eq!(link.name, file.name);
@@ -118,7 +118,7 @@ async fn files_of_matrix_open_without_a_login_until_they_are_redacted() -> Resul
     let links: Vec<&str> = opened.iter().map(|link| link.href.as_str()).collect();
     let mut script = browser::script(&node, &world, "media_links.js").await?;
     script.env("LINKS", serde_json::to_string(&links)?);
-    let gone: Vec<Opened> = browser::result(script).await?;
+    let gone: Vec<Followed> = browser::result(script).await?;
     ensure!(gone.len() == files.len(), "{gone:#?}");
     for link in &gone {
         assert_eq!(link.status, 410, "{link:?}");
