@@ -19,7 +19,7 @@ use tracing::{info, warn};
 pub(super) use self::to_gitter::settle_echo;
 use super::{Bridge, BridgeError, failure::Decision, now, portal, worker::Step};
 use crate::{
-    ids::GitterMessageId,
+    ids::{GitterMessageId, MediaId},
     model,
     outcome::{Outcome, Reason},
     store::{
@@ -158,9 +158,10 @@ impl Delivery<'_> {
         if last {
             forgotten.extend(self.targets());
         }
-        self.forget(&mut tx, &forgotten).await?;
+        let ended = self.forget(&mut tx, &forgotten).await?;
         portals::touch_portal(&mut tx, &self.lane.key.room, now).await?;
         tx.commit().await?;
+        self.bridge.cache.remove(&ended).await;
         self.bridge.sides.succeeded(self.lane.key.direction);
         Ok(Step::Next)
     }
@@ -181,10 +182,12 @@ impl Delivery<'_> {
         };
         inbox::settle_item(&mut tx, self.item, &outcome, now()).await?;
         self.note_removal(&mut tx).await?;
+        let mut ended = Vec::new();
         if reason != Reason::NotAllowed {
-            self.forget(&mut tx, &self.targets()).await?;
+            ended = self.forget(&mut tx, &self.targets()).await?;
         }
         tx.commit().await?;
+        self.bridge.cache.remove(&ended).await;
         Ok(Step::Next)
     }
 
@@ -237,13 +240,14 @@ impl Delivery<'_> {
     }
 
     /// Forgets what events and Gitter messages said; links to their files end for good. In one order everywhere, so that
-    /// no two lanes wait for each other.
-    async fn forget(self, tx: &mut Tx, ids: &BTreeSet<String>) -> Result<(), StoreError> {
+    /// no two lanes wait for each other. Gives the links, whose copies are to go after the commit.
+    async fn forget(self, tx: &mut Tx, ids: &BTreeSet<String>) -> Result<Vec<MediaId>, StoreError> {
+        let mut ended = Vec::new();
         for id in ids {
-            store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?;
+            ended.extend(store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?);
             deleted::forget(tx, id).await?;
         }
-        Ok(())
+        Ok(ended)
     }
 
     async fn settle(self, outcome: &Outcome) -> Result<Step, BridgeError> {
