@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     bridge::{Acceptor, Bridge, Parts, Recovery, Settings, media::Links},
+    cache::Cache,
     config::{Config, DatabaseUrl, Reactions, Threads, secret},
     gitter::{self, FileClient, GitterClient, GitterError, PictureClient, Realtime, RealtimeSettings},
     http::{
@@ -61,6 +62,7 @@ pub async fn run(
         config,
         registration,
         db: open_database(config).await?,
+        cache: open_cache(config).await?,
         recovery: Arc::new(Recovery::begin(jiff::Timestamp::now().as_millisecond())),
         wake: Arc::default(),
         stop,
@@ -87,6 +89,7 @@ struct Process<'a> {
     config: &'a Config,
     registration: &'a Registration,
     db: Db,
+    cache: Arc<Cache>,
     recovery: Arc<Recovery>,
     wake: Arc<Notify>,
     stop: CancellationToken,
@@ -155,6 +158,13 @@ async fn open_database(config: &Config) -> anyhow::Result<Db> {
     Ok(db)
 }
 
+async fn open_cache(config: &Config) -> anyhow::Result<Arc<Cache>> {
+    let folder = config.data_dir.join("media-cache");
+    let cache = Cache::open(&folder, config.media.cache_bytes).await;
+    let cache = cache.with_context(|| format!("data_dir: {} cannot be used", folder.display()))?;
+    Ok(Arc::new(cache))
+}
+
 impl Process<'_> {
     /// Opens both listeners. The homeserver may push from here on; what it pushes waits in the inbox.
     async fn listen(
@@ -212,7 +222,8 @@ impl Process<'_> {
         };
         let largest = self.config.media.max_bytes;
         let matrix = self.matrix_client()?;
-        let endpoint = MediaEndpoint::new(self.db.clone(), matrix, Arc::clone(signer), largest);
+        let (signer, cache) = (Arc::clone(signer), Arc::clone(&self.cache));
+        let endpoint = MediaEndpoint::new(self.db.clone(), matrix, signer, largest, cache);
         Ok(media::router(endpoint, public_url.path()))
     }
 
@@ -256,6 +267,7 @@ impl Process<'_> {
                 signer,
                 expires: config.media.expires,
             }),
+            cache: Arc::clone(&self.cache),
             realtime,
             settings: settings(config),
             recovery: Arc::clone(&self.recovery),

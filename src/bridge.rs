@@ -43,6 +43,7 @@ use url::Url;
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery};
 use self::{lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
 use crate::{
+    cache::Cache,
     config::RoomPatterns,
     gitter::{FileClient, GitterClient, PictureClient, Realtime, RealtimeEvent},
     ids::{GhostTemplate, GitterRoomId},
@@ -93,6 +94,8 @@ pub struct Parts {
     pub files: FileClient,
     /// Makes links to Matrix media; `None` without `appservice.public_url`.
     pub links: Option<media::Links>,
+    /// Copies of what links lead to, which go when the links end.
+    pub cache: Arc<Cache>,
     /// Subscriptions to Gitter rooms.
     pub realtime: Realtime,
     /// What the flow needs to know of the configuration.
@@ -160,6 +163,7 @@ impl Bridge {
         if self.db.is_shared() {
             self.tracker.spawn(subscriptions::keep(Arc::clone(self)));
         }
+        self.tracker.spawn(media::drop_ended_copies(Arc::clone(self)));
         self.tracker.spawn(look_back::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep_days > 0 {

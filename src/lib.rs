@@ -13,6 +13,7 @@
 
 pub mod app;
 pub mod bridge;
+pub mod cache;
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -33,13 +33,14 @@ const MAY_IMPORT: &str = "
     logging:      config
     registration: config
     media:        config metrics
+    cache:
     store:        config metrics
     matrix:       config metrics registration
     gitter:       config metrics
-    bridge:       translate store matrix gitter media config metrics registration
+    bridge:       translate store matrix gitter media cache config metrics registration
     doctor:       store matrix gitter config registration
-    http:         bridge doctor translate store matrix gitter media config metrics registration
-    app:          http bridge doctor translate store matrix gitter media config metrics registration logging
+    http:         bridge doctor translate store matrix gitter media cache config metrics registration
+    app:          http bridge doctor translate store matrix gitter media cache config metrics registration logging
     cli:          app http bridge doctor translate store matrix gitter media config metrics registration logging
     main:         cli
 ";

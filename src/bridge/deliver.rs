@@ -153,14 +153,16 @@ impl Delivery<'_> {
         if last {
             let attempts = attempt::attempts_of(&mut tx, &self.lane.key, self.item.number).await?;
             inbox::settle_item(&mut tx, self.item, &outcome_of(&attempts), now).await?;
+            inbox::note(&mut tx, self.item, &media::note_of(attempt)).await?;
         }
         let mut forgotten: BTreeSet<String> = arrival.forgotten.iter().cloned().collect();
         if last {
             forgotten.extend(self.targets());
         }
-        self.forget(&mut tx, &forgotten).await?;
+        let ended = self.forget(&mut tx, &forgotten).await?;
         portals::touch_portal(&mut tx, &self.lane.key.room, now).await?;
         tx.commit().await?;
+        self.bridge.cache.remove(&ended).await;
         self.bridge.sides.succeeded(self.lane.key.direction);
         Ok(Step::Next)
     }

@@ -3,19 +3,21 @@
 //! [`link`] and [`avatar_link`] make the links that stand-ins of translation stand for; [`upload`] puts a file of
 //! Gitter's on Matrix, once. What is done where that fails is the caller's decision.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ruma::{EventId, OwnedMxcUri, RoomId, UserId};
 use serde_json::Value;
+use tracing::error;
 use url::Url;
 
+use super::Bridge;
 use crate::{
     gitter::{FileClient, FileError},
     ids::{GitterRoomId, MediaId, MediaPurpose},
     matrix::{MatrixClient, MatrixError},
     media::{Claims, Signer},
     store::{
-        Db, Media, NewMedia, StoreError, Tx,
+        Db, Media, MediaState, NewMedia, StoreError, Tx,
         media::{self, Upload},
     },
 };
@@ -149,6 +151,33 @@ fn encrypted_file(content: &Value, purpose: MediaPurpose) -> Option<&Value> {
         MediaPurpose::Thumbnail => small().or(Some(file)),
         _ => Some(file),
     }
+}
+
+/// How often it is asked whether what there are copies of may still be seen. What ends in this process is dropped at
+/// once, and nothing that has ended is served, so this is for what other processes end.
+const COPIES_CHECKED: Duration = Duration::from_hours(1);
+
+/// Deletes copies of what has ended, now and again and again.
+pub(super) async fn drop_ended_copies(bridge: Arc<Bridge>) {
+    let all = async {
+        loop {
+            if let Err(error) = drop_ended(&bridge).await {
+                error!(error = %error, "It could not be asked which copies of files may stay");
+            }
+            tokio::time::sleep(COPIES_CHECKED).await;
+        }
+    };
+    bridge.stop.run_until_cancelled(all).await;
+}
+
+async fn drop_ended(bridge: &Bridge) -> Result<(), StoreError> {
+    for id in bridge.cache.ids() {
+        let known = media::by_id(&mut bridge.db.read().await?, &id).await?;
+        if known.is_none_or(|media| media.state != MediaState::Live) {
+            bridge.cache.remove(&[id]).await;
+        }
+    }
+    Ok(())
 }
 
 /// Why a Gitter file is not on Matrix.

@@ -14,7 +14,7 @@ use super::{Bridge, BridgeError, catch_up, now};
 use crate::{
     check::Check,
     gitter::MessagePage,
-    ids::GitterRoomId,
+    ids::{GitterRoomId, MediaId},
     matrix::JoinedMember,
     model,
     outcome::{Outcome, Reason},
@@ -150,8 +150,9 @@ impl Bridge {
         catch_up::stop_catch_up(self, gitter_room).await;
         let mut tx = self.db.write().await?;
         let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
-        drop_portal(&mut tx, &portal).await?;
+        let rested = drop_portal(&mut tx, &portal).await?;
         tx.commit().await?;
+        self.cache.remove(&rested).await;
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
         for ghost in ghosts {
             if let Err(error) = self.matrix.leave(&portal.matrix_room_id, &ghost).await {
@@ -236,8 +237,9 @@ impl Bridge {
         if !self.subscribed(&portal.gitter_room_id).await? {
             self.unsubscribe(&portal.gitter_room_id);
             let mut tx = self.db.write().await?;
-            drop_portal(&mut tx, &portal).await?;
+            let rested = drop_portal(&mut tx, &portal).await?;
             tx.commit().await?;
+            self.cache.remove(&rested).await;
             return Err(ProvisionError::NoSubscription);
         }
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
@@ -329,8 +331,9 @@ async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
     })
 }
 
-/// Removes a portal; its items get their outcome and nothing waits for its attempts any more.
-async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<(), StoreError> {
+/// Removes a portal; its items get their outcome and nothing waits for its attempts any more. Gives the links that rest,
+/// whose copies are to go after the commit.
+async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, StoreError> {
     let room = &portal.gitter_room_id;
     let outcome = Outcome::Skipped(Reason::DroppedByOperator, "the room was unlinked".to_owned());
     for direction in [Direction::ToGitter, Direction::ToMatrix] {
@@ -340,6 +343,7 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<(), StoreError> {
     attempt::abandon_attempts(tx, room.as_str()).await?;
     inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
-    media::suspend(tx, room).await?;
-    portal::delete_portal(tx, room).await
+    let rested = media::suspend(tx, room).await?;
+    portal::delete_portal(tx, room).await?;
+    Ok(rested)
 }

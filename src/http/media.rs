@@ -4,6 +4,7 @@
 //! streamed from the homeserver with the bridge's token, and never held whole.
 
 mod content;
+mod copy;
 mod decrypt;
 mod page;
 mod transfer;
@@ -24,11 +25,13 @@ use tracing::{error, warn};
 
 use self::{
     content::Part,
+    copy::Copying,
     decrypt::Decryption,
     page::Refusal,
-    transfer::{Plan, Transfers},
+    transfer::{Place, Plan, Transfers},
 };
 use crate::{
+    cache::{Cache, Copy},
     ids::MediaPurpose,
     matrix::{Download, MatrixClient, MatrixError, ThumbnailSize},
     media::{LinkError, Signer},
@@ -63,18 +66,28 @@ struct Inner {
     matrix: MatrixClient,
     signer: Arc<Signer>,
     max_bytes: u64,
+    cache: Arc<Cache>,
     transfers: Transfers,
 }
 
+/// Where a file comes from.
+enum Origin {
+    /// The disk.
+    Copy(Copy),
+    /// The homeserver; whether a copy of it serves as well next time.
+    Homeserver(Download, bool),
+}
+
 impl MediaEndpoint {
-    /// With `media.max_bytes`.
-    pub fn new(db: Db, matrix: MatrixClient, signer: Arc<Signer>, max_bytes: u64) -> Self {
+    /// With `media.max_bytes`, and the cache of this process.
+    pub fn new(db: Db, matrix: MatrixClient, signer: Arc<Signer>, max_bytes: u64, cache: Arc<Cache>) -> Self {
         let transfers = Transfers::new();
         let inner = Inner {
             db,
             matrix,
             signer,
             max_bytes,
+            cache,
             transfers,
         };
         Self {
@@ -136,7 +149,11 @@ impl Inner {
             .ok_or(Refusal::Unknown)?;
         match media.state {
             MediaState::Live => Ok(media),
-            MediaState::Suspended | MediaState::Revoked => Err(Refusal::Gone),
+            MediaState::Suspended | MediaState::Revoked => {
+                // Another process may have ended it.
+                self.cache.remove(&[media.id]).await;
+                Err(Refusal::Gone)
+            }
         }
     }
 
@@ -148,14 +165,8 @@ impl Inner {
         headers: &HeaderMap,
     ) -> Result<Response, Refusal> {
         let place = self.transfers.place(&media.id).await.ok_or(Refusal::Busy)?;
-        let download = self.download(media).await.map_err(|failure| {
-            warn!(media.id = media.id.as_str(), error = %failure, "A file could not be had of the homeserver");
-            match failure.status() {
-                Some(StatusCode::NOT_FOUND) => Refusal::Unknown,
-                _ => Refusal::Homeserver,
-            }
-        })?;
-        let length = download.length;
+        let origin = self.origin(media).await?;
+        let length = origin.length();
         if length.is_some_and(|length| length > self.max_bytes) {
             return Err(Refusal::TooLarge);
         }
@@ -163,7 +174,7 @@ impl Inner {
         let declared = if decryption.is_some() {
             &media.content_type
         } else {
-            &download.content_type
+            origin.content_type()
         };
         let (content_type, shown) = content::content_type(declared);
         let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
@@ -177,6 +188,7 @@ impl Inner {
             take: length.unwrap_or(self.max_bytes),
             is_part: false,
             decryption,
+            copying: None,
         };
         let fields = answer.headers_mut();
         set(fields, header::CONTENT_TYPE, &content_type);
@@ -195,27 +207,80 @@ impl Inner {
             }
         }
         if method == Method::GET {
-            *answer.body_mut() = transfer::body(place, plan, download.into_stream());
+            *answer.body_mut() = self.body(place, plan, origin, media).await?;
         }
         Ok(answer)
     }
 
-    /// Begins to fetch. Where no small picture can be had, the whole one serves.
-    async fn download(&self, media: &Media) -> Result<Download, MatrixError> {
+    /// What is sent of a file. From the homeserver it comes from its beginning on; from the disk, what is asked for.
+    async fn body(
+        &self,
+        place: Place,
+        mut plan: Plan,
+        origin: Origin,
+        media: &Media,
+    ) -> Result<Body, Refusal> {
+        match origin {
+            Origin::Copy(copy) => {
+                let first = std::mem::take(&mut plan.skip);
+                let file = copy::read(copy, first).await.map_err(|failure| {
+                    error!(media.id = media.id.as_str(), error = %failure, "A copy of a file cannot be read");
+                    Refusal::Unavailable
+                })?;
+                Ok(transfer::body(place, plan, file))
+            }
+            Origin::Homeserver(download, may_be_kept) => {
+                if let Some(length) = download.length.filter(|_| may_be_kept) {
+                    let kind = &download.content_type;
+                    plan.copying = Copying::begin(&self.cache, &self.db, &media.id, length, kind).await;
+                }
+                Ok(transfer::body(place, plan, download.into_stream()))
+            }
+        }
+    }
+
+    async fn origin(&self, media: &Media) -> Result<Origin, Refusal> {
+        if let Some(copy) = self.cache.get(&media.id).await {
+            return Ok(Origin::Copy(copy));
+        }
+        self.download(media).await.map_err(|failure| {
+            warn!(media.id = media.id.as_str(), error = %failure, "A file could not be had of the homeserver");
+            match failure.status() {
+                Some(StatusCode::NOT_FOUND) => Refusal::Unknown,
+                _ => Refusal::Homeserver,
+            }
+        })
+    }
+
+    /// Begins to fetch. Where no small picture can be had, the whole one serves this time.
+    async fn download(&self, media: &Media) -> Result<Origin, MatrixError> {
         let file = <&MxcUri>::from(media.mxc.as_str());
         let size = match media.purpose {
-            MediaPurpose::Thumbnail => PICTURE,
+            MediaPurpose::Thumbnail if media.encryption.is_empty() => PICTURE,
             MediaPurpose::Avatar => AVATAR,
-            MediaPurpose::Media | MediaPurpose::FullText => return self.matrix.download(file).await,
+            _ => return Ok(Origin::Homeserver(self.matrix.download(file).await?, true)),
         };
-        if !media.encryption.is_empty() {
-            return self.matrix.download(file).await;
-        }
         match self.matrix.thumbnail(file, size).await {
             Err(error) if error.status().is_some_and(|status| status.as_u16() != 429) => {
-                self.matrix.download(file).await
+                Ok(Origin::Homeserver(self.matrix.download(file).await?, false))
             }
-            answer => answer,
+            answer => Ok(Origin::Homeserver(answer?, true)),
+        }
+    }
+}
+
+impl Origin {
+    const fn length(&self) -> Option<u64> {
+        match self {
+            Self::Copy(copy) => Some(copy.length),
+            Self::Homeserver(download, _) => download.length,
+        }
+    }
+
+    fn content_type(&self) -> &str {
+        match self {
+            Self::Copy(copy) => &copy.content_type,
+            Self::Homeserver(download, _) => &download.content_type,
         }
     }
 }

@@ -43,6 +43,8 @@ statements! {
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     POSTPONE = "UPDATE inbox SET next_attempt_at = $5, detail = $6
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
+    NOTE = "UPDATE inbox SET detail = $5
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND outcome = 'bridged'";
     COUNT_TRY = "UPDATE inbox SET attempts = attempts + 1,
             first_attempt_at = CASE WHEN first_attempt_at = 0 THEN $5 ELSE first_attempt_at END
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
@@ -267,6 +269,15 @@ pub async fn postpone(tx: &mut Tx, item: &Item, until: i64, detail: &str) -> Res
         until,
         detail
     )?;
+    Ok(())
+}
+
+/// Says for people what is odd about an item that crossed; nothing if the note is empty.
+pub async fn note(tx: &mut Tx, item: &Item, note: &str) -> Result<(), StoreError> {
+    let (direction, purpose) = (item.lane.direction.as_str(), item.lane.purpose.as_str());
+    if !note.is_empty() {
+        execute!(tx, NOTE, &item.lane.room, direction, purpose, item.number, note)?;
+    }
     Ok(())
 }
 

@@ -29,7 +29,7 @@ statements! {
     REVOKE_ROOM = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''
         WHERE gitter_room_id = $1 RETURNING id";
     REVOKE_ID = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = '' WHERE id = $1";
-    CHANGE_STATE = "UPDATE media SET state = $3 WHERE gitter_room_id = $1 AND state = $2";
+    CHANGE_STATE = "UPDATE media SET state = $3 WHERE gitter_room_id = $1 AND state = $2 RETURNING id";
     UPLOAD = "SELECT mxc, content FROM upload WHERE source_url = $1";
     RECORD_UPLOAD = "INSERT INTO upload (source_url, mxc, content, uploaded_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (source_url) DO UPDATE SET mxc = excluded.mxc, content = excluded.content,
@@ -186,14 +186,16 @@ pub async fn revoke(tx: &mut Tx, id: &MediaId) -> Result<bool, StoreError> {
     Ok(execute!(tx, REVOKE_ID, id.as_str())? > 0)
 }
 
-/// Rests the links of a portal that is unlinked.
-pub async fn suspend(tx: &mut Tx, room: &GitterRoomId) -> Result<(), StoreError> {
+/// Rests the links of a portal that is unlinked, and gives their ids.
+pub async fn suspend(tx: &mut Tx, room: &GitterRoomId) -> Result<Vec<MediaId>, StoreError> {
     change_state(tx, room, MediaState::Live, MediaState::Suspended).await
 }
 
 /// Lets the links of a portal that is linked again work again; what was revoked stays so.
 pub async fn resume(tx: &mut Tx, room: &GitterRoomId) -> Result<(), StoreError> {
-    change_state(tx, room, MediaState::Suspended, MediaState::Live).await
+    change_state(tx, room, MediaState::Suspended, MediaState::Live)
+        .await
+        .map(drop)
 }
 
 async fn change_state(
@@ -201,9 +203,16 @@ async fn change_state(
     room: &GitterRoomId,
     from: MediaState,
     to: MediaState,
-) -> Result<(), StoreError> {
-    execute!(tx, CHANGE_STATE, room.as_str(), from.as_str(), to.as_str())?;
-    Ok(())
+) -> Result<Vec<MediaId>, StoreError> {
+    ids(query!(
+        tx,
+        fetch_all,
+        (String,),
+        CHANGE_STATE,
+        room.as_str(),
+        from.as_str(),
+        to.as_str()
+    )?)
 }
 
 fn ids(rows: Vec<(String,)>) -> Result<Vec<MediaId>, StoreError> {

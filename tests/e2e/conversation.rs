@@ -4,17 +4,18 @@
 use std::{collections::HashMap, env};
 
 use anyhow::{Context as _, Result, ensure};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::json;
-use xtask::{gitter::GitterUser, matrix::MatrixUser, packages, synapse::password_of, wait::until};
+use xtask::{gitter::GitterUser, matrix::MatrixUser, synapse::password_of, wait::until};
 
 use crate::{
+    browser,
     harness::{CROSSING_LIMIT, Options, Room, World},
     node::Node,
 };
 
 /// A picture that people upload.
-const PICTURE: &[u8] = include_bytes!("../../docs/images/matrix.png");
+const PICTURE: &[u8] = include_bytes!("media/boat.png");
 
 /// An event, as matrix-js-sdk shows it to ana.
 #[derive(Debug, Deserialize)]
@@ -215,40 +216,15 @@ async fn matrix_view(node: &Node, world: &World, room: &Room) -> Result<HashMap<
         .env("LOCALPART", "ana")
         .env("PASSWORD", password_of("ana"))
         .env("ROOM", &room.matrix);
-    let output = script.output().await?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    last_line(&output.stdout)
-}
-
-/// What a script prints at its end; libraries may print before.
-fn last_line<T: DeserializeOwned>(stdout: &[u8]) -> Result<T> {
-    let stdout = String::from_utf8_lossy(stdout);
-    let line = stdout.lines().last().unwrap_or_default();
-    serde_json::from_str(line).with_context(|| stdout.clone().into_owned())
+    browser::result(script).await
 }
 
 /// The texts on the sandbox's page. `PICTURE` in the environment names a file for its picture.
 async fn page_view(node: &Node, world: &World) -> Result<Vec<String>> {
-    packages::browser().await?;
-    let chromium = packages::find("chromium").context("Chromium is missing; Debian's package is chromium")?;
-    let addresses = world.gitter.addresses();
-    let mut script = node.script("page_view.js");
-    script
-        .env("CHROMIUM", chromium)
-        .env("API_URL", &addresses.api_url)
-        .env("ROOM_URI", "tidepool/pier");
+    let mut script = browser::script(node, world, "page_view.js").await?;
+    script.env("ROOM_URI", "tidepool/pier");
     if let Some(picture) = env::var_os("PICTURE") {
         script.env("PICTURE", picture);
     }
-    let output = script.output().await?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    last_line(&output.stdout)
+    browser::result(script).await
 }

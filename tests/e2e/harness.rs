@@ -51,16 +51,20 @@ pub(crate) struct World {
 
 /// What differs between the tests' worlds.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Options {
+pub(crate) struct Options<'a> {
     /// Gitter's requests a minute for each account; 0 for no limit.
     pub(crate) rate_limit: u32,
     /// Whether the bridge reaches the homeserver only through a [`Proxy`].
     pub(crate) proxied: bool,
+    /// A host, with its port, that Gitter's files may be fetched from beside the sandbox.
+    pub(crate) other_files_host: Option<&'a str>,
+    /// The largest file that crosses, as `media.max_bytes`.
+    pub(crate) max_media: Option<&'a str>,
 }
 
 impl World {
     /// Starts everything.
-    pub(crate) async fn start(options: Options) -> Result<Self> {
+    pub(crate) async fn start(options: Options<'_>) -> Result<Self> {
         let installation = synapse::install().await?;
         let folder = tempfile::Builder::new().prefix("gitter-bridge-e2e-").tempdir()?;
         // It runs until the test's runtime ends.
@@ -85,6 +89,13 @@ impl World {
         let binary = Path::new(env!("CARGO_BIN_EXE_gitter-matrix-bridge"));
         let data = folder.path().join("bridge");
         let mut bridge = Bridge::prepare(binary, &data, &homeserver, gitter.addresses()).await?;
+        if let Some(other) = options.other_files_host {
+            let hosts = [bridge::files_host(gitter.addresses()), other];
+            bridge.set("GITTER__FILES_HOSTS", serde_json::to_string(&hosts)?);
+        }
+        if let Some(max_media) = options.max_media {
+            bridge.set("MEDIA__MAX_BYTES", max_media);
+        }
         synapse.start(&bridge.registration()).await?;
         bridge.start().await?;
         let host = synapse.register("host", "Host").await?;
@@ -141,6 +152,11 @@ impl World {
     /// All messages of the Matrix room, oldest first.
     pub(crate) async fn matrix_messages(&self, room: &Room) -> Result<Vec<Event>> {
         self.host.messages(&room.matrix).await
+    }
+
+    /// A file of the homeserver.
+    pub(crate) async fn matrix_media(&self, mxc: &str) -> Result<Vec<u8>> {
+        self.host.media(mxc).await
     }
 
     /// The profile of somebody on Matrix.

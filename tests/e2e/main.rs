@@ -4,6 +4,8 @@
 //! sides; nothing here looks into the bridge.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod crossing;
@@ -11,6 +13,8 @@ mod crossing;
 mod doctor;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod media;
 #[cfg(test)]
 #[path = "../clients/node.rs"]
 mod node;

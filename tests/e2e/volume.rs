@@ -30,7 +30,7 @@ async fn sixty_messages_each_way_cross_in_order_within_the_request_budget() -> R
 }
 
 /// Has so many messages written on each side, by all people at once, and checks that all crossed.
-async fn talk(options: Options, messages: usize) -> Result<()> {
+async fn talk(options: Options<'_>, messages: usize) -> Result<()> {
     let mut world = World::start(options).await?;
     let mut rooms = Vec::new();
     for number in 0..CROWD {

@@ -1,5 +1,6 @@
 //! Signed links over HTTP against the fake homeserver, and Gitter's files from a server that misbehaves.
 
+mod cached;
 mod crossing;
 mod encrypted;
 mod files;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use gitter_matrix_bridge::{
     bridge::media::{Links, Source, link},
+    cache::Cache,
     config::DatabaseUrl,
     http::media::{MediaEndpoint, router},
     ids::GitterRoomId,
@@ -30,6 +32,9 @@ const NOW: i64 = 1_700_000_000_000;
 const EVENT: &str = "$event";
 const MAX_BYTES: u64 = 1_000_000;
 
+/// Room for several files of that size.
+const CACHE_BYTES: u64 = 4 * MAX_BYTES;
+
 /// A homeserver, a database and the endpoint, which is behind a path.
 struct Setup {
     homeserver: FakeHomeserver,
@@ -39,6 +44,7 @@ struct Setup {
     http: Client,
     gitter_room: GitterRoomId,
     matrix_room: OwnedRoomId,
+    cache: Arc<Cache>,
     _folder: TempDir,
 }
 
@@ -62,7 +68,15 @@ impl Setup {
         let base = format!("http://{}/bridge", listener.local_addr().unwrap());
         let signer = Signer::new(&["key".into()], &Url::parse(&base).unwrap()).unwrap();
         let signer = Arc::new(signer);
-        let endpoint = MediaEndpoint::new(db.clone(), matrix.clone(), Arc::clone(&signer), MAX_BYTES);
+        let cache = Cache::open(&folder.path().join("media-cache"), CACHE_BYTES).await;
+        let cache = Arc::new(cache.unwrap());
+        let endpoint = MediaEndpoint::new(
+            db.clone(),
+            matrix.clone(),
+            Arc::clone(&signer),
+            MAX_BYTES,
+            Arc::clone(&cache),
+        );
         let serving = axum::serve(listener, router(endpoint, "/bridge"));
         tokio::spawn(async move { serving.await.unwrap() });
         Self {
@@ -76,6 +90,7 @@ impl Setup {
             http: Client::new(),
             gitter_room: "5f0000000000000000000a01".parse().unwrap(),
             matrix_room: RoomId::parse("!r:localhost").unwrap(),
+            cache,
             _folder: folder,
         }
     }

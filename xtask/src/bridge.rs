@@ -33,6 +33,8 @@ pub struct Bridge {
     binary: PathBuf,
     folder: PathBuf,
     admin: Url,
+    /// Variables of its environment: what a test wants otherwise than in the file.
+    settings: Vec<(String, String)>,
     process: Option<Process>,
 }
 
@@ -72,12 +74,19 @@ impl Bridge {
             binary: binary.to_owned(),
             folder: folder.to_owned(),
             admin: format!("http://{admin}/").parse()?,
+            settings: Vec::new(),
             process: None,
         };
         save(&bridge.config(), &config)?;
         save(&folder.join("gitter.token"), gitter.token.expose_secret())?;
         bridge.command(&["registration"]).await?;
         Ok(bridge)
+    }
+
+    /// Sets a key of its configuration, such as `MEDIA__MAX_BYTES`, from its next start on.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.settings
+            .push((format!("GITTER_BRIDGE__{key}"), value.into()));
     }
 
     /// Its configuration file.
@@ -106,7 +115,11 @@ impl Bridge {
     /// When it ends or does not become ready; with the end of its log.
     pub async fn start(&mut self) -> Result<()> {
         let mut command = process::command(&self.binary);
-        command.arg("-c").arg(self.config()).arg("serve");
+        command
+            .arg("-c")
+            .arg(self.config())
+            .arg("serve")
+            .envs(self.settings.iter().map(|(key, value)| (key, value)));
         let process = Process::start("The bridge", &mut command, &self.log())?;
         let ready = self.admin.join("ready")?;
         self.process
@@ -170,6 +183,12 @@ impl Bridge {
     }
 }
 
+/// The sandbox is its own host of files.
+pub fn files_host(gitter: &Addresses) -> &str {
+    let host = gitter.web_url.split("//").nth(1).unwrap_or_default();
+    host.trim_end_matches('/')
+}
+
 fn config(homeserver: &Url, gitter: &Addresses, listen: &str, admin: &str) -> String {
     let Addresses {
         api_url,
@@ -177,12 +196,7 @@ fn config(homeserver: &Url, gitter: &Addresses, listen: &str, admin: &str) -> St
         web_url,
         ..
     } = gitter;
-    // The sandbox is its own host of files.
-    let files_host = web_url
-        .split("//")
-        .nth(1)
-        .unwrap_or_default()
-        .trim_end_matches('/');
+    let files_host = files_host(gitter);
     format!(
         "homeserver: {{ url: \"{homeserver}\", server_name: {SERVER_NAME} }}\n\
          appservice: {{ listen: \"{listen}\", public_url: \"http://{listen}\" }}\n\

@@ -164,6 +164,18 @@ impl MatrixUser {
         Ok(text_at(&answer, "/content_uri")?.to_owned())
     }
 
+    /// A file of the homeserver, as clients fetch it: with their token.
+    ///
+    /// # Errors
+    /// When the homeserver has none at this `mxc:` address.
+    pub async fn media(&self, mxc: &str) -> Result<Vec<u8>> {
+        let path = mxc.strip_prefix("mxc://").context("no mxc address")?;
+        let url = self.base.join(&format!("../v1/media/download/{path}"))?;
+        let request = self.http.get(url).bearer_auth(self.token.expose_secret());
+        let answer = request.send().await?.error_for_status()?;
+        Ok(answer.bytes().await?.to_vec())
+    }
+
     /// Sets the picture that others see.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::{
         now, portal,
         worker::Step,
     },
-    ids::GitterMessageId,
+    ids::{GitterMessageId, MediaId},
     matrix::redacted_by,
     model,
     outcome::{Outcome, Reason},
@@ -45,8 +45,9 @@ impl Delivery<'_> {
         } else {
             Outcome::Skipped(reason, detail)
         };
-        self.end(&mut tx, &outcome, now()).await?;
+        let ended = self.end(&mut tx, &outcome, now()).await?;
         tx.commit().await?;
+        self.bridge.cache.remove(&ended).await;
         Ok(Step::Next)
     }
 
@@ -77,18 +78,19 @@ impl Delivery<'_> {
         if !lane::verify_lease(&mut tx, self.lane).await? {
             return Ok(Step::Lost);
         }
-        self.end(&mut tx, outcome, now()).await?;
+        let ended = self.end(&mut tx, outcome, now()).await?;
         tx.commit().await?;
+        self.bridge.cache.remove(&ended).await;
         Ok(Step::Next)
     }
 
     /// The item's outcome, and all that goes with it: what it deletes is forgotten, whatever became of that on the
-    /// other side.
-    pub(super) async fn end(self, tx: &mut Tx, outcome: &Outcome, now: i64) -> Result<(), StoreError> {
+    /// other side. Gives the links that end so, whose copies are to go after the commit.
+    async fn end(self, tx: &mut Tx, outcome: &Outcome, now: i64) -> Result<Vec<MediaId>, StoreError> {
         inbox::settle_item(tx, self.item, outcome, now).await?;
         self.note_removal(tx).await?;
         if matches!(outcome, Outcome::Skipped(Reason::NotAllowed, _)) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut ids = self.targets();
         for id in self.targets() {
@@ -122,13 +124,18 @@ impl Delivery<'_> {
     }
 
     /// Forgets what events and Gitter messages said; links to their files end for good. In one order everywhere, so
-    /// that no two lanes wait for each other.
-    pub(super) async fn forget(self, tx: &mut Tx, ids: &BTreeSet<String>) -> Result<(), StoreError> {
+    /// that no two lanes wait for each other. Gives the links, whose copies are to go after the commit.
+    pub(super) async fn forget(
+        self,
+        tx: &mut Tx,
+        ids: &BTreeSet<String>,
+    ) -> Result<Vec<MediaId>, StoreError> {
+        let mut ended = Vec::new();
         for id in ids {
-            store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?;
+            ended.extend(store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?);
             deleted::forget(tx, id).await?;
         }
-        Ok(())
+        Ok(ended)
     }
 
     pub(super) async fn wait_for_other_lane(self) -> Result<Step, BridgeError> {
@@ -201,11 +208,13 @@ impl Delivery<'_> {
         }
         attempt::set_attempt_state(&mut tx, attempt, AttemptState::Refused, why).await?;
         self.note_refusal(&mut tx, attempt).await?;
+        let mut ended = Vec::new();
         if last {
             let outcome = Outcome::Failed(Reason::Forbidden, why.to_owned());
-            self.end(&mut tx, &outcome, now()).await?;
+            ended = self.end(&mut tx, &outcome, now()).await?;
         }
         tx.commit().await?;
+        self.bridge.cache.remove(&ended).await;
         Ok(Step::Next)
     }
 
@@ -222,6 +231,7 @@ impl Delivery<'_> {
     /// Does what was decided, and commits.
     async fn conclude(self, mut tx: Tx, decision: Decision, why: &str) -> Result<Step, BridgeError> {
         let now = now();
+        let mut ended = Vec::new();
         let step = match decision {
             Decision::Retry { after } => {
                 self.tell(why, "An item is tried again");
@@ -244,18 +254,21 @@ impl Delivery<'_> {
                 Step::Wait { until: now }
             }
             Decision::Skip(reason) => {
-                self.end(&mut tx, &Outcome::Skipped(reason, why.to_owned()), now)
+                ended = self
+                    .end(&mut tx, &Outcome::Skipped(reason, why.to_owned()), now)
                     .await?;
                 Step::Next
             }
             Decision::Reject(reason) => {
                 self.tell(why, "An item has failed");
-                self.end(&mut tx, &Outcome::Failed(reason, why.to_owned()), now)
+                ended = self
+                    .end(&mut tx, &Outcome::Failed(reason, why.to_owned()), now)
                     .await?;
                 Step::Next
             }
         };
         tx.commit().await?;
+        self.bridge.cache.remove(&ended).await;
         if decision == Decision::BreakPortal {
             self.bridge.portals_changed();
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ruma::{OwnedEventId, UserId};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use tracing::warn;
 use url::Url;
@@ -15,7 +16,7 @@ use crate::{
         media::{self, Links, Source, UploadError},
         now,
     },
-    store::{StoreError, Tx},
+    store::{Attempt, StoreError, Tx},
     translate::{Context, GitterAction, MatrixAction, VirtualUserAction, to_gitter},
 };
 
@@ -24,10 +25,55 @@ use crate::{
 const PATIENCE: i64 = 60_000;
 const PAUSE: i64 = 5_000;
 
+/// An action as it is frozen.
+#[derive(Serialize)]
+pub(super) struct Prepared {
+    #[serde(flatten)]
+    action: MatrixAction,
+    #[serde(flatten)]
+    note: Note,
+}
+
+/// What an item's line in the ledger says once it crossed; stored with the action, and for people only.
+#[derive(Default, Serialize, Deserialize)]
+struct Note {
+    /// Why a text crosses in place of the file that it names; empty if none does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    file_left_out: String,
+}
+
+impl Prepared {
+    /// An action whose file is on Matrix, or that has none.
+    fn whole(action: MatrixAction) -> Self {
+        let note = Note::default();
+        Self { action, note }
+    }
+
+    /// An action whose text stands for its file.
+    fn without_file(action: MatrixAction, why: &UploadError) -> Self {
+        let file_left_out = format!("it crossed as text: {why}");
+        Self {
+            action: action.without_upload(),
+            note: Note { file_left_out },
+        }
+    }
+
+    /// Who acts.
+    pub(super) fn sender(&self) -> String {
+        self.action.sender().to_string()
+    }
+}
+
+/// What the ledger is to say of an item whose action arrived.
+pub(super) fn note_of(attempt: &Attempt) -> String {
+    let note: Note = serde_json::from_str(&attempt.action).unwrap_or_default();
+    note.file_left_out
+}
+
 /// What became of the files of actions.
 pub(super) enum Uploads {
     /// They are on Matrix, or their texts stand for them.
-    Made(Vec<MatrixAction>),
+    Made(Vec<Prepared>),
     /// One cannot be had from Gitter now.
     Wait { until: i64, why: String },
     /// The homeserver does not take one now.
@@ -100,18 +146,21 @@ impl Delivery<'_> {
         let mut made = Vec::new();
         for action in actions {
             let Some(url) = action.upload().and_then(|url| Url::parse(url).ok()) else {
-                made.push(action.without_upload());
+                made.push(Prepared::whole(action.without_upload()));
                 continue;
             };
             match self.upload(&url, action.file_name()).await {
-                Some(Ok(uploaded)) => made.push(action.with_upload(|content| uploaded.complete(content))),
+                Some(Ok(uploaded)) => {
+                    let action = action.with_upload(|content| uploaded.complete(content));
+                    made.push(Prepared::whole(action));
+                }
                 Some(Err(UploadError::Store(error))) => return Err(error.into()),
                 Some(Err(error)) => {
                     if let Some(wait) = self.waits_for(&error) {
                         return Ok(wait);
                     }
                     warn!(item.source = self.item.source_id, error = %error, "A file crosses as text");
-                    made.push(action.without_upload());
+                    made.push(Prepared::without_file(action, &error));
                 }
                 // The bridge stops.
                 None => {

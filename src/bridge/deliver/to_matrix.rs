@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use ruma::{OwnedEventId, UserId};
 use serde_json::Value;
 
-use super::{Arrival, Delivery, media::Uploads};
+use super::{
+    Arrival, Delivery,
+    media::{Prepared, Uploads},
+};
 use crate::{
     bridge::{
         BridgeError, echo,
@@ -53,7 +56,7 @@ impl Delivery<'_> {
                     Uploads::Wait { until, why } => return self.postpone(until, &why).await,
                     Uploads::Failed { decision, why } => return self.not_begun(decision, &why).await,
                 };
-                self.freeze(&actions, |action| action.sender().to_string()).await
+                self.freeze(&actions, Prepared::sender).await
             }
             Translation::Skipped { skipped, detail } if skipped == Reason::NotFound => {
                 self.skip_change(std::slice::from_ref(&self.item.source_id), skipped, detail)

@@ -16,8 +16,8 @@ use tokio::{
 };
 use tracing::debug;
 
-use super::decrypt::Decryption;
-use crate::{ids::MediaId, matrix::MatrixError};
+use super::{copy::Copying, decrypt::Decryption};
+use crate::ids::MediaId;
 
 /// Transfers at once, in all and of one link.
 const TRANSFERS: usize = 64;
@@ -66,6 +66,8 @@ pub(super) struct Plan {
     pub(super) is_part: bool,
     /// How it is decrypted.
     pub(super) decryption: Option<Decryption>,
+    /// Where what comes is kept, as it comes, if all of it does.
+    pub(super) copying: Option<Copying>,
 }
 
 impl Transfers {
@@ -118,9 +120,10 @@ impl LinkLimit {
 }
 
 /// A body that is filled as its reader reads, in a task that gives up a reader who does not.
-pub(super) fn body<S>(place: Place, plan: Plan, file: S) -> Body
+pub(super) fn body<S, E>(place: Place, plan: Plan, file: S) -> Body
 where
-    S: Stream<Item = Result<Bytes, MatrixError>> + Send + 'static,
+    S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+    E: Send,
 {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -140,20 +143,22 @@ where
     Body::from_stream(chunks)
 }
 
-async fn flow<S>(
+async fn flow<S, E>(
     place: &Place,
     plan: Plan,
     file: S,
     sender: &mpsc::Sender<io::Result<Bytes>>,
 ) -> Result<(), &'static str>
 where
-    S: Stream<Item = Result<Bytes, MatrixError>> + Send + 'static,
+    S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+    E: Send,
 {
     let Plan {
         mut skip,
         mut take,
         is_part,
         mut decryption,
+        mut copying,
     } = plan;
     let mut file = Box::pin(file);
     let mut send = async |chunk: Bytes| {
@@ -181,7 +186,10 @@ where
             Err(_) => return Err("the reader does not read"),
         }
         let Some(chunk) = file.next().await else { break };
-        let chunk = chunk.map_err(|_| "the homeserver broke off")?;
+        let chunk = chunk.map_err(|_| "the file broke off where it came from")?;
+        if let Some(kept) = copying.take() {
+            copying = kept.write(&chunk).await;
+        }
         let chunk = match &mut decryption {
             Some(decryption) => decryption.take(&chunk),
             None => chunk,

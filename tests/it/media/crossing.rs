@@ -26,8 +26,7 @@ async fn a_matrix_file_is_a_link_that_opens_until_it_is_redacted(database: Datab
     let mxc = world.homeserver.add_media("text/plain", b"two oars".to_vec());
     let content = json!({ "msgtype": "m.file", "body": "a](b) ..\\\u{fc}.txt", "url": mxc });
     let event = world.ana_sends(&room, content);
-    let text = only_text(&world, &room).await;
-    let link = text.rsplit_once("](").unwrap().1.trim_end_matches(')').to_owned();
+    let link = link_of_message(&world, &room, 1).await;
     assert!(link.len() <= 120, "{link}");
 
     let answer = open(&world, &link).await;
@@ -78,6 +77,11 @@ async fn what_cannot_be_fetched_crosses_as_text(database: Database) {
     let event = world.arrives_on_matrix(&room, &text).await;
     assert_eq!(event["content"]["msgtype"], "m.text");
     assert_eq!(event["content"]["im.gitter.source"]["op"], "create");
+    let says = "it crossed as text: the file's server answered 404 Not Found";
+    until("the ledger to say why", async || {
+        Ok((world.items_that_say(says).await == 1).then_some(()))
+    })
+    .await;
     world.finish().await;
 }
 
@@ -101,19 +105,19 @@ async fn people_of_matrix_have_their_pictures_on_gitter(database: Database) {
     world.finish().await;
 }
 
-async fn only_text(world: &World, room: &Room) -> String {
-    until("the message on Gitter", async || {
-        Ok(world
-            .gitter
-            .messages(room.gitter)
-            .pop()
-            .map(|message| message.text))
+/// The link in the last of so many messages on Gitter.
+pub(super) async fn link_of_message(world: &World, room: &Room, count: usize) -> String {
+    let text = until("the message on Gitter", async || {
+        let mut messages = world.gitter.messages(room.gitter);
+        let last = messages.pop().filter(|_| messages.len() + 1 == count);
+        Ok(last.map(|message| message.text))
     })
-    .await
+    .await;
+    text.rsplit_once("](").unwrap().1.trim_end_matches(')').to_owned()
 }
 
 /// Opens a link as a browser does that has no login, past the proxy in front of the bridge.
-async fn open(world: &World, link: &str) -> reqwest::Response {
+pub(super) async fn open(world: &World, link: &str) -> reqwest::Response {
     let signed = link.rsplit('/').next().unwrap();
     let address = world
         .bridge

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gitter_matrix_bridge::{
     bridge::media::{Links, avatar_link},
     store,
@@ -143,8 +144,9 @@ async fn a_link_that_may_not_be_followed_says_why() {
     assert_eq!(status(&setup, &link).await, 200);
     assert_eq!(status(&setup, &format!("{link}A")).await, 403);
     assert_eq!(status(&setup, link.get(..link.len() - 2).unwrap()).await, 403);
-    for _ in 0..200 {
-        let random = format!("{}{:0>48x}", &link[..link.len() - 48], rand::random::<u128>());
+    for _ in 0..2_000 {
+        let random: [u8; 36] = rand::random();
+        let random = format!("{}{}", &link[..link.len() - 48], URL_SAFE_NO_PAD.encode(random));
         assert_eq!(status(&setup, &random).await, 403);
     }
 
@@ -183,6 +185,8 @@ async fn a_link_that_may_not_be_followed_says_why() {
             retry_after: None,
         },
     });
+    let other = setup.homeserver.add_media("image/png", vec![2; 100]);
+    let link = setup.link(&format!("media:{other}"), &json!({})).await;
     assert_eq!(status(&setup, &link).await, 502);
     setup.homeserver.stop().await;
     assert_eq!(status(&setup, &link).await, 502);

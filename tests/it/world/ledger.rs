@@ -48,6 +48,12 @@ impl World {
         self.database.number(ITEMS, outcome).await
     }
 
+    /// How many items crossed whose detail is this.
+    pub(crate) async fn items_that_say(&self, detail: &str) -> i64 {
+        const ITEMS: &str = "SELECT COUNT(*) FROM inbox WHERE outcome = 'bridged' AND detail = $1";
+        self.database.number(ITEMS, detail).await
+    }
+
     async fn number(&self, query: &'static str, room: &Room) -> i64 {
         self.database.number(query, &room.gitter.to_string()).await
     }
