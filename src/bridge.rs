@@ -13,6 +13,7 @@ mod error;
 mod failure;
 mod ghost;
 mod lease;
+pub mod ledger;
 mod look_back;
 pub mod media;
 mod pictures;

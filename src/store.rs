@@ -13,6 +13,7 @@ pub mod held;
 pub mod inbox;
 pub mod installation;
 pub mod lane;
+pub mod ledger;
 pub mod media;
 pub mod member;
 pub mod message;

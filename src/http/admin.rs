@@ -1,5 +1,7 @@
 //! What operators call (DESIGN 6.3): health, and the provisioning API.
 
+mod items;
+
 use std::sync::{Arc, OnceLock};
 
 use axum::{
@@ -55,6 +57,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/rooms", get(list).post(link))
         .route("/rooms/{room}", get(show).delete(unlink))
         .route("/doctor", get(examine))
+        .merge(items::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));
@@ -186,15 +189,18 @@ impl From<ProvisionError> for ApiError {
                 Self::new(StatusCode::BAD_GATEWAY, "MATRIX_UNREACHABLE", message)
                     .with_mend("check homeserver.url and the registration")
             }
-            ProvisionError::Bridge(failure) => {
-                error!(error = %failure, "An admin request failed");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "M_UNKNOWN",
-                    "the database failed",
-                )
-                .with_mend("look at the bridge's log")
-            }
+            ProvisionError::Bridge(failure) => database_failed(&failure),
         }
     }
+}
+
+/// The answer where nobody but the database is to blame. What it said is for the log.
+fn database_failed(failure: &BridgeError) -> ApiError {
+    error!(error = %failure, "An admin request failed");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "M_UNKNOWN",
+        "the database failed",
+    )
+    .with_mend("look at the bridge's log")
 }

@@ -24,6 +24,10 @@ statements! {
         FROM inbox
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting' AND state <> 'settled'
         ORDER BY number LIMIT 1";
+    WAITING = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at,
+            next_attempt_at, created_at
+        FROM inbox
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     // `state <> 'settled'` beside the state asked for: SQLite then sees that the index of open items serves.
     COUNT_HELD = "SELECT COUNT(*) FROM inbox
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state = 'held'
@@ -132,6 +136,24 @@ struct Row {
     created_at: i64,
 }
 
+impl Row {
+    fn item(self, lane: &LaneKey) -> Item {
+        Item {
+            lane: lane.clone(),
+            number: self.number,
+            source_key: self.source_key,
+            source_id: self.source_id,
+            operation: self.operation,
+            body: self.body,
+            source_time: self.source_time,
+            attempts: self.attempts,
+            first_attempt_at: self.first_attempt_at,
+            next_attempt_at: self.next_attempt_at,
+            created_at: self.created_at,
+        }
+    }
+}
+
 /// The columns `outcome`, `reason` and `detail` of an outcome.
 fn outcome_columns(outcome: &Outcome) -> (&'static str, &'static str, &str) {
     match outcome {
@@ -195,19 +217,23 @@ pub async fn head(tx: &mut Tx, lane: &LaneKey) -> Result<Option<Item>, StoreErro
         lane.direction.as_str(),
         lane.purpose.as_str()
     )?;
-    Ok(row.map(|row| Item {
-        lane: lane.clone(),
-        number: row.number,
-        source_key: row.source_key,
-        source_id: row.source_id,
-        operation: row.operation,
-        body: row.body,
-        source_time: row.source_time,
-        attempts: row.attempts,
-        first_attempt_at: row.first_attempt_at,
-        next_attempt_at: row.next_attempt_at,
-        created_at: row.created_at,
-    }))
+    Ok(row.map(|row| row.item(lane)))
+}
+
+/// An item that waits, wherever it is in its lane.
+pub async fn waiting_item(tx: &mut Tx, lane: &LaneKey, number: i64) -> Result<Option<Item>, StoreError> {
+    let (direction, purpose) = (lane.direction.as_str(), lane.purpose.as_str());
+    let row = query!(
+        tx,
+        fetch_optional,
+        Row,
+        WAITING,
+        &lane.room,
+        direction,
+        purpose,
+        number
+    )?;
+    Ok(row.map(|row| row.item(lane)))
 }
 
 /// Lets a portal's held items go, in the order in which they were made on Gitter.

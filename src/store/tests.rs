@@ -5,8 +5,8 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Tx, deleted, ghost, held, inbox, installation, lane, media, member,
-    message, portal, probe,
+    Db, StoreError, account, attempt, db::Tx, deleted, ghost, held, inbox, installation, lane, ledger, media,
+    member, message, portal, probe,
 };
 use crate::config::DatabaseUrl;
 
@@ -20,6 +20,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         inbox::STATEMENTS,
         installation::STATEMENTS,
         lane::STATEMENTS,
+        ledger::STATEMENTS,
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,

@@ -15,6 +15,8 @@ mod homeserver_failure;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod matrix_client;

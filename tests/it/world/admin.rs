@@ -75,6 +75,30 @@ impl Admin {
         answer(self.authorized(Method::GET, &path)).await.unwrap()
     }
 
+    /// Items, by a query.
+    pub(crate) async fn items(&self, query: &str) -> Answer {
+        let path = format!("items?{query}");
+        answer(self.authorized(Method::GET, &path)).await.unwrap()
+    }
+
+    /// Asks to try an item again.
+    pub(crate) async fn retry(&self, id: &str) -> Answer {
+        let path = format!("items/{id}/retry");
+        answer(self.authorized(Method::POST, &path)).await.unwrap()
+    }
+
+    /// Asks to drop an item.
+    pub(crate) async fn drop_item(&self, id: &str) -> Answer {
+        let path = format!("items/{id}");
+        answer(self.authorized(Method::DELETE, &path)).await.unwrap()
+    }
+
+    /// What is known of an id.
+    pub(crate) async fn explain(&self, id: &str) -> Answer {
+        let path = format!("explain/{}", escaped(id));
+        answer(self.authorized(Method::GET, &path)).await.unwrap()
+    }
+
     /// All linked rooms.
     pub(crate) async fn portals(&self) -> anyhow::Result<Vec<Value>> {
         let (status, mut body) = answer(self.authorized(Method::GET, "rooms")).await?;
@@ -98,7 +122,7 @@ pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
     Ok((status, body))
 }
 
-/// A room's id as a part of a path.
-fn escaped(room: &str) -> String {
-    room.replace('!', "%21").replace(':', "%3A")
+/// An id as a part of a path.
+fn escaped(id: &str) -> String {
+    id.replace('!', "%21").replace(':', "%3A")
 }
