@@ -20,6 +20,7 @@ mod pictures;
 mod portal;
 pub mod provision;
 mod recovery;
+mod retention;
 mod sides;
 mod subscriptions;
 mod worker;
@@ -65,6 +66,10 @@ pub struct Settings {
     pub translation: context::Settings,
     /// `bridge.give_up_after`, in milliseconds.
     pub give_up_after: i64,
+    /// `bridge.ledger_days`, in milliseconds.
+    pub keep_ledger: i64,
+    /// `bridge.sweep_days`, in milliseconds: so long at least, what tells repeats is kept.
+    pub keep_keys: i64,
     /// `gitter.files_hosts`.
     pub files_hosts: Vec<String>,
     /// `gitter.image_proxy_host`.
@@ -158,6 +163,7 @@ impl Bridge {
             self.tracker.spawn(subscriptions::keep(Arc::clone(self)));
         }
         self.tracker.spawn(look_back::run(Arc::clone(self)));
+        self.tracker.spawn(retention::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         Ok(())
     }

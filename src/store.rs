@@ -19,6 +19,7 @@ pub mod member;
 pub mod message;
 pub mod portal;
 pub mod probe;
+pub mod retention;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -6,7 +6,7 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, attempt, db::Tx, deleted, ghost, held, inbox, installation, lane, ledger, media,
-    member, message, portal, probe,
+    member, message, portal, probe, retention,
 };
 use crate::config::DatabaseUrl;
 
@@ -26,6 +26,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         message::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,
+        retention::STATEMENTS,
     ]
     .concat()
 }
@@ -155,3 +156,4 @@ async fn a_database_of_a_newer_version_is_refused() {
 
 mod flow;
 mod links;
+mod retained;

@@ -27,10 +27,20 @@ on_both_databases![
     any_id_is_explained,
     lists_come_in_pages,
     only_what_can_be_asked_is_answered,
+    old_items_go_and_what_crossed_stays_known,
 ];
 
 /// Counts the frozen actions that hold a text.
 const KEPT: &str = "SELECT COUNT(*) FROM attempt WHERE action LIKE '%one%' AND gitter_room_id = $1";
+
+/// Counts the events of a room that the ledger keeps. Of Gitter, what is near the newest could come again and stays.
+const KEPT_ITEMS: &str = "SELECT COUNT(*) FROM inbox WHERE direction = 'to_gitter' AND gitter_room_id = $1";
+
+/// Counts the texts of a room that the ledger keeps.
+const TEXTS: &str = "SELECT COUNT(*) FROM inbox WHERE body LIKE '%message%' AND gitter_room_id = $1";
+
+/// Lets 40 days pass.
+const AGE: &str = "UPDATE inbox SET settled_at = settled_at - 3456000000 WHERE state = 'settled'";
 
 /// The status and code of an answer.
 fn refusal(answer: &Answer) -> (u16, &str) {
@@ -398,4 +408,40 @@ async fn only_what_can_be_asked_is_answered(database: Database) {
         assert_eq!(refusal(&answer), (401, "M_MISSING_TOKEN"), "{method} {path}");
     }
     world.close().await;
+}
+
+async fn old_items_go_and_what_crossed_stays_known(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let edited = world.wren_says(&room, "first");
+    let event = id_of(&world.arrives_on_matrix(&room, "first").await);
+    world.both_say(&room, "message", 40);
+    world.crossed().await;
+    let of_room = room.gitter.to_string();
+    let before = world.database.number(KEPT_ITEMS, &of_room).await;
+    world.bridge.stop().await;
+    world.database.change(AGE).await;
+    world.bridge.start().await;
+    until("old items to go", async || {
+        let left = world.database.number(KEPT_ITEMS, &of_room).await;
+        Ok((left <= 50).then_some(()))
+    })
+    .await;
+    assert!(before > 81, "{before}");
+    until("all texts to be forgotten", async || {
+        Ok((world.database.number(TEXTS, &of_room).await == 0).then_some(()))
+    })
+    .await;
+    let (status, answer) = world.admin().explain(event.as_str()).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(
+        answer["messages"][0]["gitter_message_id"],
+        edited.to_string(),
+        "{answer}"
+    );
+    world.gitter.edit("wren", room.gitter, edited, "second").unwrap();
+    world.arrives_as_edit(&room, "* second").await;
+    world.gitter.edit("wren", room.gitter, edited, "first").unwrap();
+    world.arrives_as_edit(&room, "* first").await;
+    world.finish().await;
 }
