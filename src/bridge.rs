@@ -15,6 +15,7 @@ mod ghost;
 mod lease;
 pub mod ledger;
 mod look_back;
+mod measure;
 pub mod media;
 mod pictures;
 mod portal;

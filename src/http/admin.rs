@@ -8,7 +8,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Path, Request, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -24,7 +24,7 @@ use crate::{
         provision::{LinkRequest, Linked, ProvisionError},
     },
     config::Config,
-    doctor,
+    doctor, metrics,
 };
 
 /// What the endpoints need.
@@ -64,6 +64,7 @@ pub fn router(state: AdminState) -> Router {
     Router::new()
         .route("/live", get(|| async { Json(json!({"live": true})) }))
         .route("/ready", get(ready))
+        .route("/metrics", get(measure))
         .nest("/_matrix/provision/v1", provision)
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .with_state(state)
@@ -87,6 +88,19 @@ async fn ready(State(state): State<AdminState>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(json!({ "ready": ready }))).into_response()
+}
+
+/// In Prometheus's text format. While the bridge still starts there is little to tell.
+async fn measure(State(state): State<AdminState>) -> Result<Response, ApiError> {
+    let reading = match state.bridge.get() {
+        Some(bridge) => {
+            let read = bridge.reading().await;
+            Some(read.map_err(|failure| database_failed(&failure))?)
+        }
+        None => None,
+    };
+    let format = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((format, metrics::render(reading.as_ref())).into_response())
 }
 
 /// Also while the bridge still starts: that is when it is wanted most.

@@ -6,12 +6,15 @@
 use sqlx::FromRow;
 
 use super::{
-    LaneKey, StoreError, Tx,
+    Direction, LaneKey, StoreError, Tx,
     db::{execute, query, statements},
     error::column,
     inbox::ItemState,
 };
-use crate::{ids::ItemId, outcome::Reason};
+use crate::{
+    ids::ItemId,
+    outcome::{Outcome, Reason},
+};
 
 statements! {
     // `state <> 'settled'` and `outcome = 'failed'` stand as in the indexes that serve these lists.
@@ -65,6 +68,8 @@ statements! {
         SELECT gitter_room_id, matrix_room_id, gitter_message_id, event_id, part, kind, origin
         FROM message WHERE gitter_message_id = $1
         ORDER BY 1, 2, 3, 4, 5, 6";
+    WAITING = "SELECT direction, COUNT(*), MIN(created_at) FROM inbox WHERE state <> 'settled' GROUP BY direction";
+    FAILURES = "SELECT direction, COUNT(*) FROM inbox WHERE outcome = 'failed' GROUP BY direction";
     BODY = "SELECT body FROM inbox WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
 }
 
@@ -339,8 +344,23 @@ pub async fn hurry(tx: &mut Tx, place: &Place) -> Result<bool, StoreError> {
 /// Takes out an item that waits or has failed. The caller has locked the lane. `false` if it is neither.
 pub async fn drop_item(tx: &mut Tx, place: &Place, detail: &str, now: i64) -> Result<bool, StoreError> {
     let (room, direction, purpose, number) = place.columns();
-    let reason = Reason::DroppedByOperator.as_str();
-    Ok(execute!(tx, DROP, room, direction, purpose, number, reason, detail, now)? == 1)
+    let reason = Reason::DroppedByOperator;
+    let dropped = execute!(
+        tx,
+        DROP,
+        room,
+        direction,
+        purpose,
+        number,
+        reason.as_str(),
+        detail,
+        now
+    )? == 1;
+    if dropped {
+        let outcome = Outcome::Skipped(reason, detail.to_owned());
+        tx.count_settled(place.lane.direction, &outcome, 1);
+    }
+    Ok(dropped)
 }
 
 /// An event and a Gitter message that are the same thing, in whichever rooms.
@@ -365,4 +385,34 @@ pub struct Pair {
 /// The lines of the map that hold an event or a Gitter message.
 pub async fn pairs(tx: &mut Tx, id: &str) -> Result<Vec<Pair>, StoreError> {
     Ok(query!(tx, fetch_all, Pair, PAIRS, id)?)
+}
+
+/// How many items of a direction wait or have failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// The direction.
+    pub direction: Direction,
+    /// Items without an outcome.
+    pub waiting: i64,
+    /// When the oldest of those was accepted.
+    pub oldest: Option<i64>,
+    /// Items that have failed.
+    pub failed: i64,
+}
+
+/// How many items of each direction wait or have failed.
+pub async fn backlogs(tx: &mut Tx) -> Result<[Backlog; 2], StoreError> {
+    let waiting = query!(tx, fetch_all, (String, i64, Option<i64>), WAITING)?;
+    let failures = query!(tx, fetch_all, (String, i64), FAILURES)?;
+    Ok([Direction::ToGitter, Direction::ToMatrix].map(|direction| {
+        let is_own = |found: &String| found == direction.as_str();
+        let waiting = waiting.iter().find(|(found, ..)| is_own(found));
+        let failed = failures.iter().find(|(found, _)| is_own(found));
+        Backlog {
+            direction,
+            waiting: waiting.map_or(0, |(_, count, _)| *count),
+            oldest: waiting.and_then(|(.., oldest)| *oldest),
+            failed: failed.map_or(0, |(_, count)| *count),
+        }
+    }))
 }

@@ -23,6 +23,8 @@ mod matrix_client;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod realtime;

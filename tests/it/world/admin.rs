@@ -38,6 +38,18 @@ impl Admin {
         Ok(answer.status() == 200)
     }
 
+    /// What is measured, line by line.
+    pub(crate) async fn metrics(&self) -> anyhow::Result<Vec<String>> {
+        let answer = self.http.get(format!("{}/metrics", self.base)).send().await?;
+        let answer = answer.error_for_status()?;
+        anyhow::ensure!(
+            answer.headers()["content-type"]
+                .to_str()?
+                .starts_with("text/plain")
+        );
+        Ok(answer.text().await?.lines().map(str::to_owned).collect())
+    }
+
     /// A request to a path below the provisioning API, without a token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/_matrix/provision/v1/{path}", self.base);
