@@ -433,8 +433,14 @@ fn settings(config: &Config) -> Settings {
             ghost_display_name: bridge.ghost_display_name.clone(),
         },
         give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
-        sweep_days: bridge.sweep_days,
+        keep_ledger: days(bridge.ledger_days),
+        sweep: days(bridge.sweep_days),
         files_hosts: config.gitter.files_hosts.clone(),
         image_proxy_host: config.gitter.image_proxy_host.clone(),
     }
+}
+
+/// Days in milliseconds.
+fn days(days: u32) -> i64 {
+    i64::from(days) * 86_400_000
 }

@@ -14,12 +14,15 @@ mod error;
 mod failure;
 mod ghost;
 mod lease;
+pub mod ledger;
 mod look_back;
+mod measure;
 pub mod media;
 mod pictures;
 mod portal;
 pub mod provision;
 mod recovery;
+mod retention;
 mod sides;
 mod subscriptions;
 mod sweep;
@@ -67,8 +70,11 @@ pub struct Settings {
     pub translation: context::Settings,
     /// `bridge.give_up_after`, in milliseconds.
     pub give_up_after: i64,
-    /// `bridge.sweep_days`: how far back deletions on Gitter are looked for; 0 for not at all.
-    pub sweep_days: u32,
+    /// `bridge.ledger_days`, in milliseconds.
+    pub keep_ledger: i64,
+    /// `bridge.sweep_days`, in milliseconds: how far back deletions on Gitter are looked for, and so long at least
+    /// what tells repeats is kept; 0 for not at all.
+    pub sweep: i64,
     /// `gitter.files_hosts`.
     pub files_hosts: Vec<String>,
     /// `gitter.image_proxy_host`.
@@ -165,8 +171,9 @@ impl Bridge {
         }
         self.tracker.spawn(media::drop_ended_copies(Arc::clone(self)));
         self.tracker.spawn(look_back::run(Arc::clone(self)));
+        self.tracker.spawn(retention::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
-        if self.settings.sweep_days > 0 {
+        if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));
         }
         Ok(())

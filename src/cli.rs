@@ -4,10 +4,13 @@
 //! Nothing here knows how bridging works.
 
 mod admin;
+mod answer;
 mod config;
+mod confirm;
 mod doctor;
 mod health;
 mod init;
+mod item;
 mod output;
 mod registration;
 mod room;
@@ -71,6 +74,14 @@ enum Command {
     /// Link, unlink and look at rooms of the running bridge
     #[command(subcommand)]
     Room(room::Command),
+    /// List messages that wait or have failed, try them again, or drop them
+    #[command(subcommand)]
+    Item(item::Command),
+    /// Tell what became of a Matrix event or a Gitter message, and why
+    #[command(after_help = "Examples:\n  \
+        gitter-matrix-bridge explain '$Zx0GQk3mXn8u2c1d4FhYqv5rW7tLsPaBeJoKiTgRyUw'\n  \
+        gitter-matrix-bridge explain 5f0000000000000000000d01 --json")]
+    Explain(item::Explain),
     /// Translate messages without a bridge: fixtures in, what would be sent out
     #[command(subcommand)]
     Translate(translate::Command),
@@ -147,6 +158,8 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Registration(arguments) => registration::run(&file, &arguments),
         Command::Config(command) => config::run(&file, &command),
         Command::Room(command) => room::run(&file, command).await,
+        Command::Item(command) => item::run(&file, command).await,
+        Command::Explain(arguments) => item::explain(&file, &arguments).await,
         Command::Translate(command) => translate::run(command),
         Command::Health => health::run(&file).await,
         Command::Completions { shell } => completions(shell),

@@ -2,6 +2,8 @@
 //!
 //! This module does no I/O and imports nothing of the project.
 
+mod item;
+
 use std::{
     fmt::{self, Write as _},
     str::FromStr,
@@ -12,6 +14,8 @@ use jiff::Timestamp;
 use ruma::{OwnedUserId, ServerName, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use self::item::ItemId;
 
 /// Why a text is not an identifier of the kind asked for.
 #[derive(Debug, thiserror::Error)]

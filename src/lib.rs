@@ -24,6 +24,7 @@ pub mod ids;
 pub mod logging;
 pub mod matrix;
 pub mod media;
+pub mod metrics;
 pub mod model;
 pub mod outcome;
 pub mod registration;

@@ -13,11 +13,13 @@ pub mod held;
 pub mod inbox;
 pub mod installation;
 pub mod lane;
+pub mod ledger;
 pub mod media;
 pub mod member;
 pub mod message;
 pub mod portal;
 pub mod probe;
+pub mod retention;
 #[cfg(test)]
 mod tests;
 mod value;

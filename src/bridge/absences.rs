@@ -6,7 +6,6 @@
 
 use std::{collections::BTreeSet, iter};
 
-use jiff::Timestamp;
 use serde_json::{
     json,
     value::{RawValue, to_raw_value},
@@ -122,12 +121,4 @@ async fn remove(bridge: &Bridge, portal: &Portal, gone: &[GitterMessageId]) -> R
         bridge.wake.notify_one();
     }
     Ok(found)
-}
-
-/// The time of the oldest message that a listing of this many days reaches back to.
-pub(super) fn horizon(days: u32) -> Timestamp {
-    let hours = jiff::SignedDuration::from_hours(i64::from(days) * 24);
-    Timestamp::now()
-        .checked_sub(hours)
-        .unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -3,12 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tracing::warn;
 
 use super::{
     Bridge, BridgeError,
     absences::{self, Listing},
+    now,
 };
 use crate::{
     gitter::MessagePage,
@@ -62,7 +64,8 @@ async fn go_round(bridge: &Bridge) -> Result<(), BridgeError> {
 /// # Errors
 /// When the database fails, or Gitter cannot be asked.
 pub(super) async fn room(bridge: &Bridge, portal: &Portal, pause: Duration) -> Result<usize, BridgeError> {
-    let horizon = absences::horizon(bridge.settings.sweep_days);
+    let horizon = Timestamp::from_millisecond(now().saturating_sub(bridge.settings.sweep))
+        .unwrap_or(Timestamp::UNIX_EPOCH);
     let (mut found, mut before) = (0, None);
     loop {
         tokio::time::sleep(pause).await;

@@ -112,18 +112,26 @@ impl AdminClient {
         path: &[&str],
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| anyhow!("admin.listen makes no usable address"))?
-            .extend(path);
-        let mut request = self
-            .http
-            .request(method, url)
-            .bearer_auth(self.token.expose_secret());
+        let mut request = self.request(method, path)?;
         if let Some(body) = body {
             request = request.json(body);
         }
         answer(request, &self.base).await
+    }
+
+    /// Asks with parameters.
+    pub(super) async fn query(&self, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<Answer> {
+        let request = self.request(Method::GET, path)?.query(query);
+        answer(request, &self.base).await
+    }
+
+    fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow!("admin.listen makes no usable address"))?
+            .extend(path);
+        let request = self.http.request(method, url);
+        Ok(request.bearer_auth(self.token.expose_secret()))
     }
 }
 

@@ -1,19 +1,16 @@
 //! `room`: the rooms of the running bridge, through its admin API.
 
-use std::{
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
-    path::Path,
-};
+use std::path::Path;
 
-use anyhow::Context as _;
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{
-    Exit, UsageError,
-    admin::{AdminClient, Answer, Check, Checks, Portal, Portals},
-    output,
+    Exit,
+    admin::{AdminClient, Answer, Checks, Portal, Portals},
+    answer::{check_table, tell},
+    confirm, output,
 };
 use crate::config::Config;
 
@@ -95,7 +92,7 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
             tell(&answer, json, if dry_run { tell_checks } else { tell_link })
         }
         Command::Unlink { room, yes, json } => {
-            if !yes && !confirm(&client, &room).await? {
+            if !yes && !is_meant(&client, &room).await? {
                 output::line("Nothing was changed.")?;
                 return Ok(Exit::Failed);
             }
@@ -125,48 +122,6 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
     }
 }
 
-/// Tells an answer: as it is, or a success in the way given, or why not and what to mend.
-fn tell(
-    answer: &Answer,
-    json: bool,
-    success: impl FnOnce(&Answer) -> anyhow::Result<Exit>,
-) -> anyhow::Result<Exit> {
-    if json {
-        if !answer.body.is_empty() {
-            output::line(answer.body.trim_end_matches('\n'))?;
-        }
-        return Ok(exit_for_json(answer));
-    }
-    if answer.status.is_success() {
-        return success(answer);
-    }
-    let refusal = answer.refusal()?;
-    if !refusal.checks.is_empty() {
-        output::line(check_table(&refusal.checks))?;
-    }
-    let mut message = format!("error: {} ({})", refusal.error, refusal.errcode);
-    if let Some(mend) = refusal.mend {
-        message.push_str("\nmend:  ");
-        message.push_str(&mend);
-    }
-    // Where the error stream is closed there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{message}");
-    Ok(Exit::Failed)
-}
-
-/// A refusal fails, and so does a dry run with a failed check.
-fn exit_for_json(answer: &Answer) -> Exit {
-    let checks_passed = || {
-        let checks = answer.read::<Checks>();
-        checks.map_or(true, |checks| checks.checks.iter().all(|check| check.ok))
-    };
-    if answer.status.is_success() && checks_passed() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
-}
-
 fn tell_link(answer: &Answer) -> anyhow::Result<Exit> {
     let portal: Portal = answer.read()?;
     let told = if answer.status == StatusCode::CREATED {
@@ -186,20 +141,6 @@ fn tell_checks(answer: &Answer) -> anyhow::Result<Exit> {
     output::line(check_table(&checks))?;
     let failed = checks.iter().any(|check| !check.ok);
     Ok(if failed { Exit::Failed } else { Exit::Done })
-}
-
-fn check_table(checks: &[Check]) -> String {
-    let rows = checks.iter().map(|check| {
-        let result = if check.ok { "ok" } else { "FAILED" };
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        [
-            check.name.clone(),
-            result.to_owned(),
-            text(&check.detail),
-            text(&check.mend),
-        ]
-    });
-    output::table(["CHECK", "RESULT", "DETAIL", "MEND"], rows)
 }
 
 fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
@@ -258,26 +199,14 @@ fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
 }
 
 /// Asks whether a room is really to be unlinked. Where nobody can answer, that is wrong usage.
-async fn confirm(client: &AdminClient, room: &str) -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Err(UsageError("unlinking asks first, and nobody can answer here; say --yes").into());
-    }
+async fn is_meant(client: &AdminClient, room: &str) -> anyhow::Result<bool> {
+    confirm::somebody_answers("unlinking asks first, and nobody can answer here; say --yes")?;
     let answer = client.send(Method::GET, &["rooms", room], None).await?;
     let what = match answer.read::<Portal>() {
         Ok(portal) => format!("{} from {}", portal.gitter_uri, portal.matrix_room_id),
         Err(_) => room.to_owned(),
     };
-    let mut prompt = io::stderr();
-    write!(
-        prompt,
-        "Unlink {what}? Its ghosts leave, and waiting messages are dropped. [y/N] "
-    )
-    .and_then(|()| prompt.flush())
-    .context("cannot ask")?;
-    let mut reply = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut reply)
-        .context("cannot read the reply")?;
-    Ok(matches!(reply.trim().to_lowercase().as_str(), "y" | "yes"))
+    confirm::is_meant(&format!(
+        "Unlink {what}? Its ghosts leave, and waiting messages are dropped."
+    ))
 }

@@ -1,12 +1,14 @@
 //! What operators call (DESIGN 6.3): health, and the provisioning API.
 
+mod items;
+
 use std::sync::{Arc, OnceLock};
 
 use axum::{
     Json, Router,
     body::Bytes,
     extract::{Path, Request, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -22,7 +24,7 @@ use crate::{
         provision::{LinkRequest, Linked, ProvisionError},
     },
     config::Config,
-    doctor,
+    doctor, metrics,
 };
 
 /// What the endpoints need.
@@ -56,12 +58,14 @@ pub fn router(state: AdminState) -> Router {
         .route("/rooms/{room}", get(show).delete(unlink))
         .route("/rooms/{room}/sync", post(sync))
         .route("/doctor", get(examine))
+        .merge(items::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));
     Router::new()
         .route("/live", get(|| async { Json(json!({"live": true})) }))
         .route("/ready", get(ready))
+        .route("/metrics", get(measure))
         .nest("/_matrix/provision/v1", provision)
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .with_state(state)
@@ -85,6 +89,19 @@ async fn ready(State(state): State<AdminState>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(json!({ "ready": ready }))).into_response()
+}
+
+/// In Prometheus's text format. While the bridge still starts there is little to tell.
+async fn measure(State(state): State<AdminState>) -> Result<Response, ApiError> {
+    let reading = match state.bridge.get() {
+        Some(bridge) => {
+            let read = bridge.reading().await;
+            Some(read.map_err(|failure| database_failed(&failure))?)
+        }
+        None => None,
+    };
+    let format = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((format, metrics::render(reading.as_ref())).into_response())
 }
 
 /// Also while the bridge still starts: that is when it is wanted most.
@@ -192,15 +209,18 @@ impl From<ProvisionError> for ApiError {
                 Self::new(StatusCode::BAD_GATEWAY, "MATRIX_UNREACHABLE", message)
                     .with_mend("check homeserver.url and the registration")
             }
-            ProvisionError::Bridge(failure) => {
-                error!(error = %failure, "An admin request failed");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "M_UNKNOWN",
-                    "the database failed",
-                )
-                .with_mend("look at the bridge's log")
-            }
+            ProvisionError::Bridge(failure) => database_failed(&failure),
         }
     }
+}
+
+/// The answer where nobody but the database is to blame. What it said is for the log.
+fn database_failed(failure: &BridgeError) -> ApiError {
+    error!(error = %failure, "An admin request failed");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "M_UNKNOWN",
+        "the database failed",
+    )
+    .with_mend("look at the bridge's log")
 }

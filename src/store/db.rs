@@ -16,8 +16,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::StoreError;
-use crate::config::DatabaseUrl;
+use super::{Direction, StoreError};
+use crate::{config::DatabaseUrl, metrics, outcome::Outcome};
 
 /// The schema, from the `migrations` folder. Forward only.
 static MIGRATOR: Migrator = sqlx::migrate!();
@@ -38,7 +38,15 @@ pub enum Db {
 
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
-pub enum Tx {
+pub struct Tx {
+    pub(super) open: Open,
+    /// What is to be counted once it is committed.
+    settled: Vec<(Direction, Outcome, u64)>,
+}
+
+/// The transaction of one of the databases.
+#[derive(Debug)]
+pub(super) enum Open {
     /// On SQLite.
     Sqlite(Transaction<'static, Sqlite>),
     /// On PostgreSQL.
@@ -48,11 +56,11 @@ pub enum Tx {
 /// Runs a statement and gives the number of rows it affected.
 macro_rules! execute {
     ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $tx {
-            $crate::store::Tx::Sqlite(tx) => {
+        match &mut $tx.open {
+            $crate::store::db::Open::Sqlite(tx) => {
                 sqlx::query($sql)$(.bind($crate::store::value::Value::stored($bind)))*.execute(&mut **tx).await.map(|done| done.rows_affected())
             }
-            $crate::store::Tx::Postgres(tx) => {
+            $crate::store::db::Open::Postgres(tx) => {
                 sqlx::query($sql)$(.bind($crate::store::value::Value::stored($bind)))*.execute(&mut **tx).await.map(|done| done.rows_affected())
             }
         }
@@ -62,9 +70,9 @@ macro_rules! execute {
 /// Runs a query; `$fetch` is `fetch_all`, `fetch_optional` or `fetch_one`, the row type `$row`.
 macro_rules! query {
     ($tx:expr, $fetch:ident, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $tx {
-            $crate::store::Tx::Sqlite(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($crate::store::value::Value::stored($bind)))*.$fetch(&mut **tx).await,
-            $crate::store::Tx::Postgres(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($crate::store::value::Value::stored($bind)))*.$fetch(&mut **tx).await,
+        match &mut $tx.open {
+            $crate::store::db::Open::Sqlite(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($crate::store::value::Value::stored($bind)))*.$fetch(&mut **tx).await,
+            $crate::store::db::Open::Postgres(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($crate::store::value::Value::stored($bind)))*.$fetch(&mut **tx).await,
         }
     };
 }
@@ -154,10 +162,10 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        Ok(Tx::new(match self {
+            Self::Sqlite { readers, .. } => Open::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Open::Postgres(pool.begin().await?),
+        }))
     }
 
     /// Begins a transaction that writes.
@@ -165,10 +173,10 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn write(&self) -> Result<Tx, StoreError> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        Ok(Tx::new(match self {
+            Self::Sqlite { writer, .. } => Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Open::Postgres(pool.begin().await?),
+        }))
     }
 
     /// Whether other processes may work on the same database.
@@ -226,14 +234,29 @@ pub(super) fn address(options: &PgConnectOptions) -> String {
 }
 
 impl Tx {
+    fn new(open: Open) -> Self {
+        Self {
+            open,
+            settled: Vec::new(),
+        }
+    }
+
+    /// Lets items that got their outcome be counted once that is committed.
+    pub(super) fn count_settled(&mut self, direction: Direction, outcome: &Outcome, times: u64) {
+        self.settled.push((direction, outcome.clone(), times));
+    }
+
     /// Makes what was written durable.
     ///
     /// # Errors
     /// When the database cannot be reached, or refuses; then nothing was written.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
+        match self.open {
+            Open::Sqlite(tx) => tx.commit().await?,
+            Open::Postgres(tx) => tx.commit().await?,
+        }
+        for (direction, outcome, times) in self.settled {
+            metrics::settled(direction.as_str(), &outcome, times);
         }
         Ok(())
     }

@@ -13,11 +13,14 @@ statements! {
         ON CONFLICT (gitter_room_id, gitter_message_id) DO NOTHING";
     IS_DELETED = "SELECT 1 FROM deleted WHERE gitter_room_id = $1 AND gitter_message_id = $2";
     REFUSED = "DELETE FROM deleted WHERE gitter_room_id = $1 AND gitter_message_id = $2 AND by_bridge";
-    FORGET_BODY = "UPDATE inbox SET body = '{}' WHERE source_id = $1 AND state = 'settled'";
-    FORGET_ACTIONS = "UPDATE attempt SET action = '{}' WHERE state IN ('done', 'refused') AND EXISTS (SELECT 1 FROM inbox
-        WHERE inbox.source_id = $1 AND inbox.state = 'settled' AND inbox.gitter_room_id = attempt.gitter_room_id
-            AND inbox.direction = attempt.direction AND inbox.purpose = attempt.purpose
-            AND inbox.number = attempt.number)";
+    // A removal that failed keeps what it takes to make it again, which is no text.
+    FORGET_BODY = "UPDATE inbox SET body = '{}' WHERE source_id = $1 AND state = 'settled'
+            AND NOT (outcome = 'failed' AND (operation = 'remove' OR source_key LIKE '% true'))";
+    FORGET_ACTIONS = "UPDATE attempt SET action = '{}'
+            WHERE (gitter_room_id, direction, purpose, number) IN (
+                SELECT gitter_room_id, direction, purpose, number FROM inbox
+                WHERE source_id = $1 AND state = 'settled'
+                    AND NOT (outcome = 'failed' AND (operation = 'remove' OR source_key LIKE '% true')))";
 }
 
 /// Notes that a Gitter message is deleted, or is about to be by the bridge.

@@ -4,7 +4,7 @@
 use sqlx::FromRow;
 
 use super::{
-    LaneKey, StoreError, Tx,
+    Direction, LaneKey, StoreError, Tx,
     db::{execute, query, statements},
     error::words,
     lane::{NEVER, take_number, take_numbers},
@@ -24,6 +24,10 @@ statements! {
         FROM inbox
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting' AND state <> 'settled'
         ORDER BY number LIMIT 1";
+    WAITING = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at,
+            next_attempt_at, created_at
+        FROM inbox
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     // `state <> 'settled'` beside the state asked for: SQLite then sees that the index of open items serves.
     COUNT_HELD = "SELECT COUNT(*) FROM inbox
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND state = 'held'
@@ -48,8 +52,8 @@ statements! {
     COUNT_TRY = "UPDATE inbox SET attempts = attempts + 1,
             first_attempt_at = CASE WHEN first_attempt_at = 0 THEN $5 ELSE first_attempt_at END
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
-    SETTLE_ALL = "UPDATE inbox SET state = 'settled', outcome = $2, reason = $3, detail = $4, settled_at = $5
-        WHERE gitter_room_id = $1 AND state <> 'settled'";
+    SETTLE_ALL = "UPDATE inbox SET state = 'settled', outcome = $3, reason = $4, detail = $5, settled_at = $6
+        WHERE gitter_room_id = $1 AND direction = $2 AND state <> 'settled'";
     OUTCOME_OF = "SELECT reason FROM inbox WHERE source_id = $1 AND direction = $2 AND state = 'settled'
             AND outcome <> 'bridged'
         ORDER BY gitter_room_id, purpose, number LIMIT 1";
@@ -134,6 +138,24 @@ struct Row {
     created_at: i64,
 }
 
+impl Row {
+    fn item(self, lane: &LaneKey) -> Item {
+        Item {
+            lane: lane.clone(),
+            number: self.number,
+            source_key: self.source_key,
+            source_id: self.source_id,
+            operation: self.operation,
+            body: self.body,
+            source_time: self.source_time,
+            attempts: self.attempts,
+            first_attempt_at: self.first_attempt_at,
+            next_attempt_at: self.next_attempt_at,
+            created_at: self.created_at,
+        }
+    }
+}
+
 /// The columns `outcome`, `reason` and `detail` of an outcome.
 fn outcome_columns(outcome: &Outcome) -> (&'static str, &'static str, &str) {
     match outcome {
@@ -181,6 +203,9 @@ pub async fn enqueue(tx: &mut Tx, items: &[NewItem], now: i64) -> Result<usize, 
         )?;
         if inserted == 1 {
             added += 1;
+            if let Some(outcome) = &item.outcome {
+                tx.count_settled(item.lane.direction, outcome, 1);
+            }
         }
     }
     Ok(added)
@@ -197,24 +222,28 @@ pub async fn head(tx: &mut Tx, lane: &LaneKey) -> Result<Option<Item>, StoreErro
         lane.direction.as_str(),
         lane.purpose.as_str()
     )?;
-    Ok(row.map(|row| Item {
-        lane: lane.clone(),
-        number: row.number,
-        source_key: row.source_key,
-        source_id: row.source_id,
-        operation: row.operation,
-        body: row.body,
-        source_time: row.source_time,
-        attempts: row.attempts,
-        first_attempt_at: row.first_attempt_at,
-        next_attempt_at: row.next_attempt_at,
-        created_at: row.created_at,
-    }))
+    Ok(row.map(|row| row.item(lane)))
+}
+
+/// An item that waits, wherever it is in its lane.
+pub async fn waiting_item(tx: &mut Tx, lane: &LaneKey, number: i64) -> Result<Option<Item>, StoreError> {
+    let (direction, purpose) = (lane.direction.as_str(), lane.purpose.as_str());
+    let row = query!(
+        tx,
+        fetch_optional,
+        Row,
+        WAITING,
+        &lane.room,
+        direction,
+        purpose,
+        number
+    )?;
+    Ok(row.map(|row| row.item(lane)))
 }
 
 /// Lets a portal's held items go, in the order in which they were made on Gitter.
 pub async fn release_held(tx: &mut Tx, room: &GitterRoomId, now: i64) -> Result<usize, StoreError> {
-    let lane = LaneKey::live(Some(room), super::Direction::ToMatrix);
+    let lane = LaneKey::live(Some(room), Direction::ToMatrix);
     let (held,) = query!(tx, fetch_one, (i64,), COUNT_HELD, room.as_str())?;
     if held > 0 {
         // Fresh places: places are handed out in commit order, and these were taken in order of arrival.
@@ -242,7 +271,7 @@ pub async fn settle_item(tx: &mut Tx, item: &Item, outcome: &Outcome, now: i64) 
         item.lane.direction.as_str(),
         item.lane.purpose.as_str(),
     );
-    Ok(execute!(
+    let settled = execute!(
         tx,
         SETTLE,
         room,
@@ -253,7 +282,11 @@ pub async fn settle_item(tx: &mut Tx, item: &Item, outcome: &Outcome, now: i64) 
         reason,
         detail,
         now
-    )? == 1)
+    )? == 1;
+    if settled {
+        tx.count_settled(item.lane.direction, outcome, 1);
+    }
+    Ok(settled)
 }
 
 /// Puts an item off; it stays at the head of its lane. The detail says why, for people.
@@ -301,23 +334,28 @@ pub async fn settle_waiting(
     room: &GitterRoomId,
     outcome: &Outcome,
     now: i64,
-) -> Result<u64, StoreError> {
+) -> Result<(), StoreError> {
     let (word, reason, detail) = outcome_columns(outcome);
-    Ok(execute!(
-        tx,
-        SETTLE_ALL,
-        room.as_str(),
-        word,
-        reason,
-        detail,
-        now
-    )?)
+    for direction in [Direction::ToGitter, Direction::ToMatrix] {
+        let settled = execute!(
+            tx,
+            SETTLE_ALL,
+            room.as_str(),
+            direction.as_str(),
+            word,
+            reason,
+            detail,
+            now
+        )?;
+        tx.count_settled(direction, outcome, settled);
+    }
+    Ok(())
 }
 
 /// Why what was made of an event or Gitter message did not cross; `None` if it did, or is not known.
 pub async fn why_not(
     tx: &mut Tx,
-    direction: super::Direction,
+    direction: Direction,
     source_id: &str,
 ) -> Result<Option<Reason>, StoreError> {
     let found = query!(

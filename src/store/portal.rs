@@ -27,6 +27,7 @@ statements! {
     SET_VIRTUAL_USERS = "UPDATE portal SET virtual_users = $2 WHERE gitter_room_id = $1";
     TOUCH = "UPDATE portal SET last_bridged_at = $2 WHERE gitter_room_id = $1 AND last_bridged_at < $2";
     DELETE = "DELETE FROM portal WHERE gitter_room_id = $1";
+    BY_STATE = "SELECT state, COUNT(*) FROM portal GROUP BY state";
     COUNT = "SELECT
             (SELECT COUNT(*) FROM inbox WHERE gitter_room_id = $1 AND state <> 'settled'),
             (SELECT COUNT(*) FROM inbox WHERE gitter_room_id = $1 AND outcome = 'failed')";
@@ -213,4 +214,12 @@ pub struct ItemCounts {
 pub async fn count_items(tx: &mut Tx, room: &GitterRoomId) -> Result<ItemCounts, StoreError> {
     let (waiting, failed) = query!(tx, fetch_one, (i64, i64), COUNT, room.as_str())?;
     Ok(ItemCounts { waiting, failed })
+}
+
+/// How many portals are in each state that any is in.
+pub async fn count_states(tx: &mut Tx) -> Result<Vec<(PortalState, i64)>, StoreError> {
+    let rows = query!(tx, fetch_all, (String, i64), BY_STATE)?;
+    rows.into_iter()
+        .map(|(state, count)| Ok((column("portal", "state", state)?, count)))
+        .collect()
 }

@@ -5,8 +5,8 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Tx, deleted, ghost, held, inbox, installation, lane, media, member,
-    message, portal, probe,
+    Db, StoreError, account, attempt, db::Open, deleted, ghost, held, inbox, installation, lane, ledger,
+    media, member, message, portal, probe, retention,
 };
 use crate::config::DatabaseUrl;
 
@@ -20,11 +20,13 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         inbox::STATEMENTS,
         installation::STATEMENTS,
         lane::STATEMENTS,
+        ledger::STATEMENTS,
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,
+        retention::STATEMENTS,
     ]
     .concat()
 }
@@ -61,11 +63,11 @@ async fn every_statement_is_valid_on_both_databases() {
     let folder = tempfile::tempdir().unwrap();
     for db in databases(&folder).await {
         for (name, sql) in all_statements() {
-            let prepared = match &mut db.write().await.unwrap() {
-                Tx::Sqlite(tx) => sqlx::Executor::prepare(&mut **tx, sql.into_sql_str())
+            let prepared = match &mut db.write().await.unwrap().open {
+                Open::Sqlite(tx) => sqlx::Executor::prepare(&mut **tx, sql.into_sql_str())
                     .await
                     .map(|_| ()),
-                Tx::Postgres(tx) => sqlx::Executor::prepare(&mut **tx, sql.into_sql_str())
+                Open::Postgres(tx) => sqlx::Executor::prepare(&mut **tx, sql.into_sql_str())
                     .await
                     .map(|_| ()),
             };
@@ -133,7 +135,7 @@ async fn a_database_of_a_newer_version_is_refused() {
     let url = DatabaseUrl::Sqlite(folder.path().join("newer.db"));
     let db = Db::open(&url).await.unwrap();
     let mut tx = db.write().await.unwrap();
-    let Tx::Sqlite(inner) = &mut tx else {
+    let Open::Sqlite(inner) = &mut tx.open else {
         panic!("not SQLite")
     };
     sqlx::query(
@@ -154,3 +156,4 @@ async fn a_database_of_a_newer_version_is_refused() {
 
 mod flow;
 mod links;
+mod retained;

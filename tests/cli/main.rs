@@ -1,11 +1,13 @@
 //! The built program, as people use it: what it prints, what it writes and how it ends.
 #![cfg(test)]
 
+mod api;
 mod config;
 mod container;
 mod examples;
 mod health;
 mod init;
+mod item;
 mod logging;
 mod registration;
 mod room;

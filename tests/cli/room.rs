@@ -1,83 +1,17 @@
 //! `room`, against a stand-in of the admin API that notes what it was asked.
 
-use std::sync::{Arc, Mutex};
-
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, StatusCode, Uri, header},
-};
+use axum::http::Method;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task};
+use tokio::net::TcpListener;
 
-use super::*;
-
-/// What one request said.
-#[derive(Debug, Clone, PartialEq)]
-struct Asked {
-    method: Method,
-    path: String,
-    authorization: String,
-    body: Value,
-}
-
-/// The stand-in: it answers everything alike.
-#[derive(Clone)]
-struct Api {
-    status: StatusCode,
-    body: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
-}
-
-async fn answer(
-    State(api): State<Api>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> (StatusCode, String) {
-    let authorization = headers.get(header::AUTHORIZATION);
-    api.asked.lock().unwrap().push(Asked {
-        method,
-        path: uri.path().to_owned(),
-        authorization: authorization
-            .map_or("", |value| value.to_str().unwrap())
-            .to_owned(),
-        body: serde_json::from_slice(&body).unwrap_or_default(),
-    });
-    (api.status, api.body)
-}
+use super::{
+    api::{Asked, against_api, asked},
+    *,
+};
 
 /// Runs `room` against a bridge that gives one answer to everything.
 async fn room(arguments: &[&str], status: u16, body: &str) -> (Run, Vec<Asked>) {
-    let api = Api {
-        status: StatusCode::from_u16(status).unwrap(),
-        body: body.to_owned(),
-        asked: Arc::default(),
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = Router::new().fallback(answer).with_state(api.clone());
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
-
-    let place = Place::new();
-    place.write("admin.token", "S3CRET-of-admin\n");
-    let mut command = place.program(["room"].iter().chain(arguments));
-    command.env("GITTER_BRIDGE__ADMIN__LISTEN", address.to_string());
-    let run: Run = task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap()
-        .into();
-    server.abort();
-    assert!(
-        !run.stdout.contains("S3CRET") && !run.stderr.contains("S3CRET"),
-        "{}{}",
-        run.stdout,
-        run.stderr
-    );
-    let asked = api.asked.lock().unwrap().clone();
-    (run, asked)
+    against_api(["room"].iter().chain(arguments), status, body).await
 }
 
 fn portal() -> Value {
@@ -86,15 +20,6 @@ fn portal() -> Value {
         "matrix_room_id": "!r:example.org", "kind": "linked", "state": "active", "waiting": 2, "failed": 1,
         "last_bridged_at": "2020-12-01T10:00:00Z",
     })
-}
-
-fn asked(method: Method, path: &str, body: Value) -> Asked {
-    Asked {
-        method,
-        path: format!("/_matrix/provision/v1/{path}"),
-        authorization: "Bearer S3CRET-of-admin".to_owned(),
-        body,
-    }
 }
 
 #[tokio::test]

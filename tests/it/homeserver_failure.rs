@@ -30,6 +30,7 @@ const WITHOUT_DEVICES: Options = Options {
     devices: false,
     virtual_users: true,
     rate_limit: 0,
+    give_up_after: "24h",
 };
 
 /// What happens to a send, and how often it is made in the end where repeats are safe.

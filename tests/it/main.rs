@@ -15,11 +15,15 @@ mod homeserver_failure;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod matrix_client;
 #[cfg(test)]
 mod media;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod missed;
 #[cfg(test)]

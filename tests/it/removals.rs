@@ -262,7 +262,7 @@ impl World {
     }
 
     /// The next changes of messages of a Gitter room suffer.
-    fn changes_suffer(&self, room: &Room, method: &str, effect: RequestEffect, times: u32) {
+    pub(crate) fn changes_suffer(&self, room: &Room, method: &str, effect: RequestEffect, times: u32) {
         self.gitter.add_fault(Fault::Request(RequestFault {
             effect,
             when: When::Before,
@@ -279,7 +279,7 @@ impl World {
         events.iter().map(id_of).collect()
     }
 
-    async fn is_redacted_soon(&self, room: &Room, id: &EventId) {
+    pub(crate) async fn is_redacted_soon(&self, room: &Room, id: &EventId) {
         until("the event to be redacted", async || {
             Ok(self.is_redacted(room, id).then_some(()))
         })

@@ -42,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) virtual_users: bool,
     /// Requests a minute that Gitter allows; 0 for any number.
     pub(crate) rate_limit: u32,
+    /// `bridge.give_up_after`.
+    pub(crate) give_up_after: &'static str,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             devices: true,
             virtual_users: true,
             rate_limit: 0,
+            give_up_after: "24h",
         }
     }
 }
@@ -101,7 +104,8 @@ impl World {
             ..Settings::default()
         })
         .await;
-        let config = config(&sandbox, homeserver.url(), &database, &gitter_token);
+        let mut config = config(&sandbox, homeserver.url(), &database, &gitter_token);
+        config["bridge"] = json!({ "give_up_after": options.give_up_after });
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

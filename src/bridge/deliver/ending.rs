@@ -165,12 +165,6 @@ impl Delivery<'_> {
         why: &str,
     ) -> Result<Step, BridgeError> {
         let decision = self.unless_given_up(decision, now());
-        // Nothing waits any more for an attempt whose item has failed.
-        let state = if matches!(decision, Decision::Reject(_) | Decision::Skip(_)) {
-            AttemptState::Planned
-        } else {
-            state
-        };
         let mut tx = self.bridge.db.write().await?;
         // Whoever holds the lane by now may be sending this very attempt.
         if !lane::verify_lease(&mut tx, self.lane).await? {

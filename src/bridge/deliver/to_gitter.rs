@@ -317,10 +317,8 @@ pub(in crate::bridge) async fn settle_echo(
     if !attempt::settle_unknown(tx, attempt, message.id.as_str(), now).await? {
         return Ok(false);
     }
-    let Some(item) = inbox::head(tx, &attempt.lane)
-        .await?
-        .filter(|item| item.number == attempt.number)
-    else {
+    // Not always its lane's head: an older item may have been retried since.
+    let Some(item) = inbox::waiting_item(tx, &attempt.lane, attempt.number).await? else {
         return Ok(true);
     };
     if let Some(pair) = pair(action, &item, message, portal) {
@@ -396,7 +394,7 @@ fn pair(
 }
 
 /// The event that an event edits.
-pub(super) fn changed_event(event: &Value) -> Option<OwnedEventId> {
+pub(in crate::bridge) fn changed_event(event: &Value) -> Option<OwnedEventId> {
     let relation = event.pointer("/content/m.relates_to")?;
     let is_edit = relation.get("rel_type").and_then(Value::as_str) == Some("m.replace");
     let target = relation.get("event_id")?.as_str()?.try_into().ok();

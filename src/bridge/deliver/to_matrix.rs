@@ -21,7 +21,9 @@ use crate::{
     matrix::{MatrixError, PastEvent, Redact, SendEvent, SourceMarker, marker::SourceOperation},
     model,
     outcome::Reason,
-    store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, ghost as ghosts, message},
+    store::{
+        Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, ghost as ghosts, ledger, message,
+    },
     translate::{
         Context, MatrixAction, Translation,
         to_matrix::{self, Operation},
@@ -343,8 +345,9 @@ impl Delivery<'_> {
         self.find_sent(attempt, action.sender(), &wanted).await
     }
 
-    /// Looks for the attempt's event among the sender's latest, back to the last one in the map. An event
-    /// of the sender that is redacted and not in the map is taken for it: it arrived and was removed.
+    /// Looks for the attempt's event among the sender's latest, back to the last one in the map that an item before
+    /// this one became; a retried item has later ones behind it. An event of the sender that is redacted and not
+    /// in the map is taken for it: it arrived and was removed.
     async fn find_sent(
         self,
         attempt: &Attempt,
@@ -365,10 +368,12 @@ impl Delivery<'_> {
                 if event.marker.as_ref() == Some(wanted) {
                     return Ok(Some(event.event_id));
                 }
-                if !message::by_event(&mut tx, room, event.event_id.as_str())
-                    .await?
-                    .is_empty()
-                {
+                let id = event.event_id.as_str();
+                if !message::by_event(&mut tx, room, id).await?.is_empty() {
+                    let made_by = ledger::number_of_result(&mut tx, &self.lane.key, id).await?;
+                    if made_by.is_some_and(|number| number > self.item.number) {
+                        continue;
+                    }
                     return Ok(None);
                 }
                 if event.redacted {

@@ -38,6 +38,18 @@ impl Admin {
         Ok(answer.status() == 200)
     }
 
+    /// What is measured, line by line.
+    pub(crate) async fn metrics(&self) -> anyhow::Result<Vec<String>> {
+        let answer = self.http.get(format!("{}/metrics", self.base)).send().await?;
+        let answer = answer.error_for_status()?;
+        anyhow::ensure!(
+            answer.headers()["content-type"]
+                .to_str()?
+                .starts_with("text/plain")
+        );
+        Ok(answer.text().await?.lines().map(str::to_owned).collect())
+    }
+
     /// A request to a path below the provisioning API, without a token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/_matrix/provision/v1/{path}", self.base);
@@ -75,6 +87,30 @@ impl Admin {
         answer(self.authorized(Method::GET, &path)).await.unwrap()
     }
 
+    /// Items, by a query.
+    pub(crate) async fn items(&self, query: &str) -> Answer {
+        let path = format!("items?{query}");
+        answer(self.authorized(Method::GET, &path)).await.unwrap()
+    }
+
+    /// Asks to try an item again.
+    pub(crate) async fn retry(&self, id: &str) -> Answer {
+        let path = format!("items/{id}/retry");
+        answer(self.authorized(Method::POST, &path)).await.unwrap()
+    }
+
+    /// Asks to drop an item.
+    pub(crate) async fn drop_item(&self, id: &str) -> Answer {
+        let path = format!("items/{id}");
+        answer(self.authorized(Method::DELETE, &path)).await.unwrap()
+    }
+
+    /// What is known of an id.
+    pub(crate) async fn explain(&self, id: &str) -> Answer {
+        let path = format!("explain/{}", escaped(id));
+        answer(self.authorized(Method::GET, &path)).await.unwrap()
+    }
+
     /// All linked rooms.
     pub(crate) async fn portals(&self) -> anyhow::Result<Vec<Value>> {
         let (status, mut body) = answer(self.authorized(Method::GET, "rooms")).await?;
@@ -98,7 +134,7 @@ pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
     Ok((status, body))
 }
 
-/// A room's id as a part of a path.
-fn escaped(room: &str) -> String {
-    room.replace('!', "%21").replace(':', "%3A")
+/// An id as a part of a path.
+fn escaped(id: &str) -> String {
+    id.replace('!', "%21").replace(':', "%3A")
 }

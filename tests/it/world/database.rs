@@ -112,6 +112,23 @@ impl TestDatabase {
         }
     }
 
+    /// Changes the database behind the back of the bridge, which has to be stopped.
+    pub(crate) async fn change(&self, statement: &'static str) {
+        match self {
+            Self::Sqlite(file) => {
+                let options = SqliteConnectOptions::new().filename(file);
+                let pool = SqlitePool::connect_with(options).await.unwrap();
+                sqlx::query(statement).execute(&pool).await.unwrap();
+                pool.close().await;
+            }
+            Self::Postgres { .. } => {
+                let pool = PgPool::connect(&self.url()).await.unwrap();
+                sqlx::query(statement).execute(&pool).await.unwrap();
+                pool.close().await;
+            }
+        }
+    }
+
     /// Removes what would outlive the test's folder.
     pub(crate) async fn remove(&self) {
         if let Self::Postgres { server, name } = self {

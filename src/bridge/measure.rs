@@ -1,0 +1,60 @@
+//! Reads what is measured at the moment of asking: backlogs, portals, and the budget.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Bridge, BridgeError, now};
+use crate::{
+    metrics::{Backlog, Budget, Reading},
+    store::{PortalState, ledger, portal},
+};
+
+const STATES: [PortalState; 5] = [
+    PortalState::Active,
+    PortalState::CatchingUp,
+    PortalState::Paused,
+    PortalState::Private,
+    PortalState::Broken,
+];
+
+impl Bridge {
+    /// What there is to do, and what it may cost.
+    pub async fn reading(&self) -> Result<Reading, BridgeError> {
+        let now = now();
+        let mut tx = self.db.read().await?;
+        let backlogs = ledger::backlogs(&mut tx).await?;
+        let states = portal::count_states(&mut tx).await?;
+        let backlogs = backlogs.map(|backlog| Backlog {
+            direction: backlog.direction.as_str(),
+            waiting: count(backlog.waiting),
+            failed: count(backlog.failed),
+            oldest: duration(backlog.oldest.map_or(0, |oldest| now - oldest)),
+        });
+        let portals = STATES.map(|state| {
+            let found = states.iter().find(|(found, _)| *found == state);
+            (state.as_str(), found.map_or(0, |(_, portals)| count(*portals)))
+        });
+        let budget = self.gitter.budget().map(|budget| {
+            let begins = budget.resets_at.filter(|_| budget.remaining == 0);
+            Budget {
+                limit: budget.limit,
+                remaining: budget.remaining,
+                wait: duration(begins.map_or(0, |begins| Timestamp::as_millisecond(begins) - now)),
+            }
+        });
+        Ok(Reading {
+            backlogs: backlogs.into(),
+            portals: portals.into(),
+            budget,
+        })
+    }
+}
+
+fn count(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn duration(milliseconds: i64) -> Duration {
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
+}

@@ -1,0 +1,200 @@
+//! Everything that is measured, with what it means. Labels hold words of the product, never an id of a person, a room
+//! or a message.
+//!
+//! Nothing is measured under a name that is not declared here. docs/metrics.md tells operators the same.
+
+use std::{sync::LazyLock, time::Duration};
+
+use metrics::{Unit, counter, gauge, with_local_recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+
+use crate::outcome::Outcome;
+
+/// What is counted as it happens.
+const COUNTERS: [(&str, &str); 1] = [(
+    ITEMS,
+    "Items that got their outcome since this process started, by direction, outcome and reason",
+)];
+
+/// What is read when somebody asks.
+const GAUGES: [(&str, Unit, &str); 7] = [
+    (WAITING, Unit::Count, "Items without an outcome, by direction"),
+    (
+        FAILED,
+        Unit::Count,
+        "Items that have failed and were neither retried nor dropped, by direction",
+    ),
+    (
+        OLDEST,
+        Unit::Seconds,
+        "How long ago the oldest item without an outcome was accepted, by direction; 0 if there is none",
+    ),
+    (PORTALS, Unit::Count, "Linked pairs of rooms, by state"),
+    (
+        BUDGET_LIMIT,
+        Unit::Count,
+        "Requests that Gitter allows in one window; absent before its first answer",
+    ),
+    (
+        BUDGET_REMAINING,
+        Unit::Count,
+        "Requests left in this window; absent before Gitter's first answer",
+    ),
+    (
+        BUDGET_WAIT,
+        Unit::Seconds,
+        "How long the next request to Gitter has to wait for its budget; absent before Gitter's first answer",
+    ),
+];
+
+const ITEMS: &str = "gitter_bridge_items_total";
+const WAITING: &str = "gitter_bridge_items_waiting";
+const FAILED: &str = "gitter_bridge_items_failed";
+const OLDEST: &str = "gitter_bridge_oldest_waiting_age_seconds";
+const PORTALS: &str = "gitter_bridge_portals";
+const BUDGET_LIMIT: &str = "gitter_bridge_gitter_budget_limit";
+const BUDGET_REMAINING: &str = "gitter_bridge_gitter_budget_remaining";
+const BUDGET_WAIT: &str = "gitter_bridge_gitter_budget_wait_seconds";
+
+/// The one of this process.
+static RECORDER: LazyLock<PrometheusRecorder> = LazyLock::new(|| {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    with_local_recorder(&recorder, || {
+        for (name, help) in COUNTERS {
+            metrics::describe_counter!(name, Unit::Count, help);
+        }
+        for (name, unit, help) in GAUGES {
+            metrics::describe_gauge!(name, unit, help);
+        }
+    });
+    recorder
+});
+
+/// How the items of one direction are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// The word for the direction.
+    pub direction: &'static str,
+    /// Those without an outcome.
+    pub waiting: u32,
+    /// Those that have failed.
+    pub failed: u32,
+    /// The age of the oldest without an outcome.
+    pub oldest: Duration,
+}
+
+/// The budget of requests to Gitter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Requests in a window.
+    pub limit: u32,
+    /// Requests left in this one.
+    pub remaining: u32,
+    /// How long the next request has to wait.
+    pub wait: Duration,
+}
+
+/// What is read when somebody asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Each direction's items.
+    pub backlogs: Vec<Backlog>,
+    /// How many portals are in each state.
+    pub portals: Vec<(&'static str, u32)>,
+    /// The budget, as far as known.
+    pub budget: Option<Budget>,
+}
+
+/// Counts items of one direction that got their outcome.
+pub fn settled(direction: &'static str, outcome: &Outcome, times: u64) {
+    let (outcome, reason) = match outcome {
+        Outcome::Bridged => ("bridged", ""),
+        Outcome::Skipped(reason, _) => ("skipped", reason.as_str()),
+        Outcome::Failed(reason, _) => ("failed", reason.as_str()),
+    };
+    with_local_recorder(&*RECORDER, || {
+        counter!(ITEMS, "direction" => direction, "outcome" => outcome, "reason" => reason).increment(times);
+    });
+}
+
+/// Everything in Prometheus's text format, with what was just read.
+pub fn render(reading: Option<&Reading>) -> String {
+    if let Some(reading) = reading {
+        with_local_recorder(&*RECORDER, || note(reading));
+    }
+    RECORDER.handle().render()
+}
+
+fn note(reading: &Reading) {
+    for backlog in &reading.backlogs {
+        let direction = backlog.direction;
+        gauge!(WAITING, "direction" => direction).set(backlog.waiting);
+        gauge!(FAILED, "direction" => direction).set(backlog.failed);
+        gauge!(OLDEST, "direction" => direction).set(backlog.oldest.as_secs_f64());
+    }
+    for (state, count) in &reading.portals {
+        gauge!(PORTALS, "state" => *state).set(*count);
+    }
+    if let Some(budget) = reading.budget {
+        gauge!(BUDGET_LIMIT).set(budget.limit);
+        gauge!(BUDGET_REMAINING).set(budget.remaining);
+        gauge!(BUDGET_WAIT).set(budget.wait.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Reason;
+
+    #[test]
+    fn everything_is_rendered_with_what_it_means() {
+        settled("to_gitter", &Outcome::Skipped(Reason::Empty, "x".to_owned()), 2);
+        let reading = Reading {
+            backlogs: vec![Backlog {
+                direction: "to_matrix",
+                waiting: 3,
+                failed: 1,
+                oldest: Duration::from_millis(1_500),
+            }],
+            portals: vec![("active", 4)],
+            budget: Some(Budget {
+                limit: 100,
+                remaining: 7,
+                wait: Duration::ZERO,
+            }),
+        };
+        let text = render(Some(&reading));
+        for line in [
+            r#"gitter_bridge_items_total{direction="to_gitter",outcome="skipped",reason="empty"} 2"#,
+            r#"gitter_bridge_items_waiting{direction="to_matrix"} 3"#,
+            r#"gitter_bridge_items_failed{direction="to_matrix"} 1"#,
+            r#"gitter_bridge_oldest_waiting_age_seconds{direction="to_matrix"} 1.5"#,
+            r#"gitter_bridge_portals{state="active"} 4"#,
+            "gitter_bridge_gitter_budget_limit 100",
+            "gitter_bridge_gitter_budget_remaining 7",
+            "gitter_bridge_gitter_budget_wait_seconds 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        for (name, help) in declared() {
+            assert!(
+                text.contains(&format!("# HELP {name} {help}\n")),
+                "{name} in {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_documentation_lists_them_all() {
+        let page = include_str!("../docs/metrics.md");
+        let listed = page.lines().filter(|line| line.starts_with("| `gitter_bridge_"));
+        let expected = declared().map(|(name, help)| format!("| `{name}` | {help} |"));
+        assert_eq!(listed.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    }
+
+    fn declared() -> impl Iterator<Item = (&'static str, &'static str)> {
+        let gauges = GAUGES.map(|(name, _, help)| (name, help));
+        COUNTERS.into_iter().chain(gauges)
+    }
+}
