@@ -11,6 +11,7 @@ mod dispatcher;
 mod echo;
 mod error;
 mod failure;
+pub mod forget;
 mod ghost;
 mod lease;
 pub mod ledger;
