@@ -12,6 +12,7 @@ mod dispatcher;
 mod echo;
 mod error;
 mod failure;
+pub mod forget;
 mod ghost;
 mod lease;
 pub mod ledger;

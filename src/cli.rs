@@ -8,6 +8,7 @@ mod answer;
 mod config;
 mod confirm;
 mod doctor;
+mod forget;
 mod health;
 mod init;
 mod item;
@@ -82,6 +83,8 @@ enum Command {
         gitter-matrix-bridge explain '$Zx0GQk3mXn8u2c1d4FhYqv5rW7tLsPaBeJoKiTgRyUw'\n  \
         gitter-matrix-bridge explain 5f0000000000000000000d01 --json")]
     Explain(item::Explain),
+    /// Remove what the bridge stores of a person
+    Forget(forget::Arguments),
     /// Translate messages without a bridge: fixtures in, what would be sent out
     #[command(subcommand)]
     Translate(translate::Command),
@@ -160,6 +163,7 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Room(command) => room::run(&file, command).await,
         Command::Item(command) => item::run(&file, command).await,
         Command::Explain(arguments) => item::explain(&file, &arguments).await,
+        Command::Forget(arguments) => forget::run(&file, &arguments).await,
         Command::Translate(command) => translate::run(command),
         Command::Health => health::run(&file).await,
         Command::Completions { shell } => completions(shell),

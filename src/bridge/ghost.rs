@@ -120,6 +120,10 @@ async fn learn(bridge: &Bridge, sender: &UserId, author: &model::User) -> Result
 /// Sets the ghost's Matrix name and picture where Gitter's are others. A picture that cannot be had now
 /// does not hold the message up.
 async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError> {
+    if ghost.username.is_empty() {
+        // Somebody who was forgotten, and of whom nothing was learnt since.
+        return Ok(());
+    }
     let template = &bridge.settings.translation.ghost_display_name;
     let name = ghost_display_name(template, &ghost.display_name, &ghost.username);
     if name == ghost.shown_name && ghost.avatar_url == ghost.shown_avatar {

@@ -1,6 +1,7 @@
 //! What operators call (DESIGN 6.3): health, and the provisioning API.
 
 mod items;
+mod people;
 
 use std::sync::{Arc, OnceLock};
 
@@ -59,6 +60,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/rooms/{room}/sync", post(sync))
         .route("/doctor", get(examine))
         .merge(items::router())
+        .merge(people::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));

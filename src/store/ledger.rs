@@ -105,7 +105,7 @@ impl Place {
         })
     }
 
-    fn columns(&self) -> (&str, &'static str, &'static str, i64) {
+    pub(super) fn columns(&self) -> (&str, &'static str, &'static str, i64) {
         let LaneKey {
             room,
             direction,

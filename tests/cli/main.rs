@@ -5,6 +5,7 @@ mod api;
 mod config;
 mod container;
 mod examples;
+mod forget;
 mod health;
 mod init;
 mod item;

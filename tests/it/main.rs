@@ -7,6 +7,8 @@ mod crossing;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod forgetting;
+#[cfg(test)]
 mod gitter_failure;
 #[cfg(test)]
 mod homeserver;

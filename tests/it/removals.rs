@@ -240,7 +240,7 @@ impl World {
     }
 
     /// Ana sends a file; gives the event, and the link that Gitter shows.
-    async fn ana_shows_a_file(&self, room: &Room) -> (OwnedEventId, String) {
+    pub(crate) async fn ana_shows_a_file(&self, room: &Room) -> (OwnedEventId, String) {
         let mxc = self.homeserver.add_media("text/plain", b"two oars".to_vec());
         let before = self.gitter.messages(room.gitter).len();
         let content = json!({ "msgtype": "m.file", "body": "oars.txt", "url": mxc });
@@ -255,7 +255,7 @@ impl World {
     }
 
     /// What a browser is answered that opens a link, past the proxy in front of the bridge.
-    async fn opens(&self, link: &str) -> StatusCode {
+    pub(crate) async fn opens(&self, link: &str) -> StatusCode {
         let signed = link.rsplit('/').next().unwrap();
         let address = self.bridge.appservice().join(&format!("media/{signed}"));
         Client::new().get(address.unwrap()).send().await.unwrap().status()

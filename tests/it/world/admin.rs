@@ -111,6 +111,12 @@ impl Admin {
         answer(self.authorized(Method::GET, &path)).await.unwrap()
     }
 
+    /// Asks to forget a person.
+    pub(crate) async fn forget(&self, user: &str) -> Answer {
+        let path = format!("users/{}", escaped(user));
+        answer(self.authorized(Method::DELETE, &path)).await.unwrap()
+    }
+
     /// All linked rooms.
     pub(crate) async fn portals(&self) -> anyhow::Result<Vec<Value>> {
         let (status, mut body) = answer(self.authorized(Method::GET, "rooms")).await?;
