@@ -20,6 +20,13 @@ pub(super) struct Mark {
     pub(super) kind: MarkKind,
 }
 
+impl Mark {
+    /// Whether it begins or ends emphasis.
+    fn is_emphasis(&self) -> bool {
+        matches!(&self.kind, MarkKind::Markup { plain, .. } if plain.is_empty())
+    }
+}
+
 /// What a marked place becomes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum MarkKind {
@@ -183,6 +190,64 @@ impl Body {
             marks: marks.collect(),
             text: text.to_owned(),
         }
+    }
+
+    /// Cuts the body: emphasis that is open there ends in the first half and begins again in the second.
+    pub(super) fn cut_at(&self, place: usize) -> (Self, Self) {
+        let (place, open) = self.emphasis_at(place);
+        let mut head = self.slice(0..place);
+        let mut tail = Self::default();
+        for kind in open.iter().rev() {
+            head.push_marked(PLACEHOLDER.encode_utf8(&mut [0; 4]), (*kind).clone());
+        }
+        for kind in &open {
+            tail.push_marked(PLACEHOLDER.encode_utf8(&mut [0; 4]), (*kind).clone());
+        }
+        let rest = self.slice(place..self.text.len());
+        for piece in rest.pieces() {
+            match piece {
+                Piece::Text(text) => tail.text.push_str(text),
+                Piece::Marked(text, kind) => tail.push_marked(text, kind.clone()),
+            }
+        }
+        (head, if rest.text.is_empty() { rest } else { tail })
+    }
+
+    /// The emphasis that is open at a place, outermost first, and the place itself, moved so that no emphasis begins
+    /// just before it or ends just behind.
+    fn emphasis_at(&self, mut place: usize) -> (usize, Vec<&MarkKind>) {
+        let mut open: Vec<(usize, &MarkKind)> = Vec::new();
+        for mark in self.marks.iter().filter(|mark| mark.is_emphasis()) {
+            let at = open.iter().position(|(_, kind)| **kind == mark.kind);
+            let between =
+                |from: usize, to: usize| self.text.get(from..to).is_none_or(|text| text.trim().is_empty());
+            if mark.range.end <= place {
+                match at {
+                    Some(at) => drop(open.remove(at)),
+                    None => open.push((mark.range.start, &mark.kind)),
+                }
+            } else if let Some(at) =
+                at.filter(|_| mark.range.start == place || between(place, mark.range.start))
+            {
+                place = mark.range.end;
+                open.remove(at);
+            } else {
+                break;
+            }
+        }
+        while let Some((start, kind)) = open.pop() {
+            let inner = start + PLACEHOLDER.len_utf8();
+            if self
+                .text
+                .get(inner..place)
+                .is_some_and(|text| !text.trim().is_empty())
+            {
+                open.push((start, kind));
+                break;
+            }
+            place = start;
+        }
+        (place, open.into_iter().map(|(_, kind)| kind).collect())
     }
 
     /// The body as alternating text and marked places.

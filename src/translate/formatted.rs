@@ -4,6 +4,7 @@
 //! style dropped (colours, underline, sub and sup, details). A spoiler is text too, with "(spoiler)" or
 //! "(spoiler: reason)" before it. Depth and size are bounded. Nothing here cuts a text: see `split`.
 
+pub(super) mod block;
 mod inline;
 mod list;
 mod table;
@@ -12,7 +13,7 @@ use ruma::OwnedUserId;
 use scraper::{ElementRef, Html, Node};
 use serde_json::{Map, Value};
 
-use self::inline::Inline;
+use self::{block::Block, inline::Inline};
 use super::{Context, addresses, body::Body, escape, html, pills, typed};
 
 /// The deepest nesting that is written; what is deeper is written as its text.
@@ -20,43 +21,6 @@ const MAX_DEPTH: usize = 100;
 
 /// The deepest nesting at which lists, quotations and tables are written as such: each indents all of its lines.
 const MAX_BLOCK_DEPTH: usize = 30;
-
-/// A rule.
-const RULE: &str = "---";
-
-/// A block of Markdown: a paragraph, an item of an outermost list, a quotation and so on.
-#[derive(Debug, Clone)]
-pub(super) struct Block {
-    /// The Markdown, without a line break at its end.
-    pub(super) markdown: String,
-    /// The same without markup, for a block that does not fit into a message.
-    pub(super) plain: Body,
-    /// What kind of block it is.
-    pub(super) kind: Kind,
-}
-
-/// What matters of a block's kind when blocks are joined and cut.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Can stand behind other text on a line.
-    Paragraph,
-    /// Needs lines of its own.
-    Own,
-    /// A quotation.
-    Quotation,
-    /// An item of a list.
-    Item {
-        /// Whether it is an item of the list that the block before it is of.
-        goes_on: bool,
-    },
-    /// A block of code, which is cut between its lines.
-    Code {
-        /// The language, or nothing.
-        language: String,
-        /// The code.
-        code: String,
-    },
-}
 
 /// What the writer needs to know beside the HTML.
 #[derive(Debug, Clone, Copy)]
@@ -94,62 +58,6 @@ pub(super) fn blocks(formatted: &str, setting: Setting<'_>) -> Vec<Block> {
     writer.children(document.root_element(), 0);
     writer.end_paragraph();
     writer.blocks
-}
-
-/// Joins blocks to one Markdown text.
-pub(super) fn join(blocks: &[Block]) -> String {
-    let mut out = String::new();
-    let mut before = None;
-    for block in blocks {
-        out.push_str(before.map_or("", |before: &Block| block.separator(&before.kind)));
-        out.push_str(&block.markdown);
-        before = Some(block);
-    }
-    out
-}
-
-impl Block {
-    /// What stands between the block before and this one. Gitter would take two quotations for one, and two lists,
-    /// even one with numbers and one without; something invisible keeps them apart.
-    pub(super) fn separator(&self, before: &Kind) -> &'static str {
-        match (before, &self.kind) {
-            (_, Kind::Item { goes_on: true }) => "\n",
-            (Kind::Quotation, Kind::Quotation) | (Kind::Item { .. }, Kind::Item { .. }) => "\n\n\u{200b}\n\n",
-            _ => "\n\n",
-        }
-    }
-
-    /// A block of code. Its fence is longer than any in the code.
-    pub(super) fn code(language: &str, code: &str) -> Self {
-        let fence = "`".repeat(longest_run(code, '`').max(2) + 1);
-        // Delivery would take it for one of its stand-ins, and code knows no escapes.
-        let shown = inline::without_stand_ins(code);
-        Self {
-            markdown: format!("{fence}{language}\n{shown}\n{fence}"),
-            plain: Body::new(code),
-            kind: Kind::Code {
-                language: language.to_owned(),
-                code: code.to_owned(),
-            },
-        }
-    }
-
-    fn own(markdown: String, plain: Body) -> Self {
-        Self {
-            markdown,
-            plain,
-            kind: Kind::Own,
-        }
-    }
-
-    /// A paragraph of text and marks.
-    pub(super) fn paragraph(body: &Body) -> Self {
-        Self {
-            markdown: escape::markdown(body, ""),
-            plain: body.without_markup(),
-            kind: Kind::Paragraph,
-        }
-    }
 }
 
 /// The longest run of a character.
@@ -206,7 +114,7 @@ impl<'a> Writer<'a> {
             "pre" => self.code(element),
             "hr" => {
                 self.end_paragraph();
-                self.blocks.push(Block::own(RULE.to_owned(), Body::new(RULE)));
+                self.blocks.push(Block::rule());
             }
             "table" if depth < MAX_BLOCK_DEPTH => {
                 self.end_paragraph();
@@ -232,7 +140,7 @@ impl<'a> Writer<'a> {
         let inline = self.inline.take();
         if let Some(mut body) = inline {
             self.setting.finish(&mut body);
-            self.blocks.push(Block::paragraph(&body));
+            self.blocks.push(Block::paragraph(body));
         }
     }
 
@@ -263,12 +171,7 @@ impl<'a> Writer<'a> {
         if blocks.is_empty() {
             return;
         }
-        let markdown = indented(&join(&blocks), "> ", "> ");
-        self.blocks.push(Block {
-            markdown,
-            plain: plain(&blocks),
-            kind: Kind::Quotation,
-        });
+        self.blocks.push(Block::quotation(blocks));
     }
 
     fn list(&mut self, list: ElementRef<'_>, depth: usize) {
@@ -288,13 +191,7 @@ impl<'a> Writer<'a> {
             if blocks.is_empty() {
                 continue;
             }
-            let mut plain_item = Body::new(&bullet);
-            plain_item.append(" ", &plain(&blocks));
-            self.blocks.push(Block {
-                markdown: list::item(&blocks, &bullet),
-                plain: plain_item,
-                kind: Kind::Item { goes_on },
-            });
+            self.blocks.push(Block::item(bullet, blocks, goes_on));
             goes_on = true;
         }
     }
@@ -332,31 +229,4 @@ fn with_last_hashes(text: &str) -> String {
     };
     let hashes = text.get(kept.len()..).unwrap_or_default();
     format!("{kept}{}", hashes.replace("\\#", "#").replace('#', "&num;"))
-}
-
-/// The text of blocks without their markup.
-fn plain(blocks: &[Block]) -> Body {
-    let mut all = Body::default();
-    for block in blocks {
-        let goes_on = matches!(block.kind, Kind::Item { goes_on: true });
-        all.append(if goes_on { "\n" } else { "\n\n" }, &block.plain);
-    }
-    all
-}
-
-/// Puts something before each line.
-fn indented(text: &str, first: &str, others: &str) -> String {
-    let mut out = String::from(first);
-    for (index, line) in text.split('\n').enumerate() {
-        if index > 0 {
-            out.push('\n');
-            out.push_str(if line.is_empty() {
-                others.trim_end()
-            } else {
-                others
-            });
-        }
-        out.push_str(line);
-    }
-    out
 }

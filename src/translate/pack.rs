@@ -1,14 +1,14 @@
 //! Packing the blocks of a formatted text into messages that Gitter takes.
 //!
-//! Blocks stay whole where they can. One that is longer than a message is cut: code between its lines, with its
-//! fences written anew; any other loses its markup and is cut like plain text.
+//! Blocks stay whole where they can. One that is longer than a message is cut (see `pack/cut`).
+
+mod cut;
 
 use std::collections::VecDeque;
 
 use super::{
-    escape,
-    formatted::{Block, Kind, longest_run},
-    split::{self, MAX_UNITS, Plan},
+    formatted::block::{Block, Kind},
+    split::{MAX_UNITS, Plan, Room},
 };
 
 /// Writes blocks as the Markdown of one message or several.
@@ -63,11 +63,21 @@ fn fill(rest: &mut VecDeque<Block>, lead: &str, room: usize, plan: &Plan<'_>) ->
             rest.push_front(block);
             return out;
         }
-        let (head, tail) = cut(&block, room.saturating_sub(used), plan);
+        let room = room.saturating_sub(used);
+        let parts =
+            cut::cut(&block, Room::of(room), plan).filter(|(head, _)| plan.length(&head.markdown) <= room);
+        let (head, tail) = match parts {
+            Some(parts) => parts,
+            None if !is_first => {
+                rest.push_front(block);
+                return out;
+            }
+            None => cut::plain(&block, Room::of(room), plan),
+        };
         out.push_str(between);
-        out.push_str(&head);
-        if let Some(tail) = tail {
-            rest.push_front(tail);
+        out.push_str(&head.markdown);
+        for block in tail.into_iter().rev() {
+            rest.push_front(block);
         }
         return out;
     }
@@ -77,41 +87,8 @@ fn fill(rest: &mut VecDeque<Block>, lead: &str, room: usize, plan: &Plan<'_>) ->
 /// What stands between the lead of a message and its first block.
 fn opening(lead: &str, block: &Block) -> &'static str {
     match block.kind {
-        Kind::Paragraph => "",
+        Kind::Paragraph(_) => "",
         _ if lead.is_empty() || lead.ends_with('\n') => "",
         _ => "\n\n",
     }
-}
-
-/// Cuts a block that is too long: its beginning as Markdown, and the rest.
-fn cut(block: &Block, room: usize, plan: &Plan<'_>) -> (String, Option<Block>) {
-    if let Kind::Code { language, code } = &block.kind
-        && let Some((head, tail)) = cut_code(language, code, room, plan)
-    {
-        return (head, Some(tail));
-    }
-    let end = split::cut(&block.plain, "", room, plan);
-    let tail = block.plain.slice(end..block.plain.text().len());
-    let head = escape::markdown(&block.plain.slice(0..end), "");
-    (head, (!tail.text().is_empty()).then(|| Block::paragraph(&tail)))
-}
-
-/// Cuts code after the last line that fits; `None` where not even the first does.
-fn cut_code(language: &str, code: &str, room: usize, plan: &Plan<'_>) -> Option<(String, Block)> {
-    let fences = 2 * (longest_run(code, '`').max(2) + 1) + language.len() + 2;
-    let mut used = fences;
-    let mut end = None;
-    for (at, _) in code.match_indices('\n') {
-        let start = end.map_or(0, |end: usize| end + 1);
-        used += plan.length(code.get(start..at)?) + 1;
-        // Room for what keeps code from being a stand-in.
-        if used + code.get(..at)?.matches('{').count() > room {
-            break;
-        }
-        end = Some(at);
-    }
-    let end = end?;
-    let head = Block::code(language, code.get(..end)?);
-    let tail = code.get(end + 1..)?;
-    Some((head.markdown, Block::code(language, tail)))
 }

@@ -61,7 +61,8 @@ pub(super) fn split(body: &Body, plan: &Plan<'_>) -> Vec<String> {
         }
         let is_last = parts.len() + 1 >= plan.most_parts();
         let note = if is_last { plan.cut_note } else { "" };
-        let end = cut(&rest, &lead, MAX_UNITS.saturating_sub(plan.length(note)), plan);
+        let room = Room::of(MAX_UNITS.saturating_sub(plan.length(note)));
+        let end = cut(&rest, &lead, room, plan);
         let head = rest.slice(0..end);
         parts.push(escape::markdown(&head, &lead) + note);
         rest = rest.slice(end..rest.text().len());
@@ -71,14 +72,40 @@ pub(super) fn split(body: &Body, plan: &Plan<'_>) -> Vec<String> {
     }
 }
 
+/// How much fits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// The UTF-16 units.
+    pub(super) units: usize,
+    /// Those that each line needs beside its text.
+    pub(super) indent: usize,
+}
+
+impl Room {
+    /// Room for lines that need nothing beside their text.
+    pub(super) fn of(units: usize) -> Self {
+        Self { units, indent: 0 }
+    }
+
+    /// What Markdown takes of it.
+    pub(super) fn cost(self, markdown: &str, plan: &Plan<'_>) -> usize {
+        let lines = if self.indent == 0 {
+            0
+        } else {
+            markdown.split('\n').count()
+        };
+        plan.length(markdown) + self.indent * lines
+    }
+}
+
 /// Where to cut a text that is too long: the last good place at which what is before it fits.
-pub(super) fn cut(body: &Body, lead: &str, max_units: usize, plan: &Plan<'_>) -> usize {
+pub(super) fn cut(body: &Body, lead: &str, room: Room, plan: &Plan<'_>) -> usize {
     // A unit is at most three bytes of plain text; only marks may become shorter, but addresses stay as they are.
     let may_shrink = body.marks().iter().filter(|mark| mark.kind != MarkKind::Address);
     let marked: usize = may_shrink.map(|mark| mark.range.len()).sum();
-    let horizon = max_units * 3 + marked;
+    let horizon = room.units * 3 + marked;
     let text = body.text();
-    let fits = |end: usize| plan.length(&escape::markdown(&body.slice(0..end), lead)) <= max_units;
+    let fits = |end: usize| room.cost(&escape::markdown(&body.slice(0..end), lead), plan) <= room.units;
     let last_fitting = |places: Vec<usize>| {
         let count = places.partition_point(|end| fits(*end));
         count.checked_sub(1).and_then(|last| places.get(last).copied())

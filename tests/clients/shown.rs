@@ -13,7 +13,10 @@ use std::{
 };
 
 use gitter_matrix_bridge::translate::{Context, GitterAction, Translation, to_gitter};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::{
+    prop_assert, prop_assert_eq,
+    test_runner::{Config, TestCaseError, TestRunner},
+};
 use serde_json::{Value, json, value::to_raw_value};
 
 use self::view::{Line, view};
@@ -74,12 +77,13 @@ fn context() -> Context {
             "gitter_uri": "tidepool/harbour",
             "matrix_room_id": "!r:example.org",
         },
+        "settings": { "max_parts": 1000 },
     }))
     .unwrap()
 }
 
-/// The Markdown of a message; `None` if it does not cross.
-fn markdown(content: &Value) -> Option<String> {
+/// The Markdown of a message, part by part; none if it does not cross.
+fn markdown(content: &Value) -> Vec<String> {
     let event = json!({
         "type": "m.room.message",
         "event_id": "$e1",
@@ -87,11 +91,14 @@ fn markdown(content: &Value) -> Option<String> {
         "content": content,
     });
     match to_gitter::translate(&to_raw_value(&event).unwrap(), &context()) {
-        Translation::Actions { actions } => match actions.into_iter().next() {
-            Some(GitterAction::Send { text, .. }) => Some(text),
-            other => panic!("not a message: {other:?}"),
-        },
-        Translation::Skipped { .. } => None,
+        Translation::Actions { actions } => {
+            let texts = actions.into_iter().map(|action| match action {
+                GitterAction::Send { text, .. } => text,
+                other => panic!("not a message: {other:?}"),
+            });
+            texts.collect()
+        }
+        Translation::Skipped { .. } => Vec::new(),
     }
 }
 
@@ -107,8 +114,9 @@ fn compare(written: &str, said: &[Line], renderer: &mut Renderer) -> Result<(), 
     )))
 }
 
-fn runner() -> TestRunner {
+fn runner(cases: u32) -> TestRunner {
     TestRunner::new(Config {
+        cases,
         failure_persistence: None,
         ..Config::default()
     })
@@ -118,9 +126,9 @@ fn runner() -> TestRunner {
 async fn gitter_shows_plain_texts_as_written() {
     let Some(node) = Node::find().await else { return };
     let renderer = std::cell::RefCell::new(Renderer::start(&node));
-    let result = runner().run(&tree::text(24), |text| {
+    let result = runner(Config::default().cases).run(&tree::text(24), |text| {
         let content = json!({ "msgtype": "m.text", "body": text });
-        let Some(written) = markdown(&content) else {
+        let Some(written) = markdown(&content).pop() else {
             return Ok(());
         };
         let html = tree::plain_html(&text);
@@ -133,19 +141,46 @@ async fn gitter_shows_plain_texts_as_written() {
 async fn gitter_shows_formatted_texts_as_written() {
     let Some(node) = Node::find().await else { return };
     let renderer = std::cell::RefCell::new(Renderer::start(&node));
-    let result = runner().run(&tree::html(), |html| {
+    let result = runner(Config::default().cases).run(&tree::html(), |html| {
         let said = view(&html);
         if said.is_empty() {
             return Ok(());
         }
-        let content = json!({
-            "msgtype": "m.text",
-            "body": "",
-            "format": "org.matrix.custom.html",
-            "formatted_body": html,
-        });
-        let written = markdown(&content).ok_or_else(|| TestCaseError::fail("it does not cross"))?;
+        let written = markdown(&formatted(&html)).pop();
+        let written = written.ok_or_else(|| TestCaseError::fail("it does not cross"))?;
         compare(&written, &said, &mut renderer.borrow_mut())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+fn formatted(html: &str) -> Value {
+    json!({
+        "msgtype": "m.text",
+        "body": "",
+        "format": "org.matrix.custom.html",
+        "formatted_body": html,
+    })
+}
+
+/// What was said, without the space and whatever it was in.
+fn letters(lines: &[Line]) -> String {
+    lines.iter().flat_map(Line::letters).collect()
+}
+
+#[tokio::test]
+async fn gitter_shows_all_of_what_is_split() {
+    let Some(node) = Node::find().await else { return };
+    let renderer = std::cell::RefCell::new(Renderer::start(&node));
+    let cases = Config::default().cases / 8;
+    let result = runner(cases).run(&tree::long_html(), |html| {
+        let said = view(&html);
+        let mut shown = String::new();
+        for part in markdown(&formatted(&html)) {
+            prop_assert!(part.encode_utf16().count() <= 4096);
+            shown += &letters(&view(&renderer.borrow_mut().html(&part)?));
+        }
+        prop_assert_eq!(letters(&said), shown);
+        Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }

@@ -1,11 +1,11 @@
 //! Items of lists. Between them Gitter reads much that it does not read elsewhere.
 
-use super::{Block, Kind, RULE, indented, join};
+use super::block::{Block, Kind, RULE, indented, join};
 
 /// An item of a list. A list inside it follows without an empty line.
 pub(super) fn item(blocks: &[Block], bullet: &str) -> String {
     let text = match blocks {
-        [first, rest @ ..] if first.kind == Kind::Paragraph && is_list(rest) => {
+        [first, rest @ ..] if matches!(first.kind, Kind::Paragraph(_)) && is_list(rest) => {
             format!("{}\n{}", first.markdown, join(rest))
         }
         // With the bullet before it, it would be a longer rule or a heading.

@@ -2,37 +2,45 @@
 
 use scraper::ElementRef;
 
-use super::{Block, Setting, Writer};
+use super::{
+    Setting, Writer,
+    block::{Block, Row},
+};
 use crate::translate::{body::Body, escape};
 
 /// Writes a table; `None` if it has no cells. Its first row is the head, as Gitter has no other tables.
 pub(super) fn write(table: ElementRef<'_>, setting: Setting<'_>, depth: usize) -> Option<Block> {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut plain = Body::default();
+    let mut rows: Vec<(Vec<String>, Body)> = Vec::new();
     for row in rows_of(table) {
         let mut cells = Vec::new();
-        let mut line = Body::default();
+        let mut plain = Body::default();
         let is_cell = |cell: &ElementRef<'_>| matches!(cell.value().name(), "td" | "th");
         for cell in row.child_elements().filter(is_cell) {
             let body = inline(cell, setting, depth + 3);
             cells.push(cell_markdown(&body));
-            line.append(" | ", &body.without_markup());
+            plain.append(" | ", &body.without_markup());
         }
         if !cells.is_empty() {
-            rows.push(cells);
-            plain.append("\n", &line);
+            rows.push((cells, plain));
         }
     }
-    let width = rows.iter().map(Vec::len).max()?;
-    let mut lines: Vec<String> = rows
+    let width = rows.iter().map(|(cells, _)| cells.len()).max()?;
+    let mut rows: Vec<Row> = rows
         .into_iter()
-        .map(|mut cells| {
+        .map(|(mut cells, plain)| {
             cells.resize(width, " ".to_owned());
-            format!("| {} |", cells.join(" | "))
+            Row {
+                markdown: format!("| {} |", cells.join(" | ")),
+                plain,
+            }
         })
         .collect();
-    lines.insert(1, format!("|{}", " --- |".repeat(width)));
-    Some(Block::own(lines.join("\n"), plain))
+    let line = Row {
+        markdown: format!("|{}", " --- |".repeat(width)),
+        plain: Body::default(),
+    };
+    rows.insert(1, line);
+    Some(Block::table(rows))
 }
 
 /// The rows of a table itself, not those of tables inside it.

@@ -9,7 +9,7 @@ use crate::{
         Context, addresses, attachments,
         body::{self, Body},
         event::Event,
-        formatted::{self, Block, Kind, Setting},
+        formatted::{self, Setting, block::Block},
         pack, people, pills,
         split::{self, Plan},
         threads,
@@ -143,15 +143,11 @@ fn file(
     context: &Context,
 ) -> Result<Text, Skip> {
     let attachment = attachments::file(kind, content)?;
-    let mut all = vec![Block {
-        plain: Body::default(),
-        markdown: attachment.markdown,
-        kind: Kind::Own,
-    }];
+    let mut all = vec![Block::own(attachment.markdown, Body::default())];
     if attachment.has_caption {
         match written(event, content, is_reply, context) {
             Ok(Text::Blocks(caption)) => all.extend(caption),
-            Ok(Text::Plain(caption)) => all.push(Block::paragraph(&caption)),
+            Ok(Text::Plain(caption)) => all.push(Block::paragraph(caption)),
             Err(_) => {}
         }
     }

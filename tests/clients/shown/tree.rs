@@ -67,6 +67,32 @@ pub(super) fn html() -> impl Strategy<Value = String> {
     vec(block(), 1..5).prop_map(|blocks| blocks.concat())
 }
 
+/// A message of several parts, without tables, whose heads are repeated.
+pub(super) fn long_html() -> impl Strategy<Value = String> {
+    let wrapped = prop_oneof![
+        Just(("", "")),
+        Just(("<blockquote>", "</blockquote>")),
+        Just(("<ol start=\"9\"><li>", "</li><li>b</li></ol>")),
+        Just(("<blockquote><ul><li>a</li><li>", "</li></ul></blockquote>")),
+    ];
+    let long = prop_oneof![
+        (inlines(), 20..400_usize).prop_map(|(inner, times)| format!("<p>{}</p>", inner.repeat(times))),
+        (inline_run(), 20..400_usize)
+            .prop_map(|(inner, times)| format!("<p><b>{}</b></p>", format!("{inner} ").repeat(times))),
+        code_block()
+            .prop_map(|code| code.replace("\n</code>", &format!("{}\n</code>", "\nlong".repeat(1500)))),
+        html()
+            .prop_filter("a table", |html| !html.contains("<table"))
+            .prop_map(|html| html.repeat(9)),
+    ];
+    // More tags than are parsed would leave nothing.
+    (wrapped, vec(long, 1..4))
+        .prop_map(|((open, close), parts)| format!("{open}{}{close}", parts.concat()))
+        .prop_filter("too many tags", |html| {
+            html.matches('<').count() < 2000 && html.len() < 60_000
+        })
+}
+
 fn block() -> BoxedStrategy<String> {
     let flat = prop_oneof![
         6 => inlines().prop_map(|inner| format!("<p>{inner}</p>")),

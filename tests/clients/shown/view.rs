@@ -17,6 +17,14 @@ pub(super) struct Line {
     runs: Vec<(String, String)>,
 }
 
+impl Line {
+    /// What people see of it, without space.
+    pub(super) fn letters(&self) -> impl Iterator<Item = char> + '_ {
+        let characters = self.runs.iter().flat_map(|(_, text)| text.chars());
+        characters.filter(|it| is_visible(*it))
+    }
+}
+
 /// What people see of HTML.
 pub(super) fn view(html: &str) -> Vec<Line> {
     let document = Html::parse_fragment(html);
