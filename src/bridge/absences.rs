@@ -28,11 +28,18 @@ pub(super) struct Listing {
     ids: BTreeSet<GitterMessageId>,
     /// When the oldest and the newest were sent, in milliseconds.
     range: Option<(i64, i64)>,
+    /// Whether it begins where the room does.
+    whole: bool,
     /// Whether something in it could not be read, so that what is missing may be just that.
     odd: bool,
 }
 
 impl Listing {
+    /// Notes that nothing older is in the room than what was added.
+    pub(super) fn begins_with_room(&mut self) {
+        self.whole = true;
+    }
+
     /// Adds a page that follows on those before, in either direction.
     pub(super) fn add(&mut self, page: &[Box<RawValue>]) {
         for raw in page {
@@ -51,7 +58,7 @@ impl Listing {
 
     /// Whether a message that is there would have to be listed: what is listed is older, and newer.
     fn misses(&self, id: &GitterMessageId) -> bool {
-        let is_between = self.ids.first() < Some(id) && self.ids.last() > Some(id);
+        let is_between = (self.whole || self.ids.first() < Some(id)) && self.ids.last() > Some(id);
         is_between && !self.ids.contains(id)
     }
 }
@@ -65,6 +72,7 @@ pub(super) async fn look(bridge: &Bridge, portal: &Portal, listing: &Listing) ->
         return Ok(0);
     };
     let mut tx = bridge.db.read().await?;
+    let oldest = if listing.whole { 0 } else { oldest };
     let mut suspected = message::crossed_between(&mut tx, portal, oldest, newest).await?;
     drop(tx);
     suspected.retain(|id| listing.misses(id));

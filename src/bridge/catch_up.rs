@@ -311,6 +311,9 @@ async fn try_catch_up(
     let mut listing = Listing::default();
     let found = if reaches_back(snapshot, &edits) {
         listing.add(snapshot);
+        if snapshot.len() < PAGE {
+            listing.begins_with_room();
+        }
         hold(bridge, &portal, snapshot, &creates).await?
     } else {
         hold_listed(bridge, &portal, &creates, edits, &mut listing).await?

@@ -77,6 +77,9 @@ pub(super) async fn room(bridge: &Bridge, portal: &Portal, pause: Duration) -> R
         let page = bridge.gitter.messages(&portal.gitter_room_id, &query).await?;
         let mut listing = Listing::default();
         listing.add(&page);
+        if page.len() < PAGE {
+            listing.begins_with_room();
+        }
         found += absences::look(bridge, portal, &listing).await?;
         let ids = ids_of(&page);
         let is_past = ids

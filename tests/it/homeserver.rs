@@ -168,6 +168,16 @@ impl FakeHomeserver {
         self.shared.change(|world| world.faults.push(fault));
     }
 
+    /// Forgets what was arranged to go wrong and has not yet.
+    pub(crate) fn clear_faults(&self) {
+        self.shared.change(|world| world.faults.clear());
+    }
+
+    /// How many events the application service has not taken yet.
+    pub(crate) fn events_to_push(&self) -> usize {
+        self.shared.world().events_to_push()
+    }
+
     /// How many more requests will go wrong as arranged.
     pub(crate) fn faults_left(&self) -> u32 {
         self.shared.world().faults.iter().map(|fault| fault.times).sum()

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod crossing;
 #[cfg(test)]
 mod doctor;

@@ -42,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) virtual_users: bool,
     /// Requests a minute that Gitter allows; 0 for any number.
     pub(crate) rate_limit: u32,
+    /// The PostgreSQL server, where it is not that of `DATABASE_URL`.
+    pub(crate) database_server: Option<String>,
     /// `bridge.give_up_after`.
     pub(crate) give_up_after: &'static str,
 }
@@ -52,6 +54,7 @@ impl Default for Options {
             devices: true,
             virtual_users: true,
             rate_limit: 0,
+            database_server: None,
             give_up_after: "24h",
         }
     }
@@ -85,7 +88,7 @@ impl World {
             .prefix("gitter-bridge-it-")
             .tempdir()
             .unwrap();
-        let database = TestDatabase::make(database, folder.path()).await;
+        let database = TestDatabase::make(database, options.database_server, folder.path()).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
             rate_limit: options.rate_limit,
             ..gitter_sandbox::Settings::default()
@@ -212,6 +215,13 @@ impl World {
         let failed = portals.iter().filter(|portal| portal["failed"] != 0).count();
         assert_eq!(failed, 0, "portals with failed items in {portals:?}");
         self.close().await;
+    }
+
+    /// Keeps the files of a run that went wrong.
+    pub(crate) fn keep(mut self) {
+        if let Some(folder) = self.folder.take() {
+            eprintln!("Its files are kept in {}", folder.keep().display());
+        }
     }
 
     /// Ends a test without looking at anything more.

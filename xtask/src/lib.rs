@@ -8,6 +8,7 @@
 //! their only reader is a person at a terminal.
 
 pub mod bridge;
+pub mod chaos;
 pub mod compare;
 pub mod container;
 pub mod demo;

@@ -11,7 +11,7 @@ use tokio::{
         unix::{SignalKind, signal},
     },
 };
-use xtask::demo::Database;
+use xtask::{chaos::Plan, demo::Database};
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -41,6 +41,34 @@ enum Command {
         /// Build without optimising: quicker, and as good a proof of the recipe.
         #[arg(long)]
         debug: bool,
+    },
+    /// Let both sides talk while everything breaks, and compare them: the last line on stdout is the report, and the
+    /// exit code is 0 only if nothing was lost, doubled, reordered or left unexplained.
+    Chaos {
+        /// How many messages people say, on both sides together.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(20..))]
+        messages: u32,
+        /// In how many rooms.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        rooms: u32,
+        /// What decides who says what, and what breaks when; chosen by chance if absent.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Where the bridge keeps its state.
+        #[arg(long, value_enum, default_value_t = Database::Sqlite)]
+        database: Database,
+        /// How often the bridge is killed.
+        #[arg(long, default_value_t = 10)]
+        kills: u32,
+        /// How often PostgreSQL crashes.
+        #[arg(long, default_value_t = 5)]
+        database_restarts: u32,
+        /// How many of a hundred requests suffer.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
+        faults: u32,
+        /// Requests a minute that Gitter allows; 0 for any number.
+        #[arg(long, default_value_t = 0)]
+        rate_limit: u32,
     },
     /// Run all tests, with the servers that they need.
     Test {
@@ -73,6 +101,38 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Container { debug } => {
             xtask::container::run(debug).await?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Chaos {
+            messages,
+            rooms,
+            seed,
+            database,
+            kills,
+            database_restarts,
+            faults,
+            rate_limit,
+        } => {
+            let plan = Plan {
+                messages: usize::try_from(messages)?,
+                rooms: usize::try_from(rooms)?,
+                seed: seed.unwrap_or_else(|| rand::random_range(0..1_000_000)),
+                kills: kills.min(messages / 2),
+                database_restarts: database_restarts.min(messages / 2),
+                homeserver_restarts: 5,
+                faults_percent: faults,
+                rate_limit,
+                database: match database {
+                    Database::Sqlite => "sqlite".to_owned(),
+                    Database::Postgres => "postgres".to_owned(),
+                },
+                report: None,
+            };
+            let clean = xtask::chaos::run(plan).await?;
+            Ok(if clean {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Test { filter } => {
             let code = xtask::test::run(filter.as_deref()).await?;

@@ -40,8 +40,18 @@ pub struct Postgres {
 
 #[derive(Debug)]
 struct Server {
-    process: Process,
-    _folder: TempDir,
+    /// `None` only while it is restarted.
+    process: Option<Process>,
+    start: Start,
+    folder: TempDir,
+}
+
+/// How it is started, each time on the same port.
+#[derive(Debug)]
+struct Start {
+    account: Account,
+    programs: PathBuf,
+    port: u16,
 }
 
 impl Postgres {
@@ -82,9 +92,28 @@ impl Postgres {
     pub async fn stop(self) -> Result<()> {
         match self.server {
             // PostgreSQL's "fast" shutdown: it does not wait for clients to go.
-            Some(server) => server.process.stop_by(Signal::INT).await,
-            None => Ok(()),
+            Some(Server {
+                process: Some(process),
+                ..
+            }) => process.stop_by(Signal::INT).await,
+            _ => Ok(()),
         }
+    }
+
+    /// Ends it as a crash would, if it was started here, and starts it again, on the same port with the same data.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn crash_and_restart(&mut self) -> Result<()> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        if let Some(process) = server.process.take() {
+            // PostgreSQL's "immediate" shutdown: nothing is finished, and the next start recovers.
+            process.stop_by(Signal::QUIT).await?;
+        }
+        server.process = Some(server.start.run(server.folder.path()).await?);
+        Ok(())
     }
 
     async fn launch(programs: &Path) -> Result<Self> {
@@ -101,13 +130,34 @@ impl Postgres {
                 .arg(&data),
         )
         .await?;
-        let port = ports::free()?;
-        let mut command = account.command(&programs.join("postgres"));
+        let start = Start {
+            account,
+            programs: programs.to_owned(),
+            port: ports::free()?,
+        };
+        let process = Some(start.run(folder.path()).await?);
+        Ok(Self {
+            url: format!("postgres://postgres@127.0.0.1:{}/postgres", start.port),
+            server: Some(Server {
+                process,
+                start,
+                folder,
+            }),
+        })
+    }
+}
+
+impl Start {
+    /// Starts it on the data in a folder, and waits until it is ready.
+    async fn run(&self, folder: &Path) -> Result<Process> {
+        let data = folder.join("data");
+        let port = self.port;
+        let mut command = self.account.command(&self.programs.join("postgres"));
         command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        let log = folder.path().join("postgres.log");
+        let log = folder.join("postgres.log");
         let mut process = Process::start("PostgreSQL", &mut command, &log)?;
         let pid_file = data.join("postmaster.pid");
         process
@@ -117,13 +167,7 @@ impl Postgres {
                 Ok(state.lines().last().map(str::trim) == Some("ready"))
             })
             .await?;
-        Ok(Self {
-            url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
-            server: Some(Server {
-                process,
-                _folder: folder,
-            }),
-        })
+        Ok(process)
     }
 }
 
@@ -140,6 +184,7 @@ fn find_programs() -> Option<PathBuf> {
 }
 
 /// Who runs the server: PostgreSQL refuses to be root.
+#[derive(Debug)]
 enum Account {
     Own,
     Other { user: String, group: String },

@@ -64,6 +64,11 @@ impl Bridge {
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(&mut self) {
         self.launch();
+        self.wait_until_ready().await;
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn wait_until_ready(&mut self) {
         until("the bridge to be ready", async || {
             if let Err(error) = self.process.as_mut().unwrap().check() {
                 panic!("{error:#}");

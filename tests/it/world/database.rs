@@ -57,12 +57,12 @@ pub(crate) enum TestDatabase {
 }
 
 impl TestDatabase {
-    /// Makes it; on SQLite only its place, in the folder.
-    pub(crate) async fn make(database: Database, folder: &Path) -> Self {
+    /// Makes it, on the server given or that of `DATABASE_URL`; on SQLite only its place, in the folder.
+    pub(crate) async fn make(database: Database, server: Option<String>, folder: &Path) -> Self {
         if database == Database::Sqlite {
             return Self::Sqlite(folder.join("bridge.db"));
         }
-        let server = std::env::var(VARIABLE).unwrap();
+        let server = server.unwrap_or_else(|| std::env::var(VARIABLE).unwrap());
         let name = format!("it_{:016x}", rand::random::<u64>());
         let pool = PgPool::connect(&server).await.unwrap();
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
