@@ -24,6 +24,7 @@ pub mod logging;
 pub mod matrix;
 pub mod media;
 pub mod model;
+pub mod names;
 pub mod outcome;
 pub mod registration;
 pub mod store;
