@@ -26,6 +26,7 @@ pub mod matrix;
 pub mod media;
 pub mod metrics;
 pub mod model;
+pub mod names;
 pub mod outcome;
 pub mod registration;
 pub mod store;

@@ -16,16 +16,17 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const FILE_LINES: usize = 500;
 
 /// What everything may build on; these import only each other.
-const BASE: [&str; 4] = ["check", "ids", "model", "outcome"];
+const BASE: [&str; 5] = ["check", "ids", "model", "names", "outcome"];
 
 /// What may use no network, file, clock, environment or chance.
-const PURE: [&str; 6] = ["check", "ids", "media", "model", "outcome", "translate"];
+const PURE: [&str; 7] = ["check", "ids", "media", "model", "names", "outcome", "translate"];
 
 /// Which modules of ours a module may import, beside itself and [`BASE`].
 const MAY_IMPORT: &str = "
     check:
     ids:
     model:
+    names:
     outcome:
     translate:
     config:

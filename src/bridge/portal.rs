@@ -258,21 +258,15 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
     }
 }
 
-/// Other members with the same name, so that translation can tell them apart.
+/// Other members whose names look the same, so that translation can tell them apart.
 async fn add_namesakes(
     tx: &mut Tx,
     portal: &Portal,
     context: &mut Context,
     member: &Member,
 ) -> Result<(), StoreError> {
-    if member.display_name.is_empty() {
-        return Ok(());
-    }
-    for namesake in member::members_named(tx, &portal.matrix_room_id, &member.display_name).await? {
-        if namesake.user_id != member.user_id {
-            context.members.push(context_member(namesake));
-        }
-    }
+    let namesakes = member::namesakes(tx, &portal.matrix_room_id, member).await?;
+    context.members.extend(namesakes.into_iter().map(context_member));
     Ok(())
 }
 

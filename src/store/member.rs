@@ -8,16 +8,21 @@ use super::{
     db::{execute, query, statements},
     error::column,
 };
+use crate::names;
 
 statements! {
-    UPSERT = "INSERT INTO member (matrix_room_id, user_id, membership, display_name, avatar_url)
-        VALUES ($1, $2, $3, $4, $5)
+    UPSERT = "INSERT INTO member (matrix_room_id, user_id, membership, display_name, avatar_url, name_key)
+        VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (matrix_room_id, user_id) DO UPDATE
-            SET membership = excluded.membership, display_name = excluded.display_name, avatar_url = excluded.avatar_url";
+            SET membership = excluded.membership, display_name = excluded.display_name,
+                avatar_url = excluded.avatar_url, name_key = excluded.name_key";
     ONE = "SELECT user_id, membership, display_name, avatar_url FROM member
         WHERE matrix_room_id = $1 AND user_id = $2";
-    NAMED = "SELECT user_id, membership, display_name, avatar_url FROM member
-        WHERE matrix_room_id = $1 AND display_name = $2 AND membership = 'join' ORDER BY user_id LIMIT 10";
+    // A row from before the keys has none until its next event; it is found by the very name.
+    NAMESAKES = "SELECT user_id, membership, display_name, avatar_url FROM member
+        WHERE matrix_room_id = $1 AND user_id <> $2 AND membership = 'join'
+            AND (name_key = $3 OR (name_key = '' AND display_name <> '' AND display_name = $4))
+        ORDER BY user_id LIMIT 10";
     GHOSTS = "SELECT member.user_id, membership, member.display_name, member.avatar_url
         FROM member JOIN ghost ON ghost.user_id = member.user_id
         WHERE matrix_room_id = $1 AND membership = 'join' ORDER BY member.user_id";
@@ -73,7 +78,8 @@ pub async fn record_member(tx: &mut Tx, room: &RoomId, member: &Member) -> Resul
         user_id.as_str(),
         membership,
         display_name,
-        avatar_url
+        avatar_url,
+        &name_key(member)
     )?;
     Ok(())
 }
@@ -85,12 +91,23 @@ pub async fn member(tx: &mut Tx, room: &RoomId, user: &UserId) -> Result<Option<
         .transpose()
 }
 
-/// Joined members with this display name, at most ten.
-pub async fn members_named(tx: &mut Tx, room: &RoomId, name: &str) -> Result<Vec<Member>, StoreError> {
-    query!(tx, fetch_all, Row, NAMED, room.as_str(), name)?
-        .into_iter()
-        .map(Member::try_from)
-        .collect()
+/// Other joined members whose names look like a member's, at most ten.
+pub async fn namesakes(tx: &mut Tx, room: &RoomId, member: &Member) -> Result<Vec<Member>, StoreError> {
+    let rows = query!(
+        tx,
+        fetch_all,
+        Row,
+        NAMESAKES,
+        room.as_str(),
+        member.user_id.as_str(),
+        &name_key(member),
+        &member.display_name
+    )?;
+    rows.into_iter().map(Member::try_from).collect()
+}
+
+fn name_key(member: &Member) -> String {
+    names::key_of(&member.display_name, member.user_id.localpart())
 }
 
 /// Forgets a room's members.

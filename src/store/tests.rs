@@ -157,4 +157,5 @@ async fn a_database_of_a_newer_version_is_refused() {
 
 mod flow;
 mod links;
+mod members;
 mod retained;

@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use crate::names;
+
 /// A text and its marks, in order and apart from each other.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Body {
@@ -268,16 +270,7 @@ impl Body {
 
 /// Whether there is anything in a text that people would see.
 pub(super) fn is_visible(text: &str) -> bool {
-    text.chars()
-        .any(|character| !character.is_whitespace() && !character.is_control() && !is_zero_width(character))
-}
-
-/// Whether a character takes no room.
-pub(super) fn is_zero_width(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
+    text.chars().any(|character| !names::is_blank(character))
 }
 
 /// Levels what Gitter's renderer would change anyway (gitter-api 5.2): it takes `U+2424` for a line break,

@@ -8,7 +8,7 @@ use super::{
     body::{self, MarkKind},
     escape, link, stand_in,
 };
-use crate::ids;
+use crate::{ids, names};
 
 /// The most UTF-16 units of a virtual user's display name (gitter-api 2.2).
 const MAX_NAME_UNITS: usize = 255;
@@ -104,14 +104,14 @@ pub fn templated(template: &str, display_name: &str, username: &str) -> String {
     cut(&name, MAX_NAME_UNITS).to_owned()
 }
 
-/// A sender's name in this room: with the id behind it if other members go by the same name.
+/// A sender's name in this room: with the id behind it if other members go by one that looks the same.
 fn distinct_name(sender: &UserId, max_units: usize, context: &Context) -> String {
     let name = name(sender, context);
-    let looks = look(&name);
+    let key = names::key(&name);
     let is_shared = context
         .members
         .iter()
-        .any(|member| member.mxid != sender && look(&self::name(&member.mxid, context)) == looks);
+        .any(|member| member.mxid != sender && names::key(&self::name(&member.mxid, context)) == key);
     if !is_shared {
         return cut(&name, max_units).to_owned();
     }
@@ -135,14 +135,6 @@ fn one_line(name: &str) -> String {
     let kept: String = name.chars().filter(|it| !is_turn(*it)).collect();
     let levelled = body::normalise(&kept);
     levelled.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What a name looks like at a glance: names that differ only in case, spaces or what cannot be seen look alike.
-fn look(name: &str) -> String {
-    name.chars()
-        .filter(|it| !it.is_whitespace() && !body::is_zero_width(*it))
-        .flat_map(char::to_lowercase)
-        .collect()
 }
 
 /// The length that Gitter counts.

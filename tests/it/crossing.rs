@@ -13,6 +13,7 @@ on_both_databases![
     threads_cross_both_ways_with_a_fallback_for_older_clients,
     without_virtual_users_the_name_stands_before_the_text,
     two_people_of_one_name_are_told_apart,
+    two_people_whose_names_look_alike_are_told_apart,
     equal_messages_in_a_row_all_cross,
     rooms_do_not_mix,
 ];
@@ -153,8 +154,17 @@ async fn without_virtual_users_the_name_stands_before_the_text(database: Databas
 }
 
 async fn two_people_of_one_name_are_told_apart(database: Database) {
+    are_told_apart(database, "Ana").await;
+}
+
+async fn two_people_whose_names_look_alike_are_told_apart(database: Database) {
+    // The letters are Cyrillic.
+    are_told_apart(database, "\u{410}n\u{430}").await;
+}
+
+async fn are_told_apart(database: Database, name_of_other: &str) {
     let mut world = World::start(database).await;
-    let other = world.homeserver.make_user("other", "Ana");
+    let other = world.homeserver.make_user("other", name_of_other);
     let room = world.link("pier").await;
     world.homeserver.join(&room.matrix, &other);
     for (user, text) in [
@@ -168,7 +178,10 @@ async fn two_people_of_one_name_are_told_apart(database: Database) {
         let message = world.arrives_on_gitter(&room, text).await;
         message.virtual_user.unwrap().display_name
     };
-    assert_eq!(name("So am I.").await, "Ana (@other:localhost)");
+    assert_eq!(
+        name("So am I.").await,
+        format!("{name_of_other} (@other:localhost)")
+    );
     assert_eq!(name("I see.").await, "Ana (@ana:localhost)");
     world.finish().await;
 }
