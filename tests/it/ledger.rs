@@ -17,6 +17,7 @@ use crate::{
 
 on_both_databases![
     a_failed_message_is_retried_at_its_old_place,
+    an_echo_settles_what_a_retried_item_overtook,
     what_may_have_arrived_on_gitter_is_looked_for_before_it_is_sent_again,
     what_may_have_arrived_on_matrix_is_found_behind_what_came_later,
     a_refused_deletion_is_retried,
@@ -107,6 +108,37 @@ async fn a_failed_message_is_retried_at_its_old_place(database: Database) {
     let again = world.admin().retry(&id).await;
     assert_eq!(refusal(&again), (409, "GITTER_NOT_RETRIED"), "{}", again.1);
     world.finish().await;
+}
+
+async fn an_echo_settles_what_a_retried_item_overtook(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.posts_suffer(&room, RequestEffect::Status(403), When::Before, 1);
+    world.posts_suffer(&room, RequestEffect::Reset, When::After, 1);
+    world.frames_suffer(&room, FrameEffect::DelayMs(4_000), 1);
+    world.ana_says(&room, "one");
+    let id = first_failed(&world).await;
+    let said = world.ana_says(&room, "two");
+    until("the second to have an unknown fate", async || {
+        let (_, answer) = world.admin().explain(said.as_str()).await;
+        Ok((answer["items"][0]["attempts"][0]["state"] == "unknown").then_some(()))
+    })
+    .await;
+    world.posts_suffer(&room, RequestEffect::Status(500), When::Before, 1);
+    assert_eq!(world.admin().retry(&id).await.0, 202);
+    // Its own fate is unknown then, for a quarter of a minute, and it is before the second.
+    bridged(&world, said.as_str()).await;
+    assert_eq!(explained(&world, &id).await["state"], "waiting");
+    let (_, answer) = world.admin().explain(said.as_str()).await;
+    assert_eq!(
+        answer["messages"][0]["matrix_event_id"],
+        said.as_str(),
+        "{answer}"
+    );
+    bridged(&world, &id).await;
+    world.drained().await;
+    assert_eq!(texts(&world, &room), ["two", "one"]);
+    world.close().await;
 }
 
 /// Whatever an item's first failure is, the next one is its end.
