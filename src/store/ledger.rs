@@ -47,9 +47,9 @@ statements! {
     REVIVE_ATTEMPTS = "UPDATE attempt SET state = CASE WHEN state IN ('open', 'unknown') THEN 'unknown' ELSE 'planned' END
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state <> 'done'";
     REVIVE = "UPDATE inbox SET state = 'waiting', outcome = '', reason = '', detail = 'retried by an operator',
-            first_attempt_at = 0, next_attempt_at = 0, settled_at = 0
+            first_attempt_at = 0, next_attempt_at = $5, settled_at = 0
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND outcome = 'failed'";
-    HURRY = "UPDATE inbox SET next_attempt_at = 0
+    HURRY = "UPDATE inbox SET next_attempt_at = $5
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     DROP = "UPDATE inbox SET state = 'settled', outcome = 'skipped', reason = $5, detail = $6, settled_at = $7
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4
@@ -307,17 +307,18 @@ pub async fn is_worked(tx: &mut Tx, lane: &LaneKey, now: i64) -> Result<bool, St
     Ok(found.is_some())
 }
 
-/// Lets a failed item wait again, at its old place. The caller has locked the lane. `false` if it has not failed.
-pub async fn revive(tx: &mut Tx, place: &Place) -> Result<bool, StoreError> {
+/// Lets a failed item wait again, at its old place and not to be tried before then. The caller has locked the lane.
+/// `false` if it has not failed.
+pub async fn revive(tx: &mut Tx, place: &Place, not_before: i64) -> Result<bool, StoreError> {
     let (room, direction, purpose, number) = place.columns();
     execute!(tx, REVIVE_ATTEMPTS, room, direction, purpose, number)?;
-    Ok(execute!(tx, REVIVE, room, direction, purpose, number)? == 1)
+    Ok(execute!(tx, REVIVE, room, direction, purpose, number, not_before)? == 1)
 }
 
-/// Lets an item that waits be tried at once. The caller has locked the lane. `false` if it does not wait.
-pub async fn hurry(tx: &mut Tx, place: &Place) -> Result<bool, StoreError> {
+/// Lets an item that waits be tried as soon as that. The caller has locked the lane. `false` if it does not wait.
+pub async fn hurry(tx: &mut Tx, place: &Place, not_before: i64) -> Result<bool, StoreError> {
     let (room, direction, purpose, number) = place.columns();
-    Ok(execute!(tx, HURRY, room, direction, purpose, number)? == 1)
+    Ok(execute!(tx, HURRY, room, direction, purpose, number, not_before)? == 1)
 }
 
 /// Takes out an item that waits or has failed. The caller has locked the lane. `false` if it is neither.
