@@ -135,9 +135,10 @@ impl Bridge {
             return Err(LedgerError::NotRetried { error, mend });
         }
         let attempts = attempt::attempts_of(&mut tx, &place.lane, place.number).await?;
-        let not_before = lookable_at(&attempts).max(now());
+        let now = now();
+        let not_before = lookable_at(&attempts).max(now);
         let retried = if entry.has_failed() {
-            ledger::revive(&mut tx, &place, not_before).await?
+            ledger::revive(&mut tx, &place, not_before, now).await?
         } else {
             ledger::hurry(&mut tx, &place, not_before).await?
         };

@@ -47,7 +47,7 @@ statements! {
     REVIVE_ATTEMPTS = "UPDATE attempt SET state = CASE WHEN state IN ('open', 'unknown') THEN 'unknown' ELSE 'planned' END
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state <> 'done'";
     REVIVE = "UPDATE inbox SET state = 'waiting', outcome = '', reason = '', detail = 'retried by an operator',
-            first_attempt_at = 0, next_attempt_at = $5, settled_at = 0
+            first_attempt_at = $6, next_attempt_at = $5, settled_at = 0
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND outcome = 'failed'";
     HURRY = "UPDATE inbox SET next_attempt_at = $5
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
@@ -307,12 +307,12 @@ pub async fn is_worked(tx: &mut Tx, lane: &LaneKey, now: i64) -> Result<bool, St
     Ok(found.is_some())
 }
 
-/// Lets a failed item wait again, at its old place and not to be tried before then. The caller has locked the lane.
-/// `false` if it has not failed.
-pub async fn revive(tx: &mut Tx, place: &Place, not_before: i64) -> Result<bool, StoreError> {
+/// Lets a failed item wait again, at its old place and not to be tried before then. How long it is tried counts from
+/// now. The caller has locked the lane. `false` if it has not failed.
+pub async fn revive(tx: &mut Tx, place: &Place, not_before: i64, now: i64) -> Result<bool, StoreError> {
     let (room, direction, purpose, number) = place.columns();
     execute!(tx, REVIVE_ATTEMPTS, room, direction, purpose, number)?;
-    Ok(execute!(tx, REVIVE, room, direction, purpose, number, not_before)? == 1)
+    Ok(execute!(tx, REVIVE, room, direction, purpose, number, not_before, now)? == 1)
 }
 
 /// Lets an item that waits be tried as soon as that. The caller has locked the lane. `false` if it does not wait.

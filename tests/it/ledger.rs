@@ -168,7 +168,7 @@ async fn what_may_have_arrived_on_gitter_is_looked_for_before_it_is_sent_again(d
     world.gitter.add_fault(Fault::Request(RequestFault {
         effect: RequestEffect::Status(500),
         when: When::Before,
-        times: 1,
+        times: 2,
         method: Some("GET".to_owned()),
         path: format!("/rooms/{}/chatMessages", room.gitter),
     }));
@@ -179,6 +179,13 @@ async fn what_may_have_arrived_on_gitter_is_looked_for_before_it_is_sent_again(d
     assert_eq!(item["attempts"][0]["state"], "unknown", "{item}");
     world.ana_says(&room, "two");
     world.arrives_on_gitter(&room, "two").await;
+    // The time to give up starts anew, though nothing can be sent as long as it cannot be looked.
+    assert_eq!(world.admin().retry(&id).await.0, 202);
+    until("the item to fail again", async || {
+        let item = explained(&world, &id).await;
+        Ok((item["reason"] == "gave_up").then_some(()))
+    })
+    .await;
     assert_eq!(world.admin().retry(&id).await.0, 202);
     bridged(&world, &id).await;
     assert_eq!(texts(&world, &room), ["one", "two"], "and no copy");
