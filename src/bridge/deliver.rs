@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tracing::info;
 
-pub(super) use self::to_gitter::{changed_event, settle_echo};
+pub(super) use self::to_gitter::{RECOVERY_WAIT, changed_event, settle_echo};
 use super::{Bridge, BridgeError, now, worker::Step};
 use crate::{
     outcome::{Outcome, Reason},

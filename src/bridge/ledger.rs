@@ -9,7 +9,11 @@ use serde::Deserialize;
 use tracing::info;
 
 pub use self::view::{Explanation, ItemPage};
-use super::{Bridge, BridgeError, deliver::changed_event, now};
+use super::{
+    Bridge, BridgeError,
+    deliver::{RECOVERY_WAIT, changed_event},
+    now,
+};
 use crate::{
     ids::{GitterRoomId, ItemId},
     store::{
@@ -130,13 +134,16 @@ impl Bridge {
         if let Some((error, mend)) = obstacle(&mut tx, &entry).await? {
             return Err(LedgerError::NotRetried { error, mend });
         }
+        let attempts = attempt::attempts_of(&mut tx, &place.lane, place.number).await?;
+        let now = now();
+        let not_before = lookable_at(&attempts).max(now);
         let retried = if entry.has_failed() {
-            ledger::revive(&mut tx, &place).await?
+            ledger::revive(&mut tx, &place, not_before, now).await?
         } else {
-            ledger::hurry(&mut tx, &place).await?
+            ledger::hurry(&mut tx, &place, not_before).await?
         };
         debug_assert!(retried, "the lane is locked, so the item is as it was read");
-        lane::touch_lane(&mut tx, &place.lane, now()).await?;
+        lane::touch_lane(&mut tx, &place.lane, not_before).await?;
         tx.commit().await?;
         info!(
             item.id = id,
@@ -326,6 +333,17 @@ async fn is_overtaken(tx: &mut Tx, entry: &Entry, portal: &Portal) -> Result<boo
         }
     }
     Ok(false)
+}
+
+/// When it may be looked whether attempts arrived whose outcome is not known: what is under way has arrived by then.
+fn lookable_at(attempts: &[Attempt]) -> i64 {
+    let unknown = attempts
+        .iter()
+        .filter(|attempt| matches!(attempt.state, AttemptState::Open | AttemptState::Unknown));
+    unknown
+        .map(|attempt| attempt.opened_at + RECOVERY_WAIT)
+        .max()
+        .unwrap_or(0)
 }
 
 /// What an operator's drop leaves behind in the ledger.

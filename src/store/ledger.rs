@@ -43,23 +43,17 @@ statements! {
         WHERE (gitter_room_id, direction, purpose, number) IN (
             SELECT gitter_room_id, direction, purpose, number FROM attempt WHERE result_id = $1 AND result_id <> '')
         ORDER BY created_at, gitter_room_id, direction, purpose, number LIMIT 200";
-    NUMBER_OF_RESULT = "SELECT number FROM attempt
-        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND result_id = $4 AND result_id <> ''
-        ORDER BY number DESC LIMIT 1";
     // What may have arrived is looked for before it is sent again, and what was refused is asked for again.
     REVIVE_ATTEMPTS = "UPDATE attempt SET state = CASE WHEN state IN ('open', 'unknown') THEN 'unknown' ELSE 'planned' END
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state <> 'done'";
     REVIVE = "UPDATE inbox SET state = 'waiting', outcome = '', reason = '', detail = 'retried by an operator',
-            first_attempt_at = 0, next_attempt_at = 0, settled_at = 0
+            first_attempt_at = $6, next_attempt_at = $5, settled_at = 0
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND outcome = 'failed'";
-    HURRY = "UPDATE inbox SET next_attempt_at = 0
+    HURRY = "UPDATE inbox SET next_attempt_at = $5
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     DROP = "UPDATE inbox SET state = 'settled', outcome = 'skipped', reason = $5, detail = $6, settled_at = $7
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4
             AND (state = 'waiting' OR outcome = 'failed')";
-    LATER_BRIDGED = "SELECT number FROM inbox
-        WHERE source_id = $1 AND gitter_room_id = $2 AND direction = $3 AND purpose = $4 AND number > $5
-            AND outcome = 'bridged' LIMIT 1";
     IS_WORKED = "SELECT 1 FROM lane
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND owner <> '' AND lease_until >= $4";
     PAIRS = "SELECT gitter_room_id, matrix_room_id, gitter_message_id, event_id, part, kind, origin
@@ -68,8 +62,11 @@ statements! {
         SELECT gitter_room_id, matrix_room_id, gitter_message_id, event_id, part, kind, origin
         FROM message WHERE gitter_message_id = $1
         ORDER BY 1, 2, 3, 4, 5, 6";
-    WAITING = "SELECT direction, COUNT(*), MIN(created_at) FROM inbox WHERE state <> 'settled' GROUP BY direction";
-    FAILURES = "SELECT direction, COUNT(*) FROM inbox WHERE outcome = 'failed' GROUP BY direction";
+    // Grouped by an expression: SQLite would otherwise read the whole table along an index that begins with the
+    // direction, instead of the few rows that this is about.
+    WAITING = "SELECT direction || '' AS way, COUNT(*), MIN(created_at) FROM inbox WHERE state <> 'settled'
+        GROUP BY direction || ''";
+    FAILURES = "SELECT direction || '' AS way, COUNT(*) FROM inbox WHERE outcome = 'failed' GROUP BY direction || ''";
     BODY = "SELECT body FROM inbox WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
 }
 
@@ -265,35 +262,17 @@ pub async fn number_of_result(
     lane: &LaneKey,
     result_id: &str,
 ) -> Result<Option<i64>, StoreError> {
-    let (direction, purpose) = (lane.direction.as_str(), lane.purpose.as_str());
-    let found = query!(
-        tx,
-        fetch_optional,
-        (i64,),
-        NUMBER_OF_RESULT,
-        &lane.room,
-        direction,
-        purpose,
-        result_id
-    )?;
-    Ok(found.map(|(number,)| number))
+    let found = of_result(tx, result_id).await?.into_iter();
+    let of_lane = found.filter(|entry| entry.place.lane == *lane);
+    Ok(of_lane.map(|entry| entry.place.number).max())
 }
 
 /// Whether a later item of the same lane, about the same event or Gitter message, has crossed.
 pub async fn has_later_bridged(tx: &mut Tx, place: &Place, source_id: &str) -> Result<bool, StoreError> {
-    let (room, direction, purpose, number) = place.columns();
-    let found = query!(
-        tx,
-        fetch_optional,
-        (i64,),
-        LATER_BRIDGED,
-        source_id,
-        room,
-        direction,
-        purpose,
-        number
-    )?;
-    Ok(found.is_some())
+    let found = of_source(tx, source_id).await?;
+    Ok(found.iter().any(|entry| {
+        entry.outcome == "bridged" && entry.place.lane == place.lane && entry.place.number > place.number
+    }))
 }
 
 /// What an item said, as raw JSON.
@@ -328,17 +307,18 @@ pub async fn is_worked(tx: &mut Tx, lane: &LaneKey, now: i64) -> Result<bool, St
     Ok(found.is_some())
 }
 
-/// Lets a failed item wait again, at its old place. The caller has locked the lane. `false` if it has not failed.
-pub async fn revive(tx: &mut Tx, place: &Place) -> Result<bool, StoreError> {
+/// Lets a failed item wait again, at its old place and not to be tried before then. How long it is tried counts from
+/// now. The caller has locked the lane. `false` if it has not failed.
+pub async fn revive(tx: &mut Tx, place: &Place, not_before: i64, now: i64) -> Result<bool, StoreError> {
     let (room, direction, purpose, number) = place.columns();
     execute!(tx, REVIVE_ATTEMPTS, room, direction, purpose, number)?;
-    Ok(execute!(tx, REVIVE, room, direction, purpose, number)? == 1)
+    Ok(execute!(tx, REVIVE, room, direction, purpose, number, not_before, now)? == 1)
 }
 
-/// Lets an item that waits be tried at once. The caller has locked the lane. `false` if it does not wait.
-pub async fn hurry(tx: &mut Tx, place: &Place) -> Result<bool, StoreError> {
+/// Lets an item that waits be tried as soon as that. The caller has locked the lane. `false` if it does not wait.
+pub async fn hurry(tx: &mut Tx, place: &Place, not_before: i64) -> Result<bool, StoreError> {
     let (room, direction, purpose, number) = place.columns();
-    Ok(execute!(tx, HURRY, room, direction, purpose, number)? == 1)
+    Ok(execute!(tx, HURRY, room, direction, purpose, number, not_before)? == 1)
 }
 
 /// Takes out an item that waits or has failed. The caller has locked the lane. `false` if it is neither.

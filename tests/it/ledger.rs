@@ -1,6 +1,7 @@
 //! The ledger for operators: what has failed is listed, explained, tried again at its old place, or dropped.
 
 use gitter_sandbox::{Fault, FrameEffect, RequestEffect, RequestFault, When};
+use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ use crate::{
 
 on_both_databases![
     a_failed_message_is_retried_at_its_old_place,
+    an_echo_settles_what_a_retried_item_overtook,
     what_may_have_arrived_on_gitter_is_looked_for_before_it_is_sent_again,
     what_may_have_arrived_on_matrix_is_found_behind_what_came_later,
     a_refused_deletion_is_retried,
@@ -63,6 +65,15 @@ async fn explained(world: &World, id: &str) -> Value {
     answer["items"][0].take()
 }
 
+/// Waits until what was sent for an item may or may not have arrived.
+async fn has_unknown_fate(world: &World, id: &str) {
+    until("an attempt of unknown fate", async || {
+        let (_, answer) = world.admin().explain(id).await;
+        Ok((answer["items"][0]["attempts"][0]["state"] == "unknown").then_some(()))
+    })
+    .await;
+}
+
 /// Waits until an item is bridged.
 async fn bridged(world: &World, id: &str) {
     until("the item to be bridged", async || {
@@ -85,12 +96,17 @@ async fn a_failed_message_is_retried_at_its_old_place(database: Database) {
     world.posts_suffer(&room, RequestEffect::Status(500), When::Before, 1);
     let said = world.ana_says(&room, "one");
     let id = first_failed(&world).await;
-    world.ana_says(&room, "two");
+    let second = world.ana_says(&room, "two");
     world.ana_says(&room, "three");
-    until("the second to be tried", async || {
-        Ok((world.tries_to_gitter(&room).await == 2).then_some(()))
-    })
-    .await;
+    has_unknown_fate(&world, second.as_str()).await;
+    // Impatience does not make it be looked for too early, and so sent twice.
+    let item = explained(&world, second.as_str()).await;
+    assert_eq!(world.admin().retry(item["id"].as_str().unwrap()).await.0, 202);
+    let item = explained(&world, second.as_str()).await;
+    let time = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
+    let waits = time(&item["next_attempt_at"]) - time(&item["attempts"][0]["opened_at"]);
+    assert!(waits.total(jiff::Unit::Second).unwrap() >= 15.0, "{item}");
+
     let item = explained(&world, said.as_str()).await;
     assert_eq!(item["id"], id.as_str(), "{item}");
     assert_eq!(
@@ -109,6 +125,33 @@ async fn a_failed_message_is_retried_at_its_old_place(database: Database) {
     world.finish().await;
 }
 
+async fn an_echo_settles_what_a_retried_item_overtook(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.posts_suffer(&room, RequestEffect::Status(403), When::Before, 1);
+    world.posts_suffer(&room, RequestEffect::Reset, When::After, 1);
+    world.frames_suffer(&room, FrameEffect::DelayMs(4_000), 1);
+    world.ana_says(&room, "one");
+    let id = first_failed(&world).await;
+    let said = world.ana_says(&room, "two");
+    has_unknown_fate(&world, said.as_str()).await;
+    world.posts_suffer(&room, RequestEffect::Status(500), When::Before, 1);
+    assert_eq!(world.admin().retry(&id).await.0, 202);
+    // Its own fate is unknown then, for a quarter of a minute, and it is before the second.
+    bridged(&world, said.as_str()).await;
+    assert_eq!(explained(&world, &id).await["state"], "waiting");
+    let (_, answer) = world.admin().explain(said.as_str()).await;
+    assert_eq!(
+        answer["messages"][0]["matrix_event_id"],
+        said.as_str(),
+        "{answer}"
+    );
+    bridged(&world, &id).await;
+    world.drained().await;
+    assert_eq!(texts(&world, &room), ["two", "one"]);
+    world.close().await;
+}
+
 /// Whatever an item's first failure is, the next one is its end.
 fn impatient() -> Options {
     Options {
@@ -125,7 +168,7 @@ async fn what_may_have_arrived_on_gitter_is_looked_for_before_it_is_sent_again(d
     world.gitter.add_fault(Fault::Request(RequestFault {
         effect: RequestEffect::Status(500),
         when: When::Before,
-        times: 1,
+        times: 2,
         method: Some("GET".to_owned()),
         path: format!("/rooms/{}/chatMessages", room.gitter),
     }));
@@ -136,6 +179,13 @@ async fn what_may_have_arrived_on_gitter_is_looked_for_before_it_is_sent_again(d
     assert_eq!(item["attempts"][0]["state"], "unknown", "{item}");
     world.ana_says(&room, "two");
     world.arrives_on_gitter(&room, "two").await;
+    // The time to give up starts anew, though nothing can be sent as long as it cannot be looked.
+    assert_eq!(world.admin().retry(&id).await.0, 202);
+    until("the item to fail again", async || {
+        let item = explained(&world, &id).await;
+        Ok((item["reason"] == "gave_up").then_some(()))
+    })
+    .await;
     assert_eq!(world.admin().retry(&id).await.0, 202);
     bridged(&world, &id).await;
     assert_eq!(texts(&world, &room), ["one", "two"], "and no copy");
@@ -167,6 +217,8 @@ async fn what_may_have_arrived_on_matrix_is_found_behind_what_came_later(databas
     assert_eq!(item["attempts"][0]["state"], "unknown", "{item}");
     world.wren_says(&room, "two");
     world.arrives_on_matrix(&room, "two").await;
+    // After that the homeserver does not know its transaction ids any more.
+    world.homeserver.restart().await;
     assert_eq!(world.admin().retry(&id).await.0, 202);
     bridged(&world, &id).await;
     assert_eq!(world.messages_on_matrix(&room).len(), 3, "and no copy");
@@ -249,12 +301,7 @@ async fn what_waits_is_dropped_and_the_next_goes_on(database: Database) {
     world.posts_suffer(&room, RequestEffect::Status(500), When::Before, 1);
     let said = world.ana_says(&room, "one");
     world.ana_says(&room, "two");
-    until("the first to be tried", async || {
-        let (_, answer) = world.admin().explain(said.as_str()).await;
-        let item = &answer["items"][0];
-        Ok((item["attempts"][0]["state"] == "unknown").then_some(()))
-    })
-    .await;
+    has_unknown_fate(&world, said.as_str()).await;
     let (_, list) = world
         .admin()
         .items(&format!("state=waiting&room={}", room.gitter))

@@ -28,7 +28,7 @@ use crate::{
 
 /// How long after an attempt of unknown outcome it is looked for, in milliseconds: what is still under
 /// way has arrived by then.
-const RECOVERY_WAIT: i64 = 15_000;
+pub(in crate::bridge) const RECOVERY_WAIT: i64 = 15_000;
 
 /// How long before the attempt the look begins: both clocks are known to better than this.
 const LOOK_BACK: SignedDuration = SignedDuration::from_secs(30);
