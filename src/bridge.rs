@@ -19,6 +19,7 @@ mod pictures;
 mod portal;
 pub mod provision;
 mod recovery;
+mod revoke;
 mod sides;
 mod subscriptions;
 mod worker;

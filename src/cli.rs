@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod health;
 mod init;
+mod media;
 mod output;
 mod registration;
 mod room;
@@ -71,6 +72,9 @@ enum Command {
     /// Link, unlink and look at rooms of the running bridge
     #[command(subcommand)]
     Room(room::Command),
+    /// End signed links to media
+    #[command(subcommand)]
+    Media(media::Command),
     /// Translate messages without a bridge: fixtures in, what would be sent out
     #[command(subcommand)]
     Translate(translate::Command),
@@ -147,6 +151,7 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Registration(arguments) => registration::run(&file, &arguments),
         Command::Config(command) => config::run(&file, &command),
         Command::Room(command) => room::run(&file, command).await,
+        Command::Media(command) => media::run(&file, command).await,
         Command::Translate(command) => translate::run(command),
         Command::Health => health::run(&file).await,
         Command::Completions { shell } => completions(shell),

@@ -104,7 +104,7 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
 }
 
 /// Tells an answer: as it is, or a success in the way given, or why not and what to mend.
-fn tell(
+pub(super) fn tell(
     answer: &Answer,
     json: bool,
     success: impl FnOnce(&Answer) -> anyhow::Result<Exit>,
@@ -235,23 +235,34 @@ fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Asks whether a room is really to be unlinked. Where nobody can answer, that is wrong usage.
+/// Asks whether a room is really to be unlinked.
 async fn confirm(client: &AdminClient, room: &str) -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Err(UsageError("unlinking asks first, and nobody can answer here; say --yes").into());
-    }
+    somebody_can_answer("unlinking asks first, and nobody can answer here; say --yes")?;
     let answer = client.send(Method::GET, &["rooms", room], None).await?;
     let what = match answer.read::<Portal>() {
         Ok(portal) => format!("{} from {}", portal.gitter_uri, portal.matrix_room_id),
         Err(_) => room.to_owned(),
     };
+    ask(&format!(
+        "Unlink {what}? Its ghosts leave, and waiting messages are dropped."
+    ))
+}
+
+/// Where nobody can answer, what asks first is wrong usage, for the reason given.
+pub(super) fn somebody_can_answer(otherwise: &'static str) -> Result<(), UsageError> {
+    if io::stdin().is_terminal() {
+        Ok(())
+    } else {
+        Err(UsageError(otherwise))
+    }
+}
+
+/// Asks a question that only a clear yes answers with yes.
+pub(super) fn ask(question: &str) -> anyhow::Result<bool> {
     let mut prompt = io::stderr();
-    write!(
-        prompt,
-        "Unlink {what}? Its ghosts leave, and waiting messages are dropped. [y/N] "
-    )
-    .and_then(|()| prompt.flush())
-    .context("cannot ask")?;
+    write!(prompt, "{question} [y/N] ")
+        .and_then(|()| prompt.flush())
+        .context("cannot ask")?;
     let mut reply = String::new();
     io::stdin()
         .lock()

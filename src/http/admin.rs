@@ -9,7 +9,7 @@ use axum::{
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{delete, get},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -54,6 +54,8 @@ pub fn router(state: AdminState) -> Router {
     let provision = Router::new()
         .route("/rooms", get(list).post(link))
         .route("/rooms/{room}", get(show).delete(unlink))
+        .route("/rooms/{room}/media", delete(revoke_of_room))
+        .route("/media/{target}", delete(revoke))
         .route("/doctor", get(examine))
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
@@ -147,6 +149,29 @@ async fn unlink(State(state): State<AdminState>, Path(room): Path<String>) -> Re
             )
         })??;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends the links that a link, an `mxc:` address or an event id stands for.
+async fn revoke(
+    State(state): State<AdminState>,
+    Path(target): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    revoked(state.bridge()?.revoke_media(&target).await?)
+}
+
+async fn revoke_of_room(
+    State(state): State<AdminState>,
+    Path(room): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    revoked(state.bridge()?.revoke_media_of_room(&room).await?)
+}
+
+fn revoked(count: usize) -> Result<Json<Value>, ApiError> {
+    if count > 0 {
+        return Ok(Json(json!({ "revoked": count })));
+    }
+    let error = "no link leads there, or all have ended already";
+    Err(ApiError::new(StatusCode::NOT_FOUND, "M_NOT_FOUND", error))
 }
 
 impl From<ProvisionError> for ApiError {
