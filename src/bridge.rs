@@ -24,6 +24,7 @@ mod portal;
 pub mod provision;
 mod recovery;
 mod retention;
+mod revoke;
 mod sides;
 mod subscriptions;
 mod sweep;

@@ -12,6 +12,7 @@ mod forget;
 mod health;
 mod init;
 mod item;
+mod media;
 mod output;
 mod registration;
 mod room;
@@ -85,6 +86,9 @@ enum Command {
     Explain(item::Explain),
     /// Remove what the bridge stores of a person
     Forget(forget::Arguments),
+    /// End signed links to media
+    #[command(subcommand)]
+    Media(media::Command),
     /// Translate messages without a bridge: fixtures in, what would be sent out
     #[command(subcommand)]
     Translate(translate::Command),
@@ -164,6 +168,7 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Item(command) => item::run(&file, command).await,
         Command::Explain(arguments) => item::explain(&file, &arguments).await,
         Command::Forget(arguments) => forget::run(&file, &arguments).await,
+        Command::Media(command) => media::run(&file, command).await,
         Command::Translate(command) => translate::run(command),
         Command::Health => health::run(&file).await,
         Command::Completions { shell } => completions(shell),

@@ -123,6 +123,10 @@ async fn signed(
 ) -> Result<Option<String>, StoreError> {
     let new_id = MediaId::from_bytes(rand::random());
     let row = media::make_or_find(tx, &new_id, wanted, now).await?;
+    // Gitter draws a person without a picture, but not one whose picture is gone.
+    if row.purpose == MediaPurpose::Avatar && row.state == MediaState::Revoked {
+        return Ok(None);
+    }
     Ok(links.signer.link(&links.claims(row)))
 }
 

@@ -12,7 +12,7 @@ use axum::{
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -58,6 +58,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/rooms", get(list).post(link))
         .route("/rooms/{room}", get(show).delete(unlink))
         .route("/rooms/{room}/sync", post(sync))
+        .route("/rooms/{room}/media", delete(revoke_of_room))
+        .route("/media/{target}", delete(revoke))
         .route("/doctor", get(examine))
         .merge(items::router())
         .merge(people::router())
@@ -172,6 +174,29 @@ async fn unlink(State(state): State<AdminState>, Path(room): Path<String>) -> Re
 async fn sync(State(state): State<AdminState>, Path(room): Path<String>) -> Result<StatusCode, ApiError> {
     state.bridge()?.sync(&room).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Ends the links that a link, an `mxc:` address or an event id stands for.
+async fn revoke(
+    State(state): State<AdminState>,
+    Path(target): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    revoked(state.bridge()?.revoke_media(&target).await?)
+}
+
+async fn revoke_of_room(
+    State(state): State<AdminState>,
+    Path(room): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    revoked(state.bridge()?.revoke_media_of_room(&room).await?)
+}
+
+fn revoked(count: usize) -> Result<Json<Value>, ApiError> {
+    if count > 0 {
+        return Ok(Json(json!({ "revoked": count })));
+    }
+    let error = "no link leads there, or all have ended already";
+    Err(ApiError::new(StatusCode::NOT_FOUND, "M_NOT_FOUND", error))
 }
 
 impl From<ProvisionError> for ApiError {

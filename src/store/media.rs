@@ -26,9 +26,14 @@ statements! {
     REVOKE_EVENT = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''
         WHERE matrix_room_id = $1 AND (owner = $2 OR owner IN (
             SELECT event_id FROM message WHERE matrix_room_id = $1 AND changes = $2 AND changes <> '')) RETURNING id";
+    REVOKE_ID = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''
+        WHERE id = $1 AND state <> 'revoked' RETURNING id";
+    REVOKE_FILE = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''
+        WHERE mxc = $1 AND state <> 'revoked' RETURNING id";
+    REVOKE_OWNER = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''
+        WHERE owner = $1 AND state <> 'revoked' RETURNING id";
     REVOKE_ROOM = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''
-        WHERE gitter_room_id = $1 RETURNING id";
-    REVOKE_ID = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = '' WHERE id = $1";
+        WHERE (gitter_room_id = $1 OR matrix_room_id = $1) AND state <> 'revoked' RETURNING id";
     CHANGE_STATE = "UPDATE media SET state = $3 WHERE gitter_room_id = $1 AND state = $2 RETURNING id";
     UPLOAD = "SELECT mxc, content FROM upload WHERE source_url = $1";
     RECORD_UPLOAD = "INSERT INTO upload (source_url, mxc, content, uploaded_at) VALUES ($1, $2, $3, $4)
@@ -92,6 +97,19 @@ pub struct Media {
     pub state: MediaState,
     /// When the link was made.
     pub created_at: i64,
+}
+
+/// Which links end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended<'a> {
+    /// One.
+    Link(&'a MediaId),
+    /// Those to a file, pictures of people too.
+    File(&'a str),
+    /// Those of an event, by its id.
+    Event(&'a str),
+    /// Those of a room, by either side's id, linked or not.
+    Room(&'a str),
 }
 
 #[derive(FromRow)]
@@ -176,14 +194,14 @@ pub async fn revoke_by_event(tx: &mut Tx, room: &RoomId, event_id: &str) -> Resu
     ids(rows)
 }
 
-/// Ends all links of a portal for good, as a room that turned private asks, and gives their ids.
-pub async fn revoke_by_room(tx: &mut Tx, room: &GitterRoomId) -> Result<Vec<MediaId>, StoreError> {
-    ids(query!(tx, fetch_all, (String,), REVOKE_ROOM, room.as_str())?)
-}
-
-/// Ends one link for good; whether there was one.
-pub async fn revoke(tx: &mut Tx, id: &MediaId) -> Result<bool, StoreError> {
-    Ok(execute!(tx, REVOKE_ID, id.as_str())? > 0)
+/// Ends links for good, and gives the ids of those that had not ended. Texts, names and keys go.
+pub async fn revoke(tx: &mut Tx, links: Ended<'_>) -> Result<Vec<MediaId>, StoreError> {
+    ids(match links {
+        Ended::Link(id) => query!(tx, fetch_all, (String,), REVOKE_ID, id.as_str()),
+        Ended::File(mxc) => query!(tx, fetch_all, (String,), REVOKE_FILE, mxc),
+        Ended::Event(event_id) => query!(tx, fetch_all, (String,), REVOKE_OWNER, event_id),
+        Ended::Room(room) => query!(tx, fetch_all, (String,), REVOKE_ROOM, room),
+    }?)
 }
 
 /// Rests the links of a portal that is unlinked, and gives their ids.

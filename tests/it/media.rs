@@ -6,6 +6,7 @@ mod encrypted;
 mod files;
 mod links;
 mod program;
+mod revoked;
 
 use std::sync::Arc;
 

@@ -78,11 +78,53 @@ async fn links_are_stable_and_end_with_their_event_or_room() {
         let found = make_or_find(&mut tx, &id(5), &file, 10).await.unwrap();
         assert_eq!((found.id, found.state), (id(1), MediaState::Revoked));
 
-        assert_eq!(revoke_by_room(&mut tx, &gitter).await.unwrap().len(), 2);
+        let of_room = revoke(&mut tx, Ended::Room(gitter.as_str())).await.unwrap();
+        assert_eq!(of_room, [id(3)], "the other has ended already");
         let gone = by_id(&mut tx, &id(3)).await.unwrap().unwrap();
         assert_eq!((gone.body.as_str(), gone.file_name.as_str()), ("", ""));
-        assert!(revoke(&mut tx, &id(4)).await.unwrap());
-        assert!(!revoke(&mut tx, &id(9)).await.unwrap());
+        assert_eq!(revoke(&mut tx, Ended::Link(&id(4))).await.unwrap(), [id(4)]);
+        assert_eq!(revoke(&mut tx, Ended::Link(&id(9))).await.unwrap(), []);
+        tx.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn links_end_by_file_by_event_and_by_either_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let gitter: GitterRoomId = "5f0000000000000000000a01".parse().unwrap();
+    let matrix = RoomId::parse("!r:example.org").unwrap();
+    for db in databases(&folder).await {
+        let mut tx = db.write().await.unwrap();
+        for (number, owner, mxc) in [
+            (1, "$e1", "mxc://example.org/a"),
+            (2, "$e2", "mxc://example.org/a"),
+            (3, "$e2", "mxc://example.org/b"),
+            (4, "$e3", "mxc://example.org/b"),
+        ] {
+            let file = NewMedia {
+                gitter_room_id: Some(&gitter),
+                matrix_room_id: Some(&matrix),
+                purpose: MediaPurpose::Media,
+                mxc,
+                ..avatar_of(owner)
+            };
+            make_or_find(&mut tx, &id(number), &file, 7).await.unwrap();
+        }
+        for (number, user) in [(5, "@ana:example.org"), (6, "@ben:example.org")] {
+            make_or_find(&mut tx, &id(number), &avatar_of(user), 7)
+                .await
+                .unwrap();
+        }
+        for (ended, expected) in [
+            (Ended::Event("$e2"), vec![id(2), id(3)]),
+            (Ended::File("mxc://example.org/a"), vec![id(1), id(5), id(6)]),
+            (Ended::Room("!r:example.org"), vec![id(4)]),
+            (Ended::Room(gitter.as_str()), vec![]),
+        ] {
+            let mut found = revoke(&mut tx, ended).await.unwrap();
+            found.sort_by_key(|id| *id.as_bytes());
+            assert_eq!(found, expected, "{ended:?}");
+        }
         tx.commit().await.unwrap();
     }
 }

@@ -4,7 +4,7 @@ use ruma::RoomId;
 use sqlx::SqlSafeStr as _;
 
 use super::{super::member::*, databases};
-use crate::store::db::Tx;
+use crate::store::db::{Open, Tx};
 
 fn member(localpart: &str, name: &str) -> Member {
     Member {
@@ -61,9 +61,9 @@ async fn members_from_before_there_were_keys_are_found_by_the_very_name() {
             record_member(&mut tx, &room, &one).await.unwrap();
         }
         let forget = sqlx::AssertSqlSafe("UPDATE member SET name_key = ''").into_sql_str();
-        match &mut tx {
-            Tx::Sqlite(tx) => drop(sqlx::query(forget).execute(&mut **tx).await.unwrap()),
-            Tx::Postgres(tx) => drop(sqlx::query(forget).execute(&mut **tx).await.unwrap()),
+        match &mut tx.open {
+            Open::Sqlite(tx) => drop(sqlx::query(forget).execute(&mut **tx).await.unwrap()),
+            Open::Postgres(tx) => drop(sqlx::query(forget).execute(&mut **tx).await.unwrap()),
         }
         assert_eq!(names_like(&mut tx, &room, &member("b", "Ana")).await, ["a1"]);
         assert!(names_like(&mut tx, &room, &member("b", "")).await.is_empty());
