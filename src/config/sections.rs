@@ -16,8 +16,9 @@ use super::{
     section::{Key, Presence, Reader, Section, section},
     template::{alias_prefix, ghost_display_name, ghost_localpart},
     value::{
-        byte_size, choice, duration, duration_or_never, host, list, log_filter, number, optional,
-        path_beside_config, path_in_data, public_address, server_name, socket_address, switch, web_address,
+        byte_size, byte_size_or_none, choice, duration, duration_or_never, host, list, log_filter, number,
+        optional, path_beside_config, path_in_data, public_address, server_name, socket_address, switch,
+        web_address,
     },
 };
 use crate::ids::GhostTemplate;
@@ -156,8 +157,8 @@ section! {
         expires: Option<Duration> = duration_or_never, Default("never");
         /// Largest file that crosses.
         max_bytes: u64 = byte_size, Default("100MiB");
-        /// Size of the cache in `data_dir`.
-        cache_bytes: u64 = byte_size, Default("1GiB");
+        /// Size of the cache in `data_dir`; 0 switches it off.
+        cache_bytes: u64 = byte_size_or_none, Default("1GiB");
     }
 }
 

@@ -206,12 +206,19 @@ pub(super) fn duration_or_never(node: &Node, folders: &Folders) -> Result<Option
 }
 
 /// A number of bytes.
-pub(super) fn byte_size(node: &Node, _: &Folders) -> Result<u64, Refusal> {
+pub(super) fn byte_size(node: &Node, folders: &Folders) -> Result<u64, Refusal> {
+    byte_size_or_none(node, folders).and_then(|bytes| {
+        let refusal = "must be a number of bytes such as `500KiB`, `100MiB` or `1GiB`, and not 0";
+        (bytes > 0).then_some(bytes).ok_or_else(|| refusal.into())
+    })
+}
+
+/// A size that may be 0.
+pub(super) fn byte_size_or_none(node: &Node, _: &Folders) -> Result<u64, Refusal> {
     scalar(node)?
         .parse::<ByteSize>()
         .ok()
         .map(|size| size.as_u64())
-        .filter(|bytes| *bytes > 0)
         .ok_or_else(|| "must be a number of bytes such as `500KiB`, `100MiB` or `1GiB`".into())
 }
 

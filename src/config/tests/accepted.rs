@@ -292,6 +292,12 @@ fn lengths_and_sizes_are_read_in_their_usual_forms() {
 }
 
 #[test]
+fn a_cache_of_no_size_is_none() {
+    let zero = [("GITTER_BRIDGE__MEDIA__CACHE_BYTES", "0")];
+    assert_eq!(read_with(SHORTEST, &zero).unwrap().media.cache_bytes, 0);
+}
+
+#[test]
 fn secrets_are_not_printed() {
     let text = format!("{SHORTEST}database: {{ url: \"postgres://bridge:S3CRET-of-database@db/bridge\" }}\n");
     let printed = format!("{:?}", read(&text).unwrap());

@@ -209,3 +209,60 @@ where
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    fn id(number: u8) -> MediaId {
+        MediaId::from_bytes([number; 12])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_has_16_readers_and_all_have_64() {
+        let transfers = Transfers::new();
+        let mut places = Vec::new();
+        for link in 0..4 {
+            for _ in 0..TRANSFERS_OF_LINK {
+                places.push(transfers.place(&id(link)).await.unwrap());
+            }
+            assert!(transfers.place(&id(link)).await.is_none(), "the 17th of a link");
+        }
+        let start = Instant::now();
+        assert!(transfers.place(&id(9)).await.is_none(), "the 65th of all");
+        assert_eq!(start.elapsed(), PLACE_TIMEOUT);
+        places.pop();
+        assert!(transfers.place(&id(9)).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_readers_of_a_link_share_its_rate() {
+        const MEBIBYTES: u64 = 96;
+        let transfers = Transfers::new();
+        let start = Instant::now();
+        let mut readers = Vec::new();
+        for _ in 0..2 {
+            let place = transfers.place(&id(1)).await.unwrap();
+            let chunk = Ok::<_, Infallible>(Bytes::from(vec![0; 1024 * 1024]));
+            let file = stream::iter(vec![chunk; usize::try_from(MEBIBYTES).unwrap()]);
+            let plan = Plan {
+                skip: 0,
+                take: MEBIBYTES * 1024 * 1024,
+                is_part: false,
+                decryption: None,
+                copying: None,
+            };
+            readers.push(to_bytes(body(place, plan, file), usize::MAX));
+        }
+        for bytes in futures_util::future::join_all(readers).await {
+            assert_eq!(bytes.unwrap().len(), 96 * 1024 * 1024);
+        }
+        // 192 MiB at 16 MiB/s take 12 s, of which the first 4 s are free.
+        let seconds = start.elapsed().as_secs_f64();
+        assert!((7.5..8.5).contains(&seconds), "{seconds}");
+    }
+}

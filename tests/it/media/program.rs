@@ -92,3 +92,35 @@ async fn ten_transfers_of_40_megabytes_take_less_than_20_of_memory() {
     assert!(most - before < 20 * 1024, "from {before} KiB to {most} KiB");
     world.close().await;
 }
+
+#[tokio::test]
+async fn ten_uploads_of_gitter_at_once_take_less_than_20_megabytes_of_memory() {
+    // The most that Gitter takes (gitter-api 6).
+    const UPLOAD: usize = 20 * 1024 * 1024;
+    let mut world = World::start(Database::Sqlite).await;
+    let mut rooms = Vec::new();
+    for number in 0..10 {
+        rooms.push(world.link(&format!("pier-{number}")).await);
+    }
+    let (before, _) = memory(&world.bridge.config_file());
+    let start = Instant::now();
+    for (number, room) in rooms.iter().enumerate() {
+        let bytes = vec![u8::try_from(number).unwrap(); UPLOAD];
+        let name = format!("{number}.bin");
+        world
+            .gitter
+            .upload("wren", room.gitter, &name, "application/octet-stream", bytes)
+            .unwrap();
+    }
+    for (number, room) in rooms.iter().enumerate() {
+        let event = world.arrives_on_matrix(room, &format!("{number}.bin")).await;
+        assert_eq!(event["content"]["info"]["size"], UPLOAD);
+    }
+    let (_, most) = memory(&world.bridge.config_file());
+    println!(
+        "10 times 20 MiB to Matrix in {:.1} s; memory from {before} KiB to at most {most} KiB",
+        start.elapsed().as_secs_f64()
+    );
+    assert!(most - before < 20 * 1024, "from {before} KiB to {most} KiB");
+    world.close().await;
+}
