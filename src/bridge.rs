@@ -6,6 +6,7 @@
 
 mod absences;
 pub mod accept;
+mod ban_bug;
 mod catch_up;
 mod deliver;
 mod dispatcher;
@@ -46,7 +47,7 @@ use tracing::info;
 use url::Url;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery};
-use self::{lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
+use self::{ban_bug::BanBugs, lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
 use crate::{
     cache::Cache,
     config::RoomPatterns,
@@ -125,6 +126,7 @@ pub struct Bridge {
     lease: LeaseClock,
     sides: Sides,
     absent_pictures: AbsentPictures,
+    ban_bugs: BanBugs,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
@@ -152,6 +154,7 @@ impl Bridge {
             lease: LeaseClock::new(),
             sides: Sides::default(),
             absent_pictures: AbsentPictures::default(),
+            ban_bugs: BanBugs::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
             portals_changed: watch::Sender::new(0),

@@ -101,6 +101,15 @@ impl User {
     }
 }
 
+/// Somebody who is banned in a room (gitter-api 8).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ban {
+    /// The virtual user; `None` where an account is banned.
+    #[serde(default, deserialize_with = "or_default")]
+    pub virtual_user: Option<VirtualUser>,
+}
+
 /// The Matrix user that a message is posted for (gitter-api 2.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

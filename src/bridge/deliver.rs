@@ -4,6 +4,7 @@
 //! rejecting (in `ending`, by the table in `failure`). Every request is preceded by a committed attempt, and
 //! everything an answer changes is committed together (DESIGN 3.1).
 
+mod ban_bug;
 mod ending;
 mod gitter_changes;
 mod media;
@@ -17,6 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tracing::info;
 
+use self::to_gitter::Again;
 pub(super) use self::to_gitter::{RECOVERY_WAIT, changed_event, settle_echo};
 use super::{Bridge, BridgeError, now, worker::Step};
 use crate::{
@@ -51,7 +53,7 @@ impl Delivery<'_> {
     /// Translates an item that has not been attempted, and freezes the actions.
     pub(super) async fn begin(self) -> Result<Step, BridgeError> {
         let begun = match self.lane.key.direction {
-            Direction::ToGitter => self.begin_to_gitter(false).await,
+            Direction::ToGitter => self.begin_to_gitter(Again::default()).await,
             Direction::ToMatrix => self.begin_to_matrix().await,
         };
         match begun {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
-    model::{Message, Room, User, VirtualUser},
+    model::{Ban, Message, Room, User, VirtualUser},
 };
 
 /// What a client needs to know.
@@ -210,6 +210,14 @@ impl GitterClient {
             .await?
             .success()
             .map(drop)
+    }
+
+    /// Who is banned in a room (gitter-api 8).
+    pub async fn bans(&self, room: &GitterRoomId) -> Result<Vec<Ban>, GitterError> {
+        let request = self
+            .transport
+            .request(Method::GET, &["rooms", room.as_str(), "bans"]);
+        self.transport.send("list bans", request).await?.json()
     }
 
     /// Whether the token may post for virtual users in a room, found out without posting (gitter-api 2.1): a

@@ -144,7 +144,13 @@ impl Db {
             .busy_timeout(Duration::from_secs(10));
         let pool = SqlitePoolOptions::new()
             .acquire_timeout(Duration::from_secs(30))
-            .idle_timeout(None);
+            .idle_timeout(None)
+            // A full disk makes SQLite end a transaction by itself. sqlx still takes it for open and begins no other
+            // on that connection, so a new one takes its place.
+            .before_acquire(|connection, _| {
+                let is_usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_usable) })
+            });
         let writer = pool
             .clone()
             .max_connections(1)

@@ -155,6 +155,25 @@ async fn a_database_of_a_newer_version_is_refused() {
     );
 }
 
+/// A full disk makes SQLite end a transaction by itself; sqlx takes it for open still.
+#[tokio::test]
+async fn a_transaction_that_the_database_ended_does_not_keep_the_next_ones_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for db in databases(&folder).await {
+        let mut tx = db.write().await.unwrap();
+        let end = sqlx::AssertSqlSafe("ROLLBACK").into_sql_str();
+        match &mut tx.open {
+            Open::Sqlite(tx) => drop(sqlx::query(end).execute(&mut **tx).await.unwrap()),
+            Open::Postgres(tx) => drop(sqlx::query(end).execute(&mut **tx).await.unwrap()),
+        }
+        // On PostgreSQL that is no more than a warning.
+        if tx.commit().await.is_err() {
+            assert!(!db.is_shared());
+        }
+        db.write().await.unwrap().commit().await.unwrap();
+    }
+}
+
 mod flow;
 mod links;
 mod members;

@@ -4,7 +4,10 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Arrival, Delivery, to_gitter::changed_event};
+use super::{
+    Arrival, Delivery,
+    to_gitter::{Again, changed_event},
+};
 use crate::{
     bridge::{
         BridgeError,
@@ -55,8 +58,17 @@ impl Delivery<'_> {
                 };
                 self.arrived(attempt, last, &arrival).await
             }
-            Err(error) if failure::is_past_window(&error) => self.begin_to_gitter(true).await,
-            Err(error) => self.change_failed(attempt, &error).await,
+            Err(error) if failure::is_past_window(&error) => {
+                let again = Again {
+                    past_window: true,
+                    ..Again::default()
+                };
+                self.begin_to_gitter(again).await
+            }
+            Err(error) => match self.despite_ban(attempt, &error).await? {
+                Some(step) => Ok(step),
+                None => self.change_failed(attempt, &error).await,
+            },
         }
     }
 

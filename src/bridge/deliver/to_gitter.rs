@@ -36,6 +36,15 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_secs(30);
 /// The most messages of one page of a listing (gitter-api 5.5).
 const PAGE: u32 = 100;
 
+/// Why an event is translated once more.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Again {
+    /// Gitter has just refused an edit for its age.
+    pub(super) past_window: bool,
+    /// Gitter fails for virtual users in that room.
+    pub(super) without_virtual_user: bool,
+}
+
 impl Delivery<'_> {
     /// Who an action's message will be of, for telling echoes.
     pub(super) fn gitter_author(self, action: &GitterAction) -> String {
@@ -48,17 +57,21 @@ impl Delivery<'_> {
         }
     }
 
-    /// Translates an event and freezes the actions. `past_window`: Gitter has just refused an edit for its age.
-    pub(super) async fn begin_to_gitter(self, past_window: bool) -> Result<Step, BridgeError> {
+    /// Translates an event and freezes the actions.
+    pub(super) async fn begin_to_gitter(self, again: Again) -> Result<Step, BridgeError> {
         let mut context = match portal::for_event(self.bridge, self.portal, self.item).await? {
             Loaded::Ready(context) => context,
             Loaded::Wait => return self.wait_for_other_lane().await,
         };
-        if past_window {
+        if again.past_window {
             context.now = context
                 .now
                 .saturating_add(to_gitter::EDIT_WINDOW)
                 .unwrap_or(context.now);
+        }
+        let (room, now) = (&self.portal.gitter_room_id, now());
+        if again.without_virtual_user || self.bridge.ban_bugs.stands_in(room, &self.external_id(), now) {
+            context.virtual_users = false;
         }
         let event = match RawValue::from_string(self.item.body.clone()) {
             Ok(event) => event,
@@ -127,7 +140,10 @@ impl Delivery<'_> {
         {
             Ok(message) if message.v.is_some() => self.posted(attempt, last, &message).await,
             Ok(message) => self.accepted_without_version(attempt, last, &message).await,
-            Err(error) => self.post_failed(attempt, &error).await,
+            Err(error) => match self.despite_ban(attempt, &error).await? {
+                Some(step) => Ok(step),
+                None => self.post_failed(attempt, &error).await,
+            },
         }
     }
 
