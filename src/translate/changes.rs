@@ -93,6 +93,12 @@ pub(super) fn redaction(
         })
         .collect();
     if !is_original {
+        if actions.is_empty() && found.iter().all(|message| message.tombstone) {
+            return Err(skip(
+                Reason::Gone,
+                "the message of the edit was deleted on Gitter",
+            ));
+        }
         let edits = found.iter().filter(|message| message.kind == Kind::Edit);
         let restored: Vec<GitterAction> = edits.filter_map(|edit| restored(edit, context)).collect();
         actions.extend(restored);
@@ -148,7 +154,7 @@ fn restored(edit: &Message, context: &Context) -> Option<GitterAction> {
         .iter()
         .find(|message| message.gitter_message_id == *id)?;
     let changed = before.text != edit.text && !before.text.is_empty();
-    (is_latest && changed && is_editable(original, context)).then(|| GitterAction::Edit {
+    (is_latest && changed && !edit.tombstone && is_editable(original, context)).then(|| GitterAction::Edit {
         part: before.part,
         message_id: id.clone(),
         text: before.text.clone(),

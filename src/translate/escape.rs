@@ -190,7 +190,9 @@ impl Writer {
             }
             MarkKind::Mention(mention) => {
                 self.shield_last(is_email_character);
-                if self.ends_in_joining_marker() {
+                if self.ends_in_joining_marker()
+                    || self.out.ends_with(|last: char| last.is_ascii_alphanumeric())
+                {
                     self.out.push(ZERO_WIDTH_SPACE);
                 }
                 self.out.push_str(mention);
@@ -262,6 +264,11 @@ impl Writer {
         let joins = text.trim_start_matches(|it| is_mention_character(it) && !it.is_ascii_alphanumeric());
         let mut characters = text.chars();
         match characters.next() {
+            // A pill may end inside a word.
+            Some(first) if first.is_ascii_alphanumeric() => {
+                self.out.push(ZERO_WIDTH_SPACE);
+                text
+            }
             Some(first)
                 if is_mention_character(first)
                     && joins.starts_with(|next: char| next.is_ascii_alphanumeric()) =>

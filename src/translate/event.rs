@@ -36,6 +36,10 @@ pub(super) fn read(event: &RawValue) -> Result<Event, &'static str> {
     let redacted_because = fields
         .get("unsigned")
         .and_then(|unsigned| unsigned.get("redacted_because"));
+    let redacts = [content.get("redacts").and_then(Value::as_str), text("redacts")]
+        .into_iter()
+        .flatten()
+        .find_map(|id| id.try_into().ok());
     Ok(Event {
         kind: text("type").ok_or("it has no type")?.to_owned(),
         id: text("event_id").and_then(|id| id.try_into().ok()),
@@ -44,11 +48,7 @@ pub(super) fn read(event: &RawValue) -> Result<Event, &'static str> {
             .ok_or("it has no sender")?,
         is_state: fields.contains_key("state_key"),
         is_redacted: redacted_because.is_some_and(|because| !because.is_null()),
-        redacts: content
-            .get("redacts")
-            .and_then(Value::as_str)
-            .or_else(|| text("redacts"))
-            .and_then(|id| id.try_into().ok()),
+        redacts,
         content,
     })
 }

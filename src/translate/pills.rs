@@ -3,7 +3,7 @@
 //!
 //! The HTML is read only for whom it names; what is posted is the plain text.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use ruma::{OwnedUserId, UserId};
 use scraper::{ElementRef, Html, Node};
@@ -39,12 +39,22 @@ fn without_pills(event_content: &Map<String, Value>, pills: &[Pill]) -> Vec<Owne
     named
 }
 
-/// Marks people by the names that they go by in the text.
+/// Marks people by the names that they go by in the text. Longer names are looked for first, as one may be part of
+/// another; of names of one length those that people go by first.
 pub(super) fn mark_named(body: &mut Body, named: &[OwnedUserId], context: &Context) {
-    for user in named {
-        let mut names = people::names(user, context).into_iter();
-        let place = names.find_map(|name| occurrences(body, &name).into_iter().next());
-        mark_place(body, place, user, context);
+    let names = |user| people::names(user, context).into_iter().enumerate();
+    let mut candidates: Vec<(&OwnedUserId, usize, String)> = named
+        .iter()
+        .flat_map(|user| names(user).map(move |(rank, name)| (user, rank, name)))
+        .collect();
+    candidates.sort_by_key(|(_, rank, name)| (Reverse(name.len()), *rank));
+    let mut marked: Vec<&OwnedUserId> = Vec::new();
+    for (user, _, name) in candidates {
+        let place = occurrences(body, &name).into_iter().next();
+        if place.is_some() && !marked.contains(&user) {
+            mark_place(body, place, user, context);
+            marked.push(user);
+        }
     }
 }
 

@@ -54,10 +54,12 @@ pub(super) fn split(body: &Body, plan: &Plan<'_>) -> Vec<String> {
     let mut rest = body.clone();
     loop {
         let lead = plan.lead(parts.len());
-        let whole = escape::markdown(&rest, &lead);
-        if plan.length(&whole) <= MAX_UNITS {
-            parts.push(whole);
-            return parts;
+        if rest.text().len() <= horizon(&rest, MAX_UNITS) {
+            let whole = escape::markdown(&rest, &lead);
+            if plan.length(&whole) <= MAX_UNITS {
+                parts.push(whole);
+                return parts;
+            }
         }
         let is_last = parts.len() + 1 >= plan.most_parts();
         let note = if is_last { plan.cut_note } else { "" };
@@ -98,35 +100,40 @@ impl Room {
     }
 }
 
-/// Where to cut a text that is too long: the last good place at which what is before it fits.
-pub(super) fn cut(body: &Body, lead: &str, room: Room, plan: &Plan<'_>) -> usize {
-    // A unit is at most three bytes of plain text; only marks may become shorter, but addresses stay as they are.
+/// How much of a text can fit at most, in bytes: a unit is at most three of plain text, and only marks may become
+/// shorter, but addresses stay as they are.
+fn horizon(body: &Body, units: usize) -> usize {
     let may_shrink = body.marks().iter().filter(|mark| mark.kind != MarkKind::Address);
     let marked: usize = may_shrink.map(|mark| mark.range.len()).sum();
-    let horizon = room.units * 3 + marked;
+    units * 3 + marked
+}
+
+/// Where to cut a text that is too long: the last good place at which what is before it fits.
+pub(super) fn cut(body: &Body, lead: &str, room: Room, plan: &Plan<'_>) -> usize {
+    let horizon = horizon(body, room.units);
     let text = body.text();
     let fits = |end: usize| room.cost(&escape::markdown(&body.slice(0..end), lead), plan) <= room.units;
-    let last_fitting = |places: Vec<usize>| {
-        let count = places.partition_point(|end| fits(*end));
-        count.checked_sub(1).and_then(|last| places.get(last).copied())
-    };
     let is_candidate = |place: &usize| (1..=horizon).contains(place) && is_between(body, *place);
-    let after = |pattern: &'static str| {
-        let places = text.match_indices(pattern).map(|(at, _)| at);
-        places.filter(is_candidate).collect()
-    };
-    let furthest = last_fitting(
-        text.grapheme_indices(true)
-            .map(|(at, _)| at)
-            .filter(is_candidate)
-            .collect(),
-    );
+    let places = text.grapheme_indices(true).map(|(at, _)| at);
+    let places: Vec<usize> = places
+        .take_while(|at| *at <= horizon)
+        .filter(is_candidate)
+        .collect();
+    let count = places.partition_point(|end| fits(*end));
+    let furthest = count.checked_sub(1).and_then(|last| places.get(last).copied());
     // Nothing fits only where the lead alone fills a message; one character goes on, so that there is an end.
     let furthest = furthest.unwrap_or_else(|| text.graphemes(true).next().map_or(0, str::len));
+    // What is before it fits as well, most likely: each look means to write the text.
+    let last_after = |pattern: &str| {
+        let places = text.rmatch_indices(pattern).map(|(at, _)| at);
+        places
+            .skip_while(|at| *at > furthest)
+            .take_while(|at| *at >= furthest / 2)
+            .find(|at| is_candidate(at) && fits(*at))
+    };
     ["\n\n", "\n", " "]
         .into_iter()
-        .filter_map(|pattern| last_fitting(after(pattern)))
-        .find(|end| *end >= furthest / 2)
+        .find_map(last_after)
         .unwrap_or(furthest)
 }
 

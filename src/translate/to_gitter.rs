@@ -96,9 +96,12 @@ fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> 
             Reason::Redacted,
             "its content is gone, as after a redaction",
         )),
-        "m.room.message" if Relation::of(&event.content).is_edit => edit(event, context),
         "m.room.message" | "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => {
-            send(event, context)
+            if Relation::of(&event.content).is_edit {
+                edit(event, context)
+            } else {
+                send(event, context)
+            }
         }
         "m.room.encrypted" => Err(skip(Reason::Encrypted, "the bridge cannot read encrypted events")),
         "m.reaction" => reaction(event, context),

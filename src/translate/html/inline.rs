@@ -65,12 +65,13 @@ impl Renderer<'_> {
         if !is_bare {
             self.rendered.is_rich = true;
         }
-        if let Some(href) = link::to_matrix(&href, context) {
-            let shown = if is_bare { &href } else { &shown };
-            let html = format!("<a href=\"{}\">{}</a>", escape(&href), escape(shown));
-            self.written(&html, shown);
+        let target = link::to_matrix(&href, context);
+        if let Some(target) = target.as_ref().filter(|_| is_bare) {
+            let target_html = escape(target);
+            self.written(&format!("<a href=\"{target_html}\">{target_html}</a>"), target);
             return;
         }
+        let href = target.unwrap_or(href);
         self.rendered.html.extend(["<a href=\"", &escape(&href), "\">"]);
         let place = Place {
             in_link: true,
@@ -114,9 +115,10 @@ impl Renderer<'_> {
         let Some(source) = source else {
             return self.children(element, place);
         };
-        let source = escape(source.trim());
-        let html = format!("<span data-mx-maths=\"{source}\"><code>{source}</code></span>");
-        self.rich(&html, &source);
+        let source = source.trim();
+        let escaped = escape(source);
+        let html = format!("<span data-mx-maths=\"{escaped}\"><code>{escaped}</code></span>");
+        self.rich(&html, source);
     }
 
     fn mention(&mut self, name: &str, element: ElementRef<'_>, place: Place) {

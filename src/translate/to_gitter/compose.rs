@@ -71,6 +71,11 @@ pub(super) fn message(
         other => {
             let body = text_field(content, "body");
             let body = body.ok_or_else(|| skip(Reason::BadEvent, "its body is not a text"))?;
+            let body = if is_reply {
+                threads::without_reply_fallback(body)
+            } else {
+                body
+            };
             let kind = attachments::one_line(other);
             words(&format!("({kind}) {body}"), event, context)
         }
