@@ -164,7 +164,16 @@ impl MatrixAction {
 
     /// The web address of the file that is to be put on Matrix first.
     pub fn upload(&self) -> Option<&str> {
-        let url = self.content()?.get("url")?.as_str()?;
+        self.stand_in("/url")
+    }
+
+    /// The web address of the small picture of that file, if there is one.
+    pub fn thumbnail(&self) -> Option<&str> {
+        self.stand_in("/info/thumbnail_url")
+    }
+
+    fn stand_in(&self, pointer: &str) -> Option<&str> {
+        let url = self.content()?.pointer(pointer)?.as_str()?;
         url.strip_prefix("{upload:")?.strip_suffix('}')
     }
 

@@ -20,7 +20,7 @@ const MARKER: &str = "<!-- Generated from here on: BLESS=1 cargo test --test tra
 const SHOWN: usize = 160;
 
 /// What each file of fixtures is about.
-const FILES: [(&str, &str); 23] = [
+const FILES: [(&str, &str); 24] = [
     ("to_gitter/text", "Plain text, notices and `/me` lines."),
     (
         "to_gitter/formatted",
@@ -43,6 +43,10 @@ const FILES: [(&str, &str); 23] = [
         "Files, stickers, places, polls and reactions.",
     ),
     ("to_gitter/people", "How Gitter shows the sender."),
+    (
+        "to_gitter/prefix",
+        "Where the account may not use virtual users, the name stands in the text.",
+    ),
     (
         "to_gitter/threads",
         "Threads and replies find their place in Gitter's threads.",

@@ -208,6 +208,23 @@ pub struct Uploaded {
 }
 
 impl Uploaded {
+    /// The same with a small picture of it, if that is one.
+    #[must_use]
+    pub fn with_thumbnail(mut self, thumbnail: &Self) -> Self {
+        let is_picture = thumbnail
+            .content
+            .get("msgtype")
+            .is_some_and(|kind| kind == "m.image");
+        if let Some(info) = self.content.get_mut("info").and_then(Value::as_object_mut)
+            && let Some(known) = thumbnail.content.get("info").filter(|_| is_picture)
+        {
+            info.insert("thumbnail_info".to_owned(), known.clone());
+            let mxc = Value::String(thumbnail.mxc.to_string());
+            info.insert("thumbnail_url".to_owned(), mxc);
+        }
+        self
+    }
+
     /// Completes the content of a message whose `url` was a stand-in.
     pub fn complete(&self, content: &mut Value) {
         let Some(fields) = content.as_object_mut() else {

@@ -117,15 +117,16 @@ fn upload(message: &Message, name: Option<&str>, context: &Context) -> Option<Dr
         return None;
     }
     let upload = uploads::find(&message.text, &context.files_hosts)?;
-    let fields = json!({
-        "msgtype": "m.file",
-        "body": upload.name,
-        "filename": upload.name,
-        "url": format!("{{upload:{}}}", upload.url),
-    });
-    let Value::Object(fields) = fields else {
-        return None;
-    };
+    let stand_in = |url| json!(format!("{{upload:{url}}}"));
+    let mut fields = Map::new();
+    fields.insert("msgtype".to_owned(), json!("m.file"));
+    fields.insert("body".to_owned(), json!(upload.name));
+    fields.insert("filename".to_owned(), json!(upload.name));
+    fields.insert("url".to_owned(), stand_in(upload.url));
+    if let Some(thumbnail) = upload.thumbnail {
+        let info = json!({ "thumbnail_url": stand_in(thumbnail) });
+        fields.insert("info".to_owned(), info);
+    }
     Some(Draft {
         fields,
         mentioned: Vec::new(),

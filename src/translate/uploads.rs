@@ -9,23 +9,30 @@ pub(super) struct Upload<'a> {
     pub(super) name: &'a str,
     /// Where it is.
     pub(super) url: &'a str,
+    /// Where Gitter's small picture of it is, if that is on a listed host too.
+    pub(super) thumbnail: Option<&'a str>,
 }
 
 /// The file that a message is: `[name](url)`, or `[![name](thumbnail)](url)`, and nothing else. The host
 /// must be listed; an entry with a port means that port only.
 pub(super) fn find<'a>(text: &'a str, hosts: &[String]) -> Option<Upload<'a>> {
     let link = text.trim().strip_prefix('[')?.strip_suffix(')')?;
-    let (name, url) = match link.strip_prefix("![") {
+    let (name, thumbnail, url) = match link.strip_prefix("![") {
         Some(picture) => {
             let (picture, url) = picture.rsplit_once(")](")?;
-            (picture.rsplit_once("](")?.0, url)
+            let (name, thumbnail) = picture.rsplit_once("](")?;
+            (name, Some(thumbnail), url)
         }
-        None => link.rsplit_once("](")?,
+        None => {
+            let (name, url) = link.rsplit_once("](")?;
+            (name, None, url)
+        }
     };
     let is_one = !name.contains("](") && !name.contains(['\n', '\r']) && !name.trim().is_empty();
     (is_one && is_on(url, hosts)).then_some(Upload {
         name: name.trim(),
         url,
+        thumbnail: thumbnail.filter(|thumbnail| is_on(thumbnail, hosts)),
     })
 }
 

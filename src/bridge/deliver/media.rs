@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ruma::{OwnedEventId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use tracing::warn;
+use tracing::{info, warn};
 use url::Url;
 
 use super::Delivery;
@@ -151,6 +151,7 @@ impl Delivery<'_> {
             };
             match self.upload(&url, action.file_name()).await {
                 Some(Ok(uploaded)) => {
+                    let uploaded = self.with_thumbnail(uploaded, action.thumbnail()).await?;
                     let action = action.with_upload(|content| uploaded.complete(content));
                     made.push(Prepared::whole(action));
                 }
@@ -172,6 +173,27 @@ impl Delivery<'_> {
             }
         }
         Ok(Uploads::Made(made))
+    }
+
+    /// A file with Gitter's small picture of it. It goes without where that is not to be had at once.
+    async fn with_thumbnail(
+        self,
+        uploaded: media::Uploaded,
+        address: Option<&str>,
+    ) -> Result<media::Uploaded, BridgeError> {
+        let Some(url) = address.and_then(|address| Url::parse(address).ok()) else {
+            return Ok(uploaded);
+        };
+        match self.upload(&url, "thumbnail").await {
+            Some(Ok(thumbnail)) => Ok(uploaded.with_thumbnail(&thumbnail)),
+            Some(Err(UploadError::Store(error))) => Err(error.into()),
+            Some(Err(error)) => {
+                info!(item.source = self.item.source_id, error = %error, "A file crosses without its thumbnail");
+                Ok(uploaded)
+            }
+            // The bridge stops.
+            None => Ok(uploaded),
+        }
     }
 
     /// What a message waits for whose file is not on Matrix; `None` if its text is to stand for the file.

@@ -33,6 +33,9 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that a reader may take for one chunk.
 const READER_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Why a transfer breaks off whose reader has gone.
+const GONE: &str = "the reader went away";
+
 /// All transfers under way.
 #[derive(Debug, Clone)]
 pub(super) struct Transfers {
@@ -119,6 +122,43 @@ impl LinkLimit {
     }
 }
 
+/// Who reads a file.
+struct Reader {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    /// Open while nothing is on its way.
+    gate: Arc<Semaphore>,
+}
+
+/// Bytes on their way. They let the next ones in when the last of them is with the kernel: buffers of connections
+/// would take several chunks otherwise, each of up to 400 KiB.
+struct OnTheirWay {
+    bytes: Bytes,
+    _gate: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for OnTheirWay {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Reader {
+    /// Waits until everything sent is with the kernel.
+    async fn ready(&self) -> Result<OwnedSemaphorePermit, &'static str> {
+        match timeout(READER_TIMEOUT, Arc::clone(&self.gate).acquire_owned()).await {
+            Ok(Ok(gate)) if !self.sender.is_closed() => Ok(gate),
+            Ok(_) => Err(GONE),
+            Err(_) => Err("the reader does not read"),
+        }
+    }
+
+    async fn send(&self, bytes: Bytes, gate: OwnedSemaphorePermit) -> Result<(), &'static str> {
+        let bytes = Bytes::from_owner(OnTheirWay { bytes, _gate: gate });
+        // There is room, since nothing else is on its way.
+        self.sender.send(Ok(bytes)).await.map_err(|_| GONE)
+    }
+}
+
 /// A body that is filled as its reader reads, in a task that gives up a reader who does not.
 pub(super) fn body<S, E>(place: Place, plan: Plan, file: S) -> Body
 where
@@ -126,12 +166,16 @@ where
     E: Send,
 {
     let (sender, receiver) = mpsc::channel(1);
+    let reader = Reader {
+        sender,
+        gate: Arc::new(Semaphore::new(1)),
+    };
     tokio::spawn(async move {
-        if let Err(error) = flow(&place, plan, file, &sender).await {
+        if let Err(error) = flow(&place, plan, file, &reader).await {
             debug!(error, "A transfer of media broke off");
             // The reader's connection is broken too, so that it does not take the part for the whole.
             let broken = Err(io::Error::other(error));
-            timeout(READER_TIMEOUT, sender.send(broken)).await.ok();
+            timeout(READER_TIMEOUT, reader.sender.send(broken)).await.ok();
         }
     });
     let chunks = stream::unfold(
@@ -143,12 +187,7 @@ where
     Body::from_stream(chunks)
 }
 
-async fn flow<S, E>(
-    place: &Place,
-    plan: Plan,
-    file: S,
-    sender: &mpsc::Sender<io::Result<Bytes>>,
-) -> Result<(), &'static str>
+async fn flow<S, E>(place: &Place, plan: Plan, file: S, reader: &Reader) -> Result<(), &'static str>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     E: Send,
@@ -161,7 +200,7 @@ where
         mut copying,
     } = plan;
     let mut file = Box::pin(file);
-    let mut send = async |chunk: Bytes| {
+    let mut send = async |chunk: Bytes, gate: OwnedSemaphorePermit| {
         let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
         skip -= u64::try_from(skipped).unwrap_or(skip);
         let rest = chunk.slice(skipped..);
@@ -170,21 +209,13 @@ where
         take -= u64::try_from(taken).unwrap_or(take);
         if taken > 0 {
             place.link.pace(taken).await;
-            match timeout(READER_TIMEOUT, sender.send(Ok(rest.slice(..taken)))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err("the reader went away"),
-                Err(_) => return Err("the reader does not read"),
-            }
+            reader.send(rest.slice(..taken), gate).await?;
         }
-        Ok((take == 0, is_all))
+        Ok::<_, &str>((take == 0, is_all))
     };
     loop {
         // Nothing is read before the reader has taken what was read before.
-        match timeout(READER_TIMEOUT, sender.reserve()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) => return Err("the reader went away"),
-            Err(_) => return Err("the reader does not read"),
-        }
+        let gate = reader.ready().await?;
         let Some(chunk) = file.next().await else { break };
         let chunk = chunk.map_err(|_| "the file broke off where it came from")?;
         if let Some(kept) = copying.take() {
@@ -194,7 +225,7 @@ where
             Some(decryption) => decryption.take(&chunk),
             None => chunk,
         };
-        match send(chunk).await? {
+        match send(chunk, gate).await? {
             (_, false) if !is_part => return Err("the file is longer than it may be"),
             (true, _) if is_part => return Ok(()),
             _ => {}
@@ -204,7 +235,7 @@ where
         let last = decryption
             .finish()
             .ok_or("the encrypted file is not what was sent")?;
-        let (_, is_all) = send(last).await?;
+        let (_, is_all) = send(last, reader.ready().await?).await?;
         return is_all.then_some(()).ok_or("the file is longer than it may be");
     }
     Ok(())
@@ -214,7 +245,7 @@ where
 mod tests {
     use std::convert::Infallible;
 
-    use axum::body::to_bytes;
+    use futures_util::TryStreamExt as _;
 
     use super::*;
 
@@ -256,13 +287,41 @@ mod tests {
                 decryption: None,
                 copying: None,
             };
-            readers.push(to_bytes(body(place, plan, file), usize::MAX));
+            let chunks = body(place, plan, file).into_data_stream();
+            readers.push(chunks.try_fold(0, async |length, chunk| Ok(length + chunk.len())));
         }
-        for bytes in futures_util::future::join_all(readers).await {
-            assert_eq!(bytes.unwrap().len(), 96 * 1024 * 1024);
+        for length in futures_util::future::join_all(readers).await {
+            assert_eq!(length.unwrap(), 96 * 1024 * 1024);
         }
         // 192 MiB at 16 MiB/s take 12 s, of which the first 4 s are free.
         let seconds = start.elapsed().as_secs_f64();
         assert!((7.5..8.5).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_chunk_is_on_its_way() {
+        let place = Transfers::new().place(&id(1)).await.unwrap();
+        let read = Arc::new(Semaphore::new(0));
+        let counter = Arc::clone(&read);
+        let file = stream::iter(vec![Bytes::from_static(b"oars"); 3]).map(move |chunk| {
+            counter.add_permits(1);
+            Ok::<_, Infallible>(chunk)
+        });
+        let plan = Plan {
+            skip: 0,
+            take: 12,
+            is_part: false,
+            decryption: None,
+            copying: None,
+        };
+        let mut chunks = body(place, plan, file).into_data_stream();
+        for number in 1..=3 {
+            let chunk = chunks.next().await.unwrap().unwrap();
+            // Time stands still while anything can go on.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(read.available_permits(), number);
+            drop(chunk);
+        }
+        assert!(chunks.next().await.is_none());
     }
 }

@@ -16,6 +16,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0
 on_both_databases![
     a_matrix_file_is_a_link_that_opens_until_it_is_redacted,
     a_gitter_upload_is_a_file_on_matrix,
+    a_picture_has_its_thumbnail_where_that_can_be_had,
     what_cannot_be_fetched_crosses_as_text,
     people_of_matrix_have_their_pictures_on_gitter,
 ];
@@ -65,6 +66,39 @@ async fn a_gitter_upload_is_a_file_on_matrix(database: Database) {
             content["info"]["w"],
             if is_picture { json!(1) } else { Value::Null }
         );
+        assert_eq!(content["info"].get("thumbnail_url").is_some(), is_picture);
+    }
+    world.close().await;
+}
+
+async fn a_picture_has_its_thumbnail_where_that_can_be_had(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let upload = |name: &str, content_type: &str, bytes: &[u8]| {
+        let gitter = &world.gitter;
+        let made = gitter.upload("wren", room.gitter, name, content_type, bytes.to_vec());
+        made.unwrap().url
+    };
+    let url = upload("boat.png", "image/png", PNG);
+    let words = upload("list.txt", "text/plain", b"two oars");
+    let event = world.arrives_on_matrix(&room, "boat.png").await;
+    let info = &event["content"]["info"];
+    let thumbnail = info["thumbnail_url"].as_str().unwrap();
+    let (content_type, bytes) = world.homeserver.media(thumbnail).unwrap();
+    assert_eq!(content_type, "image/png");
+    assert_eq!(info["thumbnail_info"]["mimetype"], content_type);
+    assert_eq!(info["thumbnail_info"]["size"], bytes.len());
+    assert!(info["thumbnail_info"]["w"].is_u64(), "{info}");
+    assert_ne!(event["content"]["url"], thumbnail);
+
+    let missing = url.replace("boat.png", "thumb/gone.png");
+    for (name, thumbnail) in [("gone", missing), ("words", words)] {
+        world.wren_says(&room, &format!("[![{name}]({thumbnail})]({url})"));
+        let again = world.arrives_on_matrix(&room, name).await;
+        assert_eq!(again["content"]["msgtype"], "m.image", "{name}");
+        assert_eq!(again["content"]["url"], event["content"]["url"]);
+        let info = json!({ "mimetype": "image/png", "size": PNG.len(), "w": 1, "h": 1 });
+        assert_eq!(again["content"]["info"], info, "{name}");
     }
     world.close().await;
 }
