@@ -17,16 +17,13 @@ pub(super) struct Upload<'a> {
 /// must be listed; an entry with a port means that port only.
 pub(super) fn find<'a>(text: &'a str, hosts: &[String]) -> Option<Upload<'a>> {
     let link = text.trim().strip_prefix('[')?.strip_suffix(')')?;
-    let (name, thumbnail, url) = match link.strip_prefix("![") {
-        Some(picture) => {
-            let (picture, url) = picture.rsplit_once(")](")?;
-            let (name, thumbnail) = picture.rsplit_once("](")?;
-            (name, Some(thumbnail), url)
-        }
-        None => {
-            let (name, url) = link.rsplit_once("](")?;
-            (name, None, url)
-        }
+    let (name, thumbnail, url) = if let Some(picture) = link.strip_prefix("![") {
+        let (picture, url) = picture.rsplit_once(")](")?;
+        let (name, thumbnail) = picture.rsplit_once("](")?;
+        (name, Some(thumbnail), url)
+    } else {
+        let (name, url) = link.rsplit_once("](")?;
+        (name, None, url)
     };
     let is_one = !name.contains("](") && !name.contains(['\n', '\r']) && !name.trim().is_empty();
     (is_one && is_on(url, hosts)).then_some(Upload {
