@@ -407,7 +407,8 @@ async fn hold_listed(
     }
 }
 
-/// Holds, in a commit of its own, what is not known yet: creates since `start`, and edits. Gives how much that is. Holding it again is no harm.
+/// Holds, in a commit of its own, what is not known yet: creates since `start`, and edits. Gives how much that is.
+/// Holding it again is no harm.
 async fn hold(
     bridge: &Bridge,
     portal: &Portal,

@@ -83,6 +83,8 @@ impl Delivery<'_> {
                 self.settle(&Outcome::Failed(Reason::BadEvent, error.to_string()))
                     .await
             }
+            // An item that is translated once more reads again.
+            Err(error) => self.not_read(error).await,
             step => step,
         }
     }

@@ -6,7 +6,7 @@ use ruma::OwnedEventId;
 use serde_json::{Value, value::RawValue};
 use tracing::error;
 
-use super::{Arrival, Delivery, gitter_changes::Change};
+use super::{Arrival, Delivery, gitter_changes::Change, outcome_of};
 use crate::{
     bridge::{
         BridgeError, echo,
@@ -18,7 +18,7 @@ use crate::{
     gitter::{GitterError, MessagePage, NewMessage, Permit},
     ids::GitterMessageId,
     model,
-    outcome::{Outcome, Reason},
+    outcome::Reason,
     store::{
         Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, lane,
         message,
@@ -342,7 +342,7 @@ pub(in crate::bridge) async fn settle_echo(
     }
     let attempts = attempt::attempts_of(tx, &attempt.lane, attempt.number).await?;
     if attempts.iter().all(|attempt| attempt.state.is_settled()) {
-        inbox::settle_item(tx, &item, &Outcome::Bridged, now).await?;
+        inbox::settle_item(tx, &item, &outcome_of(&attempts), now).await?;
     } else {
         inbox::postpone(tx, &item, now, "").await?;
     }
