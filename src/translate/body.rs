@@ -199,11 +199,11 @@ impl Body {
         let (place, open) = self.emphasis_at(place);
         let mut head = self.slice(0..place);
         let mut tail = Self::default();
-        for kind in open.iter().rev() {
-            head.push_marked(PLACEHOLDER.encode_utf8(&mut [0; 4]), (*kind).clone());
+        for (index, kind) in open.iter().rev().enumerate() {
+            head.push_marker(kind, index > 0);
         }
-        for kind in &open {
-            tail.push_marked(PLACEHOLDER.encode_utf8(&mut [0; 4]), (*kind).clone());
+        for (index, kind) in open.iter().enumerate() {
+            tail.push_marker(kind, index > 0);
         }
         let rest = self.slice(place..self.text.len());
         for piece in rest.pieces() {
@@ -213,6 +213,14 @@ impl Body {
             }
         }
         (head, if rest.text.is_empty() { rest } else { tail })
+    }
+
+    /// Adds a marker of emphasis; of two in a row, something invisible keeps Gitter from reading one long marker.
+    fn push_marker(&mut self, kind: &MarkKind, follows_another: bool) {
+        if follows_another {
+            self.text.push('\u{200b}');
+        }
+        self.push_marked(PLACEHOLDER.encode_utf8(&mut [0; 4]), kind.clone());
     }
 
     /// The emphasis that is open at a place, outermost first, and the place itself, moved so that no emphasis begins

@@ -136,7 +136,6 @@ async fn gitter_shows_plain_texts_as_written() {
 }
 
 #[tokio::test]
-#[ignore = "a code block in a list whose text is `    [a]: b` is not shown as written yet"]
 async fn gitter_shows_formatted_texts_as_written() {
     let Some(node) = Node::find().await else { return };
     let renderer = std::cell::RefCell::new(Renderer::start(&node));

@@ -2,6 +2,9 @@
 
 use super::block::{Block, Kind, RULE, indented, join};
 
+/// What Gitter's renderer takes for spaces before a line (gitter-api 5.2).
+const SPACES: [char; 3] = [' ', '\t', '\u{a0}'];
+
 /// An item of a list. A list inside it follows without an empty line.
 pub(super) fn item(blocks: &[Block], bullet: &str) -> String {
     let text = match blocks {
@@ -24,8 +27,10 @@ fn is_list(blocks: &[Block]) -> bool {
 /// Whether the second line of a block, one of code, makes a heading of the first.
 fn begins_underlined(block: &Block) -> bool {
     let second = block.markdown.lines().nth(1).unwrap_or_default();
-    matches!(block.kind, Kind::Code { .. })
-        && (second.trim_matches([' ', '=']).is_empty() || second.trim_matches([' ', '-']).is_empty())
+    let is_underline = second
+        .chars()
+        .all(|it| ['=', '-'].contains(&it) || SPACES.contains(&it));
+    matches!(block.kind, Kind::Code { .. }) && is_underline
 }
 
 /// Text in which no line begins the definition of a link, since that would end a list even in code. What people
@@ -35,7 +40,7 @@ fn without_definitions(text: &str) -> String {
     let mut is_definition = true;
     let mut lines: Vec<String> = Vec::new();
     for line in text.rsplit('\n') {
-        let inner = line.trim_start_matches(' ');
+        let inner = line.trim_start_matches(SPACES);
         if let Some((_, after)) = inner.split_once(']') {
             is_definition = after.starts_with(':');
         }

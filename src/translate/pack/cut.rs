@@ -39,7 +39,13 @@ pub(super) fn cut(block: &Block, room: Room, plan: &Plan<'_>) -> Option<(Block, 
             blocks,
             goes_on,
         } => {
-            let (head, tail) = within(blocks, deeper(room, bullet.len(), ITEM_UNITS)?, plan)?;
+            // Before code it may be two lines more, which are indented.
+            let is_code = blocks
+                .first()
+                .is_some_and(|first| matches!(first.kind, Kind::Code { .. }));
+            let lines = if is_code { 2 } else { 0 };
+            let reserve = ITEM_UNITS + lines * (room.indent + bullet.len());
+            let (head, tail) = within(blocks, deeper(room, bullet.len(), reserve)?, plan)?;
             Some((Block::item(bullet.clone(), head, *goes_on), tail))
         }
     }
