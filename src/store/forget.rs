@@ -6,7 +6,7 @@ use ruma::UserId;
 use sqlx::FromRow;
 
 use super::{
-    Ghost, LaneKey, StoreError, Tx,
+    Ghost, StoreError, Tx,
     db::{execute, query, statements},
     error::column,
     inbox::ItemState,
@@ -80,16 +80,8 @@ pub async fn mentioning(
     )?;
     rows.into_iter()
         .map(|row| {
-            let lane = LaneKey {
-                room: row.gitter_room_id,
-                direction: column("inbox", "direction", row.direction)?,
-                purpose: column("inbox", "purpose", row.purpose)?,
-            };
             Ok(Mentioning {
-                place: Place {
-                    lane,
-                    number: row.number,
-                },
+                place: Place::read(row.gitter_room_id, row.direction, row.purpose, row.number)?,
                 state: column("inbox", "state", row.state)?,
                 operation: row.operation,
                 body: row.body,

@@ -102,6 +102,23 @@ impl Place {
         })
     }
 
+    /// The place that a row says.
+    pub(super) fn read(
+        room: String,
+        direction: String,
+        purpose: String,
+        number: i64,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            lane: LaneKey {
+                room,
+                direction: column("inbox", "direction", direction)?,
+                purpose: column("inbox", "purpose", purpose)?,
+            },
+            number,
+        })
+    }
+
     pub(super) fn columns(&self) -> (&str, &'static str, &'static str, i64) {
         let LaneKey {
             room,
@@ -171,16 +188,8 @@ impl TryFrom<Row> for Entry {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let lane = LaneKey {
-            room: row.gitter_room_id,
-            direction: column("inbox", "direction", row.direction)?,
-            purpose: column("inbox", "purpose", row.purpose)?,
-        };
         Ok(Self {
-            place: Place {
-                lane,
-                number: row.number,
-            },
+            place: Place::read(row.gitter_room_id, row.direction, row.purpose, row.number)?,
             source_id: row.source_id,
             operation: row.operation,
             state: column("inbox", "state", row.state)?,

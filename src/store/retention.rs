@@ -8,7 +8,6 @@ use sqlx::FromRow;
 use super::{
     Direction, LaneKey, StoreError, Tx,
     db::{execute, query, statements},
-    error::column,
     lane,
     ledger::Place,
 };
@@ -97,16 +96,8 @@ pub async fn old_items(
     )?;
     rows.into_iter()
         .map(|row| {
-            let lane = LaneKey {
-                room: row.gitter_room_id,
-                direction: column("inbox", "direction", row.direction)?,
-                purpose: column("inbox", "purpose", row.purpose)?,
-            };
             Ok(OldItem {
-                place: Place {
-                    lane,
-                    number: row.number,
-                },
+                place: Place::read(row.gitter_room_id, row.direction, row.purpose, row.number)?,
                 settled_at: row.settled_at,
                 source_id: row.source_id,
                 reason: row.reason,
