@@ -21,6 +21,7 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
         last_is_raw: false,
         has_markup: body.has_markup(),
     };
+    let is_lone_line = lead.is_empty() && !body.text().contains('\n');
     let pieces = body.pieces();
     let mut previous: Option<&MarkKind> = None;
     for (index, piece) in pieces.iter().enumerate() {
@@ -33,7 +34,6 @@ pub(super) fn markdown(body: &Body, lead: &str) -> String {
                     _ => text,
                 };
                 let text = writer.end_rule(text);
-                let is_lone_line = lead.is_empty() && !body.text().contains('\n');
                 writer.lines(text, starts_line, is_lone_line);
                 previous = None;
             }
