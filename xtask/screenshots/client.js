@@ -47,6 +47,11 @@ async function show({ homeserver, user, password, room }) {
     urlRouter,
   });
   await viewModel.load();
+  // This build's list does not hear that a picture came into sight, so all of them are in sight from the start.
+  const { tiles } = viewModel.timelineViewModel;
+  const ignored = () => {};
+  tiles.subscribe({ onReset: ignored, onAdd: ignored, onUpdate: ignored, onRemove: ignored, onMove: ignored });
+  for (const tile of tiles) tile.notifyVisible();
   app.append(new RoomView(viewModel, viewClassForTile).mount());
   document.body.dataset.ready = '';
 }

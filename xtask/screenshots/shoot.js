@@ -11,7 +11,7 @@ const { chromium } = require('playwright-core');
 const folder = process.argv[2];
 const { env } = process;
 const site = path.join(folder, 'site');
-const viewport = { width: 620, height: 1000 };
+const viewport = { width: 620, height: 1200 };
 const TYPES = { '.css': 'text/css', '.html': 'text/html', '.js': 'text/javascript', '.svg': 'image/svg+xml', '.wasm': 'application/wasm' };
 
 /** Bundles the Matrix client. */

@@ -32,6 +32,11 @@ impl GitterUser {
         })
     }
 
+    /// The user name.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
     /// The id of a room.
     ///
     /// # Errors

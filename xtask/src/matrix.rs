@@ -214,6 +214,18 @@ impl MatrixUser {
         self.send(room, &new_transaction(), content).await
     }
 
+    /// Uploads a PNG of this width and height and sends it under this name, and gives its event id.
+    ///
+    /// # Errors
+    /// When the homeserver refuses.
+    pub async fn picture(&self, room: &str, name: &str, bytes: Vec<u8>, size: (u32, u32)) -> Result<String> {
+        let (width, height) = size;
+        let info = json!({ "mimetype": "image/png", "size": bytes.len(), "w": width, "h": height });
+        let url = self.upload("image/png", bytes).await?;
+        let content = json!({ "msgtype": "m.image", "body": name, "url": url, "info": info });
+        self.send_new(room, content).await
+    }
+
     /// Sends a text into the thread that the event `thread` began, as thread-aware clients do, and gives its
     /// event id.
     ///

@@ -66,7 +66,7 @@ fn on_gitter(message: &Message) -> Sided {
         bridged: matrix_name.is_some(),
         said: Said {
             author: matrix_name.unwrap_or(&message.author).to_owned(),
-            text: message.bare_text().to_owned(),
+            text: message.shown_text().to_owned(),
             emote: message.status,
             in_thread: message.parent_id.is_some(),
         },

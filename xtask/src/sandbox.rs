@@ -108,6 +108,15 @@ impl Message {
             .and_then(|text| text.strip_prefix(self.author.as_str()))
             .map_or(&self.text, str::trim_start)
     }
+
+    /// What people see: of a picture or a link to a file, and nothing else, its name.
+    pub fn shown_text(&self) -> &str {
+        let text = self.bare_text();
+        let link = text.strip_suffix(')').and_then(|text| text.strip_prefix('['));
+        let name = link.map(|link| link.strip_prefix("![").unwrap_or(link));
+        name.and_then(|name| name.split_once("]("))
+            .map_or(text, |(name, _)| name)
+    }
 }
 
 /// A sandbox's control endpoints.

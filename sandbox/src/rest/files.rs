@@ -24,12 +24,15 @@ pub(super) async fn upload(
     Ok(([(header::CONTENT_TYPE, file.content_type)], file.bytes).into_response())
 }
 
-/// `GET /{room}/{key}/thumb/{name}`: a picture that stands for an upload.
+/// `GET /{room}/{key}/thumb/{name}`: a picture that stands for an upload; for a picture itself, unscaled.
 pub(super) async fn thumbnail(
     State(server): Shared,
     Path((room, key, name)): Path<(String, String, String)>,
 ) -> Result<Response, Refusal> {
-    server.lock().file(&room, &key, &name)?;
+    let file = server.lock().file(&room, &key, &name)?;
+    if file.content_type.starts_with("image/") {
+        return Ok(([(header::CONTENT_TYPE, file.content_type)], file.bytes).into_response());
+    }
     super::drawn(&name, None)
 }
 

@@ -50,7 +50,7 @@ async fn an_upload_is_a_message_of_one_link_to_a_file_that_can_be_fetched() {
         if is_image {
             assert_eq!(message.text, format!("[![{name}]({thumbnail})]({url})"));
             let picture = fixture.http.get(thumbnail).send().await.unwrap();
-            assert_eq!(picture.headers()["content-type"], "image/png");
+            assert_eq!(picture.headers()["content-type"], content_type);
         } else {
             assert_eq!(message.text, format!("[{name}]({url})"));
         }

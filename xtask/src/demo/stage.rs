@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Binaries, Database, Shown};
+use super::{Binaries, Database, Shown, talk};
 use crate::{
     bridge::{self, Bridge},
     gitter::GitterUser,
@@ -66,6 +66,8 @@ impl Stage {
 
         let ana = synapse.register("ana", "Ana").await?;
         let ben = synapse.register("ben", "Ben").await?;
+        ana.set_avatar(&ana.upload("image/png", talk::picture()?).await?)
+            .await?;
         let matrix_room = ana.create_room("Harbour", bridge::BOT).await?;
         ben.join(&matrix_room).await?;
         step(

@@ -54,7 +54,7 @@ fn on_gitter(message: &Message, names: &HashMap<String, String>) -> Line {
         root: message.parent_id.clone(),
         author: message.virtual_user.as_ref().map_or_else(own_name, flair),
         emote: message.status,
-        text: message.bare_text().to_owned(),
+        text: message.shown_text().to_owned(),
     }
 }
 
