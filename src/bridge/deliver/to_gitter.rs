@@ -15,7 +15,7 @@ use crate::{
         portal::{self, Loaded},
         worker::Step,
     },
-    gitter::{GitterError, MessagePage, NewMessage, Permit},
+    gitter::{Class, GitterError, MessagePage, NewMessage, Permit},
     ids::GitterMessageId,
     model,
     outcome::Reason,
@@ -150,7 +150,7 @@ impl Delivery<'_> {
     /// Waits for the budget; `None` if the bridge stops meanwhile. It comes before the attempt: the attempt's
     /// time is then that of the request.
     pub(super) async fn gitter_permit(self) -> Option<Permit> {
-        let permit = self.bridge.gitter.permit();
+        let permit = self.bridge.gitter.permit(Class::Live);
         self.bridge.stop.run_until_cancelled(permit).await
     }
 
@@ -245,6 +245,7 @@ impl Delivery<'_> {
                 after: Some(after.clone()),
                 before: None,
                 limit: PAGE,
+                class: Class::Live,
             };
             let listed = self
                 .bridge
