@@ -24,6 +24,12 @@ statements! {
     // Edits that went out with other items are not in the map by themselves, and other items' actions hold their texts.
     FORGET_EDITS = "UPDATE inbox SET body = '{}'
         WHERE target = $1 AND target <> '' AND operation <> 'm.room.redaction' AND state = 'settled'";
+    // What its edits, and redactions of those, made it say.
+    FORGET_CHANGES = "UPDATE attempt SET action = '{}'
+        WHERE (gitter_room_id, direction, purpose, number) IN (
+            SELECT gitter_room_id, direction, purpose, number FROM inbox
+            WHERE state = 'settled' AND target <> '' AND (target = $1 AND operation <> 'm.room.redaction'
+                OR target IN (SELECT source_id FROM inbox WHERE target = $1 AND target <> '')))";
     FORGET_FOLDED = "UPDATE attempt SET action = '{}'
         WHERE (gitter_room_id, direction, purpose, number) IN (
             SELECT head.gitter_room_id, head.direction, head.purpose, head.number
@@ -67,5 +73,6 @@ pub async fn forget(tx: &mut Tx, source_id: &str) -> Result<(), StoreError> {
     execute!(tx, FORGET_BODY, source_id)?;
     execute!(tx, FORGET_FOLDED, source_id)?;
     execute!(tx, FORGET_EDITS, source_id)?;
+    execute!(tx, FORGET_CHANGES, source_id)?;
     message::forget_text(tx, source_id).await
 }
