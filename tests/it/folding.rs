@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gitter_sandbox::StoredMessage;
+use gitter_sandbox::{Fault, RequestEffect, RequestFault, StoredMessage, When};
 use ruma::EventId;
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ on_both_databases![
     redactions_find_what_was_before_edits_that_went_out_together,
     what_is_taken_back_before_it_is_sent_never_is,
     edits_of_what_crossed_go_out_as_one,
+    a_failed_edit_is_retried_with_what_went_out_with_it,
     what_an_edit_brings_is_right_in_one_message,
     edits_into_more_messages_go_out_by_themselves,
     edits_that_come_while_the_budget_is_spent_are_folded,
@@ -151,6 +152,34 @@ async fn edits_of_what_crossed_go_out_as_one(database: Database) {
     assert_eq!(world.gitter.messages(room.gitter)[0].id, posted);
     let requests = world.gitter.charged().requests - before;
     assert_eq!(requests, 3, "who am I, an edit, and a message");
+    world.close().await;
+}
+
+async fn a_failed_edit_is_retried_with_what_went_out_with_it(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link_and_greet("pier").await;
+    let event = world.ana_says(&room, "first");
+    world.arrives_on_gitter(&room, "first").await;
+    world.drained().await;
+    world.bridge.kill().await;
+    let second = world.ana_edits(&room, &event, "second");
+    world.ana_edits(&room, &event, "third");
+    world.gitter.add_fault(Fault::Request(RequestFault {
+        effect: RequestEffect::Status(403),
+        when: When::Before,
+        times: 1,
+        method: Some("PUT".to_owned()),
+        path: format!("/rooms/{}/chatMessages", room.gitter),
+    }));
+    world.bridge.start().await;
+    world.drained().await;
+    assert_eq!(world.items("failed forbidden").await, 1);
+    let explained = world.explained(&second).await;
+    let id = explained["items"][0]["id"].as_str().unwrap();
+    assert_eq!(world.admin().retry(id).await.0, 202);
+    world.arrives_on_gitter(&room, "third").await;
+    world.drained().await;
+    assert_eq!(world.texts(&room), ["hello", "third"]);
     world.close().await;
 }
 
