@@ -176,6 +176,7 @@ async fn a_transaction_that_the_database_ended_does_not_keep_the_next_ones_out()
 }
 
 mod flow;
+mod folding;
 mod links;
 mod members;
 mod retained;

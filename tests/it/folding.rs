@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gitter_sandbox::{Fault, RequestEffect, RequestFault, StoredMessage, When};
-use ruma::EventId;
+use ruma::{EventId, OwnedEventId};
 use serde_json::{Value, json};
 
 use crate::world::{
@@ -21,6 +21,8 @@ on_both_databases![
     what_an_edit_brings_is_right_in_one_message,
     edits_into_more_messages_go_out_by_themselves,
     edits_that_come_while_the_budget_is_spent_are_folded,
+    an_edit_that_was_folded_is_taken_back_before_it_is_sent,
+    killed_with_folded_edits_it_loses_and_doubles_nothing,
     pairs_of_messages_and_edits_keep_the_budget,
 ];
 
@@ -289,12 +291,35 @@ async fn edits_that_come_while_the_budget_is_spent_are_folded(database: Database
     world.close().await;
 }
 
+async fn an_edit_that_was_folded_is_taken_back_before_it_is_sent(database: Database) {
+    let mut world = World::with(database, soon_spent()).await;
+    let room = world.link("pier").await;
+    let edit = world.folds_while_spent(&room).await;
+    world.redacts(&room, &edit);
+    world.drained().await;
+    assert_eq!(world.texts(&room), ["first", "fresh"]);
+    let left = world.database.number(UNSAID, &room.gitter.to_string()).await;
+    assert_eq!(left, 0, "rows that still hold what was taken back");
+    world.close().await;
+}
+
+async fn killed_with_folded_edits_it_loses_and_doubles_nothing(database: Database) {
+    let mut world = World::with(database, soon_spent()).await;
+    let room = world.link("pier").await;
+    world.folds_while_spent(&room).await;
+    world.bridge.kill().await;
+    world.bridge.start().await;
+    world.drained().await;
+    assert_eq!(world.texts(&room), ["first, unsaid", "fresh"]);
+    world.close().await;
+}
+
 /// As many requests as messages, although each was edited: with a window that is short, so that it does not take
 /// minutes.
 async fn pairs_of_messages_and_edits_keep_the_budget(database: Database) {
     let options = Options {
         rate_limit: 100,
-        rate_window: Duration::from_secs(4),
+        rate_window: Duration::from_secs(10),
         ..Options::default()
     };
     pairs(database, options).await;
@@ -404,6 +429,21 @@ impl World {
             self.ana_says(&room, &format!("spends {number}"));
         }
         self.log_says("request budget is spent").await;
+    }
+
+    /// Says a message and edits it while the budget is spent, until both are frozen together; gives the edit.
+    async fn folds_while_spent(&mut self, room: &Room) -> OwnedEventId {
+        self.spend_budget().await;
+        let first = self.ana_says(room, "first");
+        let edit = self.ana_edits(room, &first, "first, unsaid");
+        self.ana_says(room, "fresh");
+        self.homeserver.wait_until_pushed().await;
+        until("the edit to be folded", async || {
+            let folded = self.items("skipped superseded").await;
+            Ok((folded == 1).then_some(()))
+        })
+        .await;
+        edit
     }
 
     async fn log_says(&self, words: &str) {
