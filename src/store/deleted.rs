@@ -28,8 +28,10 @@ statements! {
     FORGET_CHANGES = "UPDATE attempt SET action = '{}'
         WHERE (gitter_room_id, direction, purpose, number) IN (
             SELECT gitter_room_id, direction, purpose, number FROM inbox
-            WHERE state = 'settled' AND target <> '' AND (target = $1 AND operation <> 'm.room.redaction'
-                OR target IN (SELECT source_id FROM inbox WHERE target = $1 AND target <> '')))";
+            WHERE state = 'settled' AND target <> '' AND (target <> $1 OR operation <> 'm.room.redaction')
+                AND target IN (
+                    SELECT CAST($1 AS TEXT)
+                    UNION ALL SELECT source_id FROM inbox WHERE target = $1 AND target <> ''))";
     FORGET_FOLDED = "UPDATE attempt SET action = '{}'
         WHERE (gitter_room_id, direction, purpose, number) IN (
             SELECT head.gitter_room_id, head.direction, head.purpose, head.number

@@ -10,20 +10,20 @@ use super::{
 
 statements! {
     // The changes of one event: its edits, its redactions, and the redactions of its edits. `target <> ''` and
-    // `folded_into <> 0` stand as in the indexes that serve these.
+    // `folded_into <> 0` stand as in the indexes that serve these. The lane is compared as an expression: SQLite would
+    // otherwise read the whole of it, instead of the few rows that this is about.
     WAITING = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at,
             next_attempt_at, created_at, target
         FROM inbox
-        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number > $4 AND state = 'waiting'
-            AND target <> '' AND target IN (
-                SELECT CAST($5 AS TEXT)
-                UNION ALL SELECT source_id FROM inbox
-                WHERE target = $5 AND target <> '' AND gitter_room_id = $1 AND direction = $2 AND purpose = $3)
+        WHERE gitter_room_id || '' = $1 AND direction || '' = $2 AND purpose || '' = $3 AND number > $4
+            AND state = 'waiting' AND target <> '' AND target IN (
+                SELECT CAST($5 AS TEXT) UNION ALL SELECT source_id FROM inbox WHERE target = $5 AND target <> '')
         ORDER BY number LIMIT $6";
     FOLDED = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at,
             next_attempt_at, created_at, target
         FROM inbox
-        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND folded_into = $4 AND folded_into <> 0
+        WHERE gitter_room_id = $1 AND direction || '' = $2 AND purpose || '' = $3 AND folded_into = $4
+            AND folded_into <> 0
         ORDER BY number";
     FOLD = "UPDATE inbox SET folded_into = $5
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
