@@ -34,6 +34,9 @@ const UNSAID: &str = "SELECT (SELECT COUNT(*) FROM inbox WHERE body LIKE '%unsai
 /// Counts the frozen actions of a room.
 const FROZEN: &str = "SELECT COUNT(*) FROM attempt WHERE direction = 'to_gitter' AND gitter_room_id = $1";
 
+/// Counts the links of an event that work.
+const LIVE: &str = "SELECT COUNT(*) FROM media WHERE owner = $1 AND state = 'live'";
+
 const PAIRS: usize = 300;
 const ROOMS: usize = 10;
 
@@ -231,7 +234,6 @@ async fn what_an_edit_brings_is_right_in_one_message(database: Database) {
         text.contains("At noon") && text.contains("https://bridge.example.org/"),
         "{text}"
     );
-    const LIVE: &str = "SELECT COUNT(*) FROM media WHERE owner = $1 AND state = 'live'";
     assert!(
         world.database.number(LIVE, edited.as_str()).await > 0,
         "links of the edit"
