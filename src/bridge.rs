@@ -13,6 +13,7 @@ mod dispatcher;
 mod echo;
 mod error;
 mod failure;
+mod fold;
 pub mod forget;
 mod ghost;
 mod lease;

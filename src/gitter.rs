@@ -17,7 +17,7 @@ mod pictures;
 pub mod realtime;
 
 pub use self::{
-    budget::{BudgetState, Permit},
+    budget::{BudgetState, Class, Permit},
     client::{ClientSettings, GitterClient, MessagePage, NewMessage},
     error::{GitterError, SetupError},
     files::{FetchedFile, FileClient, FileError},

@@ -5,7 +5,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use metrics::{Unit, counter, gauge, with_local_recorder};
+use metrics::{Unit, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use crate::outcome::Outcome;
@@ -17,7 +17,7 @@ const COUNTERS: [(&str, &str); 1] = [(
 )];
 
 /// What is read when somebody asks.
-const GAUGES: [(&str, Unit, &str); 7] = [
+const GAUGES: [(&str, Unit, &str); 9] = [
     (WAITING, Unit::Count, "Items without an outcome, by direction"),
     (
         FAILED,
@@ -43,9 +43,28 @@ const GAUGES: [(&str, Unit, &str); 7] = [
     (
         BUDGET_WAIT,
         Unit::Seconds,
-        "How long the next request to Gitter has to wait for its budget; absent before Gitter's first answer",
+        "How long the next message has to wait for Gitter's budget in a room where no other waits; absent before \
+         Gitter's first answer",
+    ),
+    (
+        BUDGET_BACKLOG,
+        Unit::Seconds,
+        "How long the next message has to wait for Gitter's budget behind all that waits to cross, at most; absent \
+         before Gitter's first answer",
+    ),
+    (
+        BUDGET_QUEUE,
+        Unit::Count,
+        "Requests to Gitter that wait for their budget, by class; absent before Gitter's first answer",
     ),
 ];
+
+/// How long something took.
+const SUMMARIES: [(&str, Unit, &str); 1] = [(
+    BUDGET_WAITED,
+    Unit::Seconds,
+    "How long requests to Gitter waited for their budget, by class; the quantiles are of the last minutes",
+)];
 
 const ITEMS: &str = "gitter_bridge_items_total";
 const WAITING: &str = "gitter_bridge_items_waiting";
@@ -55,6 +74,9 @@ const PORTALS: &str = "gitter_bridge_portals";
 const BUDGET_LIMIT: &str = "gitter_bridge_gitter_budget_limit";
 const BUDGET_REMAINING: &str = "gitter_bridge_gitter_budget_remaining";
 const BUDGET_WAIT: &str = "gitter_bridge_gitter_budget_wait_seconds";
+const BUDGET_BACKLOG: &str = "gitter_bridge_gitter_budget_backlog_wait_seconds";
+const BUDGET_QUEUE: &str = "gitter_bridge_gitter_budget_queue";
+const BUDGET_WAITED: &str = "gitter_bridge_gitter_budget_waited_seconds";
 
 /// The one of this process.
 static RECORDER: LazyLock<PrometheusRecorder> = LazyLock::new(|| {
@@ -65,6 +87,9 @@ static RECORDER: LazyLock<PrometheusRecorder> = LazyLock::new(|| {
         }
         for (name, unit, help) in GAUGES {
             metrics::describe_gauge!(name, unit, help);
+        }
+        for (name, unit, help) in SUMMARIES {
+            metrics::describe_histogram!(name, unit, help);
         }
     });
     recorder
@@ -84,14 +109,18 @@ pub struct Backlog {
 }
 
 /// The budget of requests to Gitter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     /// Requests in a window.
     pub limit: u32,
     /// Requests left in this one.
     pub remaining: u32,
-    /// How long the next request has to wait.
+    /// How long the next message has to wait where no other does.
     pub wait: Duration,
+    /// How long it has to wait behind all that waits to cross.
+    pub backlog_wait: Duration,
+    /// Requests that wait, by class.
+    pub queue: Vec<(&'static str, u32)>,
 }
 
 /// What is read when somebody asks.
@@ -117,6 +146,13 @@ pub fn settled(direction: &'static str, outcome: &Outcome, times: u64) {
     });
 }
 
+/// Notes how long a request to Gitter waited for its budget.
+pub fn waited_for_budget(class: &'static str, waited: Duration) {
+    with_local_recorder(&*RECORDER, || {
+        histogram!(BUDGET_WAITED, "class" => class).record(waited.as_secs_f64());
+    });
+}
+
 /// Everything in Prometheus's text format, with what was just read.
 pub fn render(reading: Option<&Reading>) -> String {
     if let Some(reading) = reading {
@@ -135,10 +171,14 @@ fn note(reading: &Reading) {
     for (state, count) in &reading.portals {
         gauge!(PORTALS, "state" => *state).set(*count);
     }
-    if let Some(budget) = reading.budget {
+    if let Some(budget) = &reading.budget {
         gauge!(BUDGET_LIMIT).set(budget.limit);
         gauge!(BUDGET_REMAINING).set(budget.remaining);
         gauge!(BUDGET_WAIT).set(budget.wait.as_secs_f64());
+        gauge!(BUDGET_BACKLOG).set(budget.backlog_wait.as_secs_f64());
+        for (class, count) in &budget.queue {
+            gauge!(BUDGET_QUEUE, "class" => *class).set(*count);
+        }
     }
 }
 
@@ -162,8 +202,11 @@ mod tests {
                 limit: 100,
                 remaining: 7,
                 wait: Duration::ZERO,
+                backlog_wait: Duration::from_secs(61),
+                queue: vec![("live", 2), ("edit", 0)],
             }),
         };
+        waited_for_budget("of_this_test", Duration::from_secs(5));
         let text = render(Some(&reading));
         for line in [
             r#"gitter_bridge_items_total{direction="to_gitter",outcome="skipped",reason="empty"} 2"#,
@@ -174,6 +217,10 @@ mod tests {
             "gitter_bridge_gitter_budget_limit 100",
             "gitter_bridge_gitter_budget_remaining 7",
             "gitter_bridge_gitter_budget_wait_seconds 0",
+            "gitter_bridge_gitter_budget_backlog_wait_seconds 61",
+            r#"gitter_bridge_gitter_budget_queue{class="live"} 2"#,
+            r#"gitter_bridge_gitter_budget_queue{class="edit"} 0"#,
+            r#"gitter_bridge_gitter_budget_waited_seconds_count{class="of_this_test"} 1"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
@@ -195,6 +242,7 @@ mod tests {
 
     fn declared() -> impl Iterator<Item = (&'static str, &'static str)> {
         let gauges = GAUGES.map(|(name, _, help)| (name, help));
-        COUNTERS.into_iter().chain(gauges)
+        let summaries = SUMMARIES.map(|(name, _, help)| (name, help));
+        COUNTERS.into_iter().chain(gauges).chain(summaries)
     }
 }

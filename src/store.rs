@@ -8,6 +8,7 @@ pub mod attempt;
 mod db;
 pub mod deleted;
 mod error;
+pub mod fold;
 pub mod forget;
 pub mod ghost;
 pub mod held;

@@ -12,7 +12,7 @@ use crate::{
     refusal::Refusal,
     seed::{NewRoom, NewUser, RoomChange, UserChange},
     server::Server,
-    state::{Caller, File, SetupError, StateReport, StoredMessage, TokenReport, UserReport},
+    state::{Caller, Charged, File, SetupError, StateReport, StoredMessage, TokenReport, UserReport},
 };
 
 pub(crate) mod http;
@@ -172,6 +172,11 @@ impl Control {
     /// Everything that is stored.
     pub fn state(&self) -> StateReport {
         self.server.lock().report()
+    }
+
+    /// How many requests came to the API that count for a budget, and how many of them were over it.
+    pub fn charged(&self) -> Charged {
+        self.server.lock().charged()
     }
 
     /// Makes a fault happen now, or keeps it for when its time comes.

@@ -27,7 +27,9 @@ pub use crate::{
     faults::{Fault, FrameEffect, FrameFault, RequestEffect, RequestFault, When},
     object_id::{NotAnObjectId, ObjectId},
     seed::{NewGroup, NewRoom, NewToken, NewUser, RoomChange, Seed, SeedError, UserChange},
-    state::{RoomReport, SetupError, StateReport, StoredMessage, TokenReport, UserReport, VirtualUser},
+    state::{
+        Charged, RoomReport, SetupError, StateReport, StoredMessage, TokenReport, UserReport, VirtualUser,
+    },
 };
 
 mod avatar;
@@ -53,8 +55,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Requests a minute for each account and client; 0 for no limit.
+    /// Requests in a window for each account and client; 0 for no limit.
     pub rate_limit: u32,
+    /// How long such a window is; Gitter's is a minute.
+    pub rate_window: Duration,
     /// How long after it was sent a message may be edited.
     pub edit_window: Duration,
     /// Whether pictures of virtual users and in messages are fetched through an image proxy.
@@ -72,6 +76,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             rate_limit: 100,
+            rate_window: Duration::from_mins(1),
             edit_window: Duration::from_mins(10),
             image_proxy: false,
             connect_timeout: Duration::from_mins(2),
@@ -125,6 +130,7 @@ impl Sandbox {
             edit_window: SignedDuration::try_from(settings.edit_window).unwrap_or(SignedDuration::MAX),
             connect_timeout: settings.connect_timeout,
             rate_limit: settings.rate_limit,
+            rate_window: settings.rate_window,
         });
         let token = state.plant(true_time(), &settings.seed)?;
         let server = Arc::new(Server::new(state));

@@ -77,6 +77,7 @@ async fn main() -> anyhow::Result<()> {
         image_proxy: arguments.image_proxy,
         connect_timeout: Duration::from_secs(arguments.connect_timeout),
         seed,
+        ..Settings::default()
     })
     .await?;
     announce(&sandbox).context("the ready line cannot be written to stdout")?;

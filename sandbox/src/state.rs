@@ -31,6 +31,7 @@ pub(crate) use self::{
     realtime::{Mount, Outgoing, Realtime, Socket, SocketId, Transport},
 };
 pub use self::{
+    budget::Charged,
     report::{RoomReport, StateReport, StoredMessage, TokenReport, UserReport},
     setup::SetupError,
     virtual_user::VirtualUser,
@@ -65,8 +66,10 @@ pub(crate) struct Rules {
     pub(crate) edit_window: SignedDuration,
     /// How long a connect of Bayeux is held.
     pub(crate) connect_timeout: Duration,
-    /// Requests a minute for each account and client; 0 for no limit.
+    /// Requests in a window for each account and client; 0 for no limit.
     pub(crate) rate_limit: u32,
+    /// How long such a window is.
+    pub(crate) rate_window: Duration,
 }
 
 /// The whole server.
@@ -128,7 +131,7 @@ impl State {
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
             ids: ObjectIdMaker::new(rand::random()),
-            budget: Budget::new(rules.rate_limit),
+            budget: Budget::new(rules.rate_limit, rules.rate_window),
             realtime: Realtime::new(rules.connect_timeout),
             rules,
             users: BTreeMap::new(),
@@ -164,6 +167,11 @@ impl State {
     /// Counts a request against the caller's budget; `None` where there is no limit.
     pub(crate) fn charge(&mut self, now: Timestamp, caller: &Caller) -> Option<Charge> {
         self.budget.charge(now, caller)
+    }
+
+    /// How many requests were counted.
+    pub(crate) const fn charged(&self) -> Charged {
+        self.budget.charged()
     }
 
     /// Whether the caller may follow a channel.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use super::{Recovery, now};
+use super::{Recovery, deliver::changed_event, now};
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
     matrix::{marker, redacted_by},
@@ -229,6 +229,7 @@ fn event_item(
         }
     };
     let lane = lanes.get(&head.room_id);
+    let target = target_of(event, &head);
     NewItem {
         lane: lane
             .cloned()
@@ -242,9 +243,18 @@ fn event_item(
             .as_ref()
             .and_then(Value::as_i64)
             .unwrap_or(0),
+        target,
         held: false,
         outcome: lane.is_none().then(|| unknown_room(&head.room_id)),
     }
+}
+
+/// The event that an event edits or redacts; empty for others.
+fn target_of(event: &RawValue, head: &EventHead) -> String {
+    let body = serde_json::from_str(event.get()).unwrap_or(Value::Null);
+    let redacted = redacted_by(&head.event_type, &body).next().map(str::to_owned);
+    let edited = || changed_event(&body).map(|event| event.to_string());
+    redacted.or_else(edited).unwrap_or_default()
 }
 
 /// The item of an event that the homeserver left out, held back. Its room is known from where it was read.
@@ -268,6 +278,7 @@ fn bad_item(key: &str, why: String) -> NewItem {
         operation: "event".to_owned(),
         body: String::new(),
         source_time: 0,
+        target: String::new(),
         held: false,
         outcome: Some(Outcome::Failed(Reason::BadEvent, why)),
     }
@@ -305,6 +316,7 @@ pub(super) fn gitter_item(room: &GitterRoomId, operation: &str, model: &RawValue
         operation: operation.to_owned(),
         body: model.get().to_owned(),
         source_time: message.sent.or_else(|| message.id.time()).map_or(0, milliseconds),
+        target: String::new(),
         held,
         // Counts of readers: frequent, and nothing that people see.
         outcome: (operation == "patch").then(|| Outcome::Skipped(Reason::NotAnEdit, String::new())),

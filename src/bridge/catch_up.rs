@@ -17,7 +17,7 @@ use super::{
     accept, failure, now,
 };
 use crate::{
-    gitter::{MessagePage, RealtimeEvent, Snapshot},
+    gitter::{Class, MessagePage, RealtimeEvent, Snapshot},
     ids::{GitterMessageId, GitterRoomId},
     model,
     store::{
@@ -395,6 +395,7 @@ async fn hold_listed(
             after: Some(after.clone()),
             before: None,
             limit: u32::try_from(PAGE).unwrap_or(u32::MAX),
+            class: Class::Read,
         };
         let page = bridge.gitter.messages(&portal.gitter_room_id, &query).await?;
         listing.add(&page);

@@ -6,6 +6,7 @@
 
 mod ban_bug;
 mod ending;
+mod folding;
 mod gitter_changes;
 mod media;
 mod to_gitter;
@@ -34,8 +35,8 @@ use crate::{
 struct Arrival {
     /// The id there.
     result_id: String,
-    /// The line of the map.
-    pair: Option<MappedMessage>,
+    /// The lines of the map.
+    pairs: Vec<MappedMessage>,
     /// The events and messages whose texts are to be forgotten, since they are deleted.
     forgotten: Vec<String>,
 }
@@ -151,7 +152,7 @@ impl Delivery<'_> {
         let mut tx = self.bridge.db.write().await?;
         // No check of the claim: what has happened is recorded whoever holds the lane by now.
         attempt::settle_attempt(&mut tx, attempt, &arrival.result_id, now).await?;
-        if let Some(pair) = &arrival.pair {
+        for pair in &arrival.pairs {
             message::insert_message(&mut tx, self.portal, pair).await?;
         }
         if last {

@@ -17,9 +17,9 @@ use crate::store::{
     lane::{self, ClaimRequest},
 };
 
-/// How many lanes of one direction are worked at once. Each direction has its own: one may wait for Gitter's
-/// budget while the other has none to wait for.
-const CONCURRENCY: usize = 16;
+/// How many lanes of each direction are worked at once. Toward Gitter most of them only wait for its budget: many, so
+/// that what is to go first is among them.
+const CONCURRENCY: [usize; 2] = [64, 16];
 
 /// The longest time between two looks at the table.
 const POLL: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
     let dispatcher = Dispatcher {
         bridge: Arc::clone(&bridge),
         owner: format!("{:032x}", rand::random::<u128>()),
-        slots: DIRECTIONS.map(|_| Arc::new(Semaphore::new(CONCURRENCY))),
+        slots: CONCURRENCY.map(|lanes| Arc::new(Semaphore::new(lanes))),
         worked: Arc::default(),
     };
     let renewal = bridge.tracker.spawn(dispatcher.clone().renew());
@@ -73,8 +73,8 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
         }
     }
     // All slots: every lane is done or has stopped at a safe place.
-    let all = u32::try_from(CONCURRENCY).unwrap_or(u32::MAX);
-    for slots in &dispatcher.slots {
+    for (slots, lanes) in dispatcher.slots.iter().zip(CONCURRENCY) {
+        let all = u32::try_from(lanes).unwrap_or(u32::MAX);
         drop(slots.acquire_many(all).await);
     }
     renewal.abort();

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::{Bridge, BridgeError, now};
 use crate::{
     metrics::{Backlog, Budget, Reading},
-    store::{PortalState, ledger, portal},
+    store::{Direction, PortalState, ledger, portal},
 };
 
 const STATES: [PortalState; 5] = [
@@ -25,23 +23,29 @@ impl Bridge {
         let mut tx = self.db.read().await?;
         let backlogs = ledger::backlogs(&mut tx).await?;
         let states = portal::count_states(&mut tx).await?;
+        let portals = STATES.map(|state| {
+            let found = states.iter().find(|(found, _)| *found == state);
+            (state.as_str(), found.map_or(0, |(_, portals)| count(*portals)))
+        });
+        let to_gitter = backlogs
+            .iter()
+            .find(|backlog| backlog.direction == Direction::ToGitter);
+        let to_gitter = to_gitter.map_or(0, |backlog| count(backlog.waiting));
+        let budget = self.gitter.budget().map(|budget| Budget {
+            limit: budget.limit,
+            remaining: budget.remaining,
+            wait: budget.live_wait,
+            backlog_wait: self.gitter.wait_behind(to_gitter).max(budget.live_wait),
+            queue: budget
+                .waiting
+                .map(|(class, count)| (class.as_str(), count))
+                .into(),
+        });
         let backlogs = backlogs.map(|backlog| Backlog {
             direction: backlog.direction.as_str(),
             waiting: count(backlog.waiting),
             failed: count(backlog.failed),
             oldest: duration(backlog.oldest.map_or(0, |oldest| now - oldest)),
-        });
-        let portals = STATES.map(|state| {
-            let found = states.iter().find(|(found, _)| *found == state);
-            (state.as_str(), found.map_or(0, |(_, portals)| count(*portals)))
-        });
-        let budget = self.gitter.budget().map(|budget| {
-            let begins = budget.resets_at.filter(|_| budget.remaining == 0);
-            Budget {
-                limit: budget.limit,
-                remaining: budget.remaining,
-                wait: duration(begins.map_or(0, |begins| Timestamp::as_millisecond(begins) - now)),
-            }
         });
         Ok(Reading {
             backlogs: backlogs.into(),

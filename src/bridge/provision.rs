@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::{Bridge, BridgeError, catch_up, now};
 use crate::{
     check::Check,
-    gitter::MessagePage,
+    gitter::{Class, MessagePage},
     ids::{GitterRoomId, MediaId},
     matrix::JoinedMember,
     model,
@@ -204,6 +204,7 @@ impl Bridge {
             after: None,
             before: None,
             limit: 1,
+            class: Class::Read,
         };
         let newest = self
             .gitter

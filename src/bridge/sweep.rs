@@ -13,7 +13,7 @@ use super::{
     now,
 };
 use crate::{
-    gitter::MessagePage,
+    gitter::{Class, MessagePage},
     ids::GitterMessageId,
     model,
     store::{Portal, PortalState, portal},
@@ -73,6 +73,7 @@ pub(super) async fn room(bridge: &Bridge, portal: &Portal, pause: Duration) -> R
             after: None,
             before: before.clone(),
             limit: u32::try_from(PAGE).unwrap_or(u32::MAX),
+            class: Class::History,
         };
         let page = bridge.gitter.messages(&portal.gitter_room_id, &query).await?;
         let mut listing = Listing::default();

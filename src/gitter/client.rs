@@ -7,7 +7,7 @@
 mod tests;
 mod transport;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
@@ -18,7 +18,7 @@ use url::Url;
 
 use self::transport::Transport;
 use super::{
-    budget::{BudgetState, Permit},
+    budget::{BudgetState, Class, Permit},
     error::{GitterError, SetupError},
 };
 use crate::{
@@ -50,6 +50,8 @@ pub struct MessagePage {
     pub before: Option<GitterMessageId>,
     /// The most messages, 1 to 100; a smaller or larger number is taken as that bound.
     pub limit: u32,
+    /// What they are wanted for.
+    pub class: Class,
 }
 
 /// A message to post (gitter-api 5.2).
@@ -79,7 +81,10 @@ impl GitterClient {
     /// The account that the token belongs to (gitter-api 2).
     pub async fn current_user(&self) -> Result<User, GitterError> {
         let request = self.transport.request(Method::GET, &["user", "me"]);
-        self.transport.send("current user", request).await?.json()
+        self.transport
+            .send(Class::Live, "current user", request)
+            .await?
+            .json()
     }
 
     /// The room with a URI, whatever its case (gitter-api 4.5).
@@ -96,7 +101,7 @@ impl GitterClient {
             .transport
             .request(Method::POST, &["rooms"])
             .json(&json!({ "uri": uri }));
-        let reply = self.transport.send("resolve room", request).await?;
+        let reply = self.transport.send(Class::Read, "resolve room", request).await?;
         if reply.status == StatusCode::MOVED_PERMANENTLY {
             return Err(GitterError::Renamed { uri });
         }
@@ -115,7 +120,7 @@ impl GitterClient {
     /// The room with an id (gitter-api 4.1), with `public`, topic and backend.
     pub async fn room(&self, room: &GitterRoomId) -> Result<Room, GitterError> {
         let request = self.transport.request(Method::GET, &["rooms", room.as_str()]);
-        self.transport.send("room", request).await?.json()
+        self.transport.send(Class::Read, "room", request).await?.json()
     }
 
     /// Messages of a room and its threads, oldest first (gitter-api 5.5), unread, so that one odd message
@@ -137,7 +142,10 @@ impl GitterClient {
             .transport
             .request(Method::GET, &messages_of(room))
             .query(&query);
-        self.transport.send("list messages", request).await?.json()
+        self.transport
+            .send(page.class, "list messages", request)
+            .await?
+            .json()
     }
 
     /// One message; `None` if the room has none with this id (any more).
@@ -147,7 +155,7 @@ impl GitterClient {
         id: &GitterMessageId,
     ) -> Result<Option<Message>, GitterError> {
         let request = self.transport.request(Method::GET, &message_of(room, id));
-        let reply = self.transport.send("message", request).await?;
+        let reply = self.transport.send(Class::Live, "message", request).await?;
         if reply.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -156,8 +164,8 @@ impl GitterClient {
 
     /// Waits until the request budget has room for one request, which can take a minute. For a caller that
     /// must know when its request leaves.
-    pub async fn permit(&self) -> Permit {
-        self.transport.permit().await
+    pub async fn permit(&self, class: Class) -> Permit {
+        self.transport.permit(class).await
     }
 
     /// Posts a message at once, with a permit (gitter-api 5.2). A success does not prove that it is stored: a reply without `v` was
@@ -217,7 +225,10 @@ impl GitterClient {
         let request = self
             .transport
             .request(Method::GET, &["rooms", room.as_str(), "bans"]);
-        self.transport.send("list bans", request).await?.json()
+        self.transport
+            .send(Class::Live, "list bans", request)
+            .await?
+            .json()
     }
 
     /// Whether the token may post for virtual users in a room, found out without posting (gitter-api 2.1): a
@@ -233,7 +244,10 @@ impl GitterClient {
             .transport
             .request(Method::POST, &messages_of(room))
             .json(&probe);
-        let reply = self.transport.send("probe virtual users", request).await?;
+        let reply = self
+            .transport
+            .send(Class::Read, "probe virtual users", request)
+            .await?;
         match reply.status {
             StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR => Ok(true),
             StatusCode::FORBIDDEN => Ok(false),
@@ -250,6 +264,11 @@ impl GitterClient {
     /// The request budget as last known; `None` before the first reply, and where Gitter counts nothing.
     pub fn budget(&self) -> Option<BudgetState> {
         self.transport.budget.state()
+    }
+
+    /// How long a request waits for its budget that has its turn behind so many others.
+    pub fn wait_behind(&self, requests: u32) -> Duration {
+        self.transport.budget.wait_behind(requests)
     }
 }
 

@@ -21,6 +21,23 @@ statements! {
                 SELECT gitter_room_id, direction, purpose, number FROM inbox
                 WHERE source_id = $1 AND state = 'settled'
                     AND NOT (outcome = 'failed' AND (operation = 'remove' OR source_key LIKE '% true')))";
+    // Edits that went out with other items are not in the map by themselves, and other items' actions hold their texts.
+    FORGET_EDITS = "UPDATE inbox SET body = '{}'
+        WHERE target = $1 AND target <> '' AND operation <> 'm.room.redaction' AND state = 'settled'";
+    // What its edits, and redactions of those, made it say.
+    FORGET_CHANGES = "UPDATE attempt SET action = '{}'
+        WHERE (gitter_room_id, direction, purpose, number) IN (
+            SELECT gitter_room_id, direction, purpose, number FROM inbox
+            WHERE state = 'settled' AND target <> '' AND (target <> $1 OR operation <> 'm.room.redaction')
+                AND target IN (
+                    SELECT CAST($1 AS TEXT)
+                    UNION ALL SELECT source_id FROM inbox WHERE target = $1 AND target <> ''))";
+    FORGET_FOLDED = "UPDATE attempt SET action = '{}'
+        WHERE (gitter_room_id, direction, purpose, number) IN (
+            SELECT head.gitter_room_id, head.direction, head.purpose, head.number
+            FROM inbox AS edit JOIN inbox AS head ON head.gitter_room_id = edit.gitter_room_id
+                AND head.direction = edit.direction AND head.purpose = edit.purpose AND head.number = edit.folded_into
+            WHERE edit.source_id = $1 AND edit.folded_into <> 0 AND head.state = 'settled')";
 }
 
 /// Notes that a Gitter message is deleted, or is about to be by the bridge.
@@ -56,5 +73,8 @@ pub async fn deletion_refused(
 pub async fn forget(tx: &mut Tx, source_id: &str) -> Result<(), StoreError> {
     execute!(tx, FORGET_ACTIONS, source_id)?;
     execute!(tx, FORGET_BODY, source_id)?;
+    execute!(tx, FORGET_FOLDED, source_id)?;
+    execute!(tx, FORGET_EDITS, source_id)?;
+    execute!(tx, FORGET_CHANGES, source_id)?;
     message::forget_text(tx, source_id).await
 }

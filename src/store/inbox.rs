@@ -16,16 +16,16 @@ use crate::{
 
 statements! {
     INSERT = "INSERT INTO inbox (gitter_room_id, direction, purpose, number, source_key, source_id, operation, body,
-            source_time, state, outcome, reason, detail, created_at, settled_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+            source_time, state, outcome, reason, detail, created_at, settled_at, target)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         ON CONFLICT (direction, source_key) DO NOTHING";
     HEAD = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at, next_attempt_at,
-            created_at
+            created_at, target
         FROM inbox
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND state = 'waiting' AND state <> 'settled'
         ORDER BY number LIMIT 1";
     WAITING = "SELECT number, source_key, source_id, operation, body, source_time, attempts, first_attempt_at,
-            next_attempt_at, created_at
+            next_attempt_at, created_at, target
         FROM inbox
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     // `state <> 'settled'` beside the state asked for: SQLite then sees that the index of open items serves.
@@ -91,6 +91,8 @@ pub struct NewItem {
     pub body: String,
     /// When it was made on its side.
     pub source_time: i64,
+    /// The event that it edits or redacts; empty for others.
+    pub target: String,
     /// Whether it is kept back until catch-up is done.
     pub held: bool,
     /// Its outcome, where there is nothing to do for it.
@@ -122,10 +124,12 @@ pub struct Item {
     pub next_attempt_at: i64,
     /// When it was accepted.
     pub created_at: i64,
+    /// The event that it edits or redacts; empty for others.
+    pub target: String,
 }
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     number: i64,
     source_key: String,
     source_id: String,
@@ -136,10 +140,11 @@ struct Row {
     first_attempt_at: i64,
     next_attempt_at: i64,
     created_at: i64,
+    target: String,
 }
 
 impl Row {
-    fn item(self, lane: &LaneKey) -> Item {
+    pub(super) fn item(self, lane: &LaneKey) -> Item {
         Item {
             lane: lane.clone(),
             number: self.number,
@@ -152,6 +157,7 @@ impl Row {
             first_attempt_at: self.first_attempt_at,
             next_attempt_at: self.next_attempt_at,
             created_at: self.created_at,
+            target: self.target,
         }
     }
 }
@@ -200,6 +206,7 @@ pub async fn enqueue(tx: &mut Tx, items: &[NewItem], now: i64) -> Result<usize, 
             detail,
             now,
             settled_at,
+            &item.target,
         )?;
         if inserted == 1 {
             added += 1;

@@ -5,8 +5,8 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Open, deleted, forget, ghost, held, inbox, installation, lane,
-    ledger, media, member, message, portal, probe, retention,
+    Db, StoreError, account, attempt, db::Open, deleted, fold, forget, ghost, held, inbox, installation,
+    lane, ledger, media, member, message, portal, probe, retention,
 };
 use crate::config::DatabaseUrl;
 
@@ -15,6 +15,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         account::STATEMENTS,
         attempt::STATEMENTS,
         deleted::STATEMENTS,
+        fold::STATEMENTS,
         forget::STATEMENTS,
         ghost::STATEMENTS,
         held::STATEMENTS,
@@ -175,6 +176,7 @@ async fn a_transaction_that_the_database_ended_does_not_keep_the_next_ones_out()
 }
 
 mod flow;
+mod folding;
 mod links;
 mod members;
 mod retained;

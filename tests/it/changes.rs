@@ -2,7 +2,6 @@
 
 use gitter_sandbox::{Fault, ObjectId, RequestEffect, RequestFault, StoredMessage, When};
 use reqwest::{Method, StatusCode};
-use ruma::{EventId, OwnedEventId};
 use serde_json::json;
 
 use crate::{
@@ -322,18 +321,6 @@ async fn changes_while_the_bridge_is_down_cross_afterwards(database: Database) {
 }
 
 impl World {
-    fn ana_edits(&self, room: &Room, event: &EventId, text: &str) -> OwnedEventId {
-        self.ana_sends(
-            room,
-            json!({
-                "msgtype": "m.text",
-                "body": format!("* {text}"),
-                "m.new_content": { "msgtype": "m.text", "body": text },
-                "m.relates_to": { "rel_type": "m.replace", "event_id": event },
-            }),
-        )
-    }
-
     fn on_gitter(&self, room: &Room, id: ObjectId) -> Option<StoredMessage> {
         let messages = self.gitter.messages(room.gitter);
         messages.into_iter().find(|message| message.id == id)

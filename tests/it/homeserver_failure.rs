@@ -30,6 +30,7 @@ const WITHOUT_DEVICES: Options = Options {
     devices: false,
     virtual_users: true,
     rate_limit: 0,
+    rate_window: Duration::from_mins(1),
     database_server: None,
     give_up_after: "24h",
 };

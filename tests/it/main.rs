@@ -11,6 +11,8 @@ mod crossing;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod folding;
+#[cfg(test)]
 mod forgetting;
 #[cfg(test)]
 mod gitter_failure;

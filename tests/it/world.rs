@@ -40,8 +40,10 @@ pub(crate) struct Options {
     pub(crate) devices: bool,
     /// Whether the bridge's token may use virtual users.
     pub(crate) virtual_users: bool,
-    /// Requests a minute that Gitter allows; 0 for any number.
+    /// Requests in a window that Gitter allows; 0 for any number.
     pub(crate) rate_limit: u32,
+    /// How long such a window is; Gitter's is a minute.
+    pub(crate) rate_window: Duration,
     /// The PostgreSQL server, where it is not that of `DATABASE_URL`.
     pub(crate) database_server: Option<String>,
     /// `bridge.give_up_after`.
@@ -54,6 +56,7 @@ impl Default for Options {
             devices: true,
             virtual_users: true,
             rate_limit: 0,
+            rate_window: Duration::from_mins(1),
             database_server: None,
             give_up_after: "24h",
         }
@@ -91,6 +94,7 @@ impl World {
         let database = TestDatabase::make(database, options.database_server, folder.path()).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
             rate_limit: options.rate_limit,
+            rate_window: options.rate_window,
             ..gitter_sandbox::Settings::default()
         })
         .await

@@ -86,7 +86,12 @@ impl Delivery<'_> {
 
     /// The item's outcome, and all that goes with it: what it deletes is forgotten, whatever became of that on the
     /// other side. Gives the links that end so, whose copies are to go after the commit.
-    async fn end(self, tx: &mut Tx, outcome: &Outcome, now: i64) -> Result<Vec<MediaId>, StoreError> {
+    pub(super) async fn end(
+        self,
+        tx: &mut Tx,
+        outcome: &Outcome,
+        now: i64,
+    ) -> Result<Vec<MediaId>, StoreError> {
         inbox::settle_item(tx, self.item, outcome, now).await?;
         self.note_removal(tx).await?;
         if matches!(outcome, Outcome::Skipped(Reason::NotAllowed, _)) {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Arrival, Delivery,
+    Arrival, Delivery, folding,
     to_gitter::{Again, changed_event},
 };
 use crate::{
@@ -37,7 +37,7 @@ impl Delivery<'_> {
         last: bool,
         change: Change,
     ) -> Result<Step, BridgeError> {
-        let Some(permit) = self.gitter_permit().await else {
+        let Some(permit) = self.gitter_permit().await? else {
             return Ok(Step::Wait { until: now() });
         };
         let room = &self.portal.gitter_room_id;
@@ -46,6 +46,9 @@ impl Delivery<'_> {
             let why = "the message was deleted on Gitter, and an edit would bring it back";
             return self.skip(Reason::Gone, why.to_owned()).await;
         }
+        if self.is_overtaken(attempt).await? {
+            return Ok(Step::Next);
+        }
         if !self.open(attempt).await? {
             return Ok(Step::Lost);
         }
@@ -53,7 +56,7 @@ impl Delivery<'_> {
             Ok(message) => {
                 let arrival = Arrival {
                     result_id: message.id.to_string(),
-                    pair: self.edited_pair(&change, &message).await?,
+                    pairs: self.edited_pairs(attempt, &change, &message).await?,
                     forgotten: Vec::new(),
                 };
                 self.arrived(attempt, last, &arrival).await
@@ -86,7 +89,7 @@ impl Delivery<'_> {
         last: bool,
         id: &GitterMessageId,
     ) -> Result<Step, BridgeError> {
-        let Some(permit) = self.gitter_permit().await else {
+        let Some(permit) = self.gitter_permit().await? else {
             return Ok(Step::Wait { until: now() });
         };
         let room = &self.portal.gitter_room_id;
@@ -111,7 +114,7 @@ impl Delivery<'_> {
     async fn deleted(self, attempt: &Attempt, last: bool, id: &GitterMessageId) -> Result<Step, BridgeError> {
         let arrival = Arrival {
             result_id: id.to_string(),
-            pair: None,
+            pairs: Vec::new(),
             forgotten: self.redacted_with(id).await?,
         };
         self.arrived(attempt, last, &arrival).await
@@ -136,25 +139,26 @@ impl Delivery<'_> {
         self.failed(attempt, AttemptState::Unknown, decision, &why).await
     }
 
-    /// The line of the map for an edit that arrived; `None` for an event that edits nothing, as a redaction
+    /// The lines of the map for an edit that arrived; none for an event that edits nothing, as a redaction
     /// that brings the text before back.
-    async fn edited_pair(
+    async fn edited_pairs(
         self,
+        attempt: &Attempt,
         change: &Change,
         message: &model::Message,
-    ) -> Result<Option<MappedMessage>, BridgeError> {
+    ) -> Result<Vec<MappedMessage>, BridgeError> {
         let event: Value = serde_json::from_str(&self.item.body).unwrap_or(Value::Null);
         let Some(changed) = changed_event(&event) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let mut tx = self.bridge.db.read().await?;
         let pairs = message::by_gitter_id(&mut tx, self.portal, &change.message_id).await?;
         let original = pairs.into_iter().find(|pair| pair.kind != MessageKind::Edit);
         let (Some(original), Ok(event_id)) = (original, self.item.source_id.as_str().try_into()) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let edited_at = message.edited_at.map_or_else(now, Timestamp::as_millisecond);
-        Ok(Some(MappedMessage {
+        let own = MappedMessage {
             event_id,
             kind: MessageKind::Edit,
             revision: edited_at,
@@ -165,6 +169,7 @@ impl Delivery<'_> {
             text: change.text.clone(),
             changes: Some(changed),
             ..original
-        }))
+        };
+        Ok(folding::lines(attempt, own))
     }
 }

@@ -6,7 +6,12 @@ use ruma::OwnedEventId;
 use serde_json::{Value, value::RawValue};
 use tracing::error;
 
-use super::{Arrival, Delivery, gitter_changes::Change, outcome_of};
+use super::{
+    Arrival, Delivery,
+    folding::{self, Version},
+    gitter_changes::Change,
+    outcome_of,
+};
 use crate::{
     bridge::{
         BridgeError, echo,
@@ -15,7 +20,7 @@ use crate::{
         portal::{self, Loaded},
         worker::Step,
     },
-    gitter::{GitterError, MessagePage, NewMessage, Permit},
+    gitter::{Class, GitterError, MessagePage, NewMessage, Permit},
     ids::GitterMessageId,
     model,
     outcome::Reason,
@@ -23,7 +28,7 @@ use crate::{
         Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, lane,
         message,
     },
-    translate::{GitterAction, Translation, to_gitter},
+    translate::{Context, GitterAction, Translation, to_gitter},
 };
 
 /// How long after an attempt of unknown outcome it is looked for, in milliseconds: what is still under
@@ -45,6 +50,13 @@ pub(super) struct Again {
     pub(super) without_virtual_user: bool,
 }
 
+impl Again {
+    /// Whether it was tried before.
+    pub(super) const fn is_retry(self) -> bool {
+        self.past_window || self.without_virtual_user
+    }
+}
+
 impl Delivery<'_> {
     /// Who an action's message will be of, for telling echoes.
     pub(super) fn gitter_author(self, action: &GitterAction) -> String {
@@ -59,9 +71,45 @@ impl Delivery<'_> {
 
     /// Translates an event and freezes the actions.
     pub(super) async fn begin_to_gitter(self, again: Again) -> Result<Step, BridgeError> {
+        let event = match self.event() {
+            Ok(event) => event,
+            Err(error) => return self.skip(Reason::BadEvent, error.to_string()).await,
+        };
+        let Loaded::Ready((translation, context)) = self.translated(&event, again).await? else {
+            return self.wait_for_other_lane().await;
+        };
+        match translation {
+            Translation::Actions { actions } => {
+                let own = Version {
+                    item: self.item.clone(),
+                    event,
+                    actions,
+                    context,
+                };
+                self.freeze_folded(own, again).await
+            }
+            Translation::Skipped { skipped, detail } if skipped == Reason::NotFound => {
+                let targets = to_gitter::targets(&event);
+                self.skip_change(&targets, skipped, detail).await
+            }
+            Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
+        }
+    }
+
+    /// The event as it was pushed.
+    pub(super) fn event(self) -> Result<Box<RawValue>, serde_json::Error> {
+        RawValue::from_string(self.item.body.clone())
+    }
+
+    /// What an event is on Gitter, unless it has to wait.
+    pub(super) async fn translated(
+        self,
+        event: &RawValue,
+        again: Again,
+    ) -> Result<Loaded<(Translation<GitterAction>, Context)>, BridgeError> {
         let mut context = match portal::for_event(self.bridge, self.portal, self.item).await? {
             Loaded::Ready(context) => context,
-            Loaded::Wait => return self.wait_for_other_lane().await,
+            Loaded::Wait => return Ok(Loaded::Wait),
         };
         if again.past_window {
             context.now = context
@@ -73,23 +121,8 @@ impl Delivery<'_> {
         if again.without_virtual_user || self.bridge.ban_bugs.stands_in(room, &self.external_id(), now) {
             context.virtual_users = false;
         }
-        let event = match RawValue::from_string(self.item.body.clone()) {
-            Ok(event) => event,
-            Err(error) => return self.skip(Reason::BadEvent, error.to_string()).await,
-        };
-        match to_gitter::translate(&event, &context) {
-            Translation::Actions { actions } => {
-                let mut tx = self.bridge.db.write().await?;
-                let actions = self.with_links(&mut tx, &event, actions, &context).await?;
-                self.freeze_in(tx, &actions, |action| self.gitter_author(action))
-                    .await
-            }
-            Translation::Skipped { skipped, detail } if skipped == Reason::NotFound => {
-                let targets = to_gitter::targets(&event);
-                self.skip_change(&targets, skipped, detail).await
-            }
-            Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
-        }
+        let translation = to_gitter::translate(event, &context);
+        Ok(Loaded::Ready((translation, context)))
     }
 
     /// Goes on with a frozen action. Only what makes a message must never be done twice.
@@ -126,9 +159,12 @@ impl Delivery<'_> {
     /// Posts a message.
     pub(super) async fn send_to_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         let message = self.new_message(attempt)?;
-        let Some(permit) = self.gitter_permit().await else {
+        let Some(permit) = self.gitter_permit().await? else {
             return Ok(Step::Wait { until: now() });
         };
+        if self.is_overtaken(attempt).await? {
+            return Ok(Step::Next);
+        }
         if !self.open(attempt).await? {
             return Ok(Step::Lost);
         }
@@ -149,9 +185,9 @@ impl Delivery<'_> {
 
     /// Waits for the budget; `None` if the bridge stops meanwhile. It comes before the attempt: the attempt's
     /// time is then that of the request.
-    pub(super) async fn gitter_permit(self) -> Option<Permit> {
-        let permit = self.bridge.gitter.permit();
-        self.bridge.stop.run_until_cancelled(permit).await
+    pub(super) async fn gitter_permit(self) -> Result<Option<Permit>, BridgeError> {
+        let permit = self.bridge.gitter.permit(self.class().await?);
+        Ok(self.bridge.stop.run_until_cancelled(permit).await)
     }
 
     /// An answer without `v` says that the message was perhaps never stored (gitter-api 5.8): look.
@@ -245,6 +281,7 @@ impl Delivery<'_> {
                 after: Some(after.clone()),
                 before: None,
                 limit: PAGE,
+                class: Class::Live,
             };
             let listed = self
                 .bridge
@@ -285,7 +322,7 @@ impl Delivery<'_> {
         let action: GitterAction = self.action(attempt)?;
         let arrival = Arrival {
             result_id: message.id.to_string(),
-            pair: pair(&action, self.item, message, self.portal),
+            pairs: pairs(attempt, &action, self.item, message, self.portal),
             forgotten: Vec::new(),
         };
         self.arrived(attempt, last, &arrival).await
@@ -337,7 +374,7 @@ pub(in crate::bridge) async fn settle_echo(
     let Some(item) = inbox::waiting_item(tx, &attempt.lane, attempt.number).await? else {
         return Ok(true);
     };
-    if let Some(pair) = pair(action, &item, message, portal) {
+    for pair in pairs(attempt, action, &item, message, portal) {
         message::insert_message(tx, portal, &pair).await?;
     }
     let attempts = attempt::attempts_of(tx, &attempt.lane, attempt.number).await?;
@@ -359,7 +396,18 @@ fn posted_after(attempt: &Attempt, clock_offset: Option<SignedDuration>) -> Gitt
     GitterMessageId::first_of_second(on_gitter.saturating_sub(LOOK_BACK).unwrap_or(on_gitter))
 }
 
-/// The line of the map for a message that arrived; `None` where the event cannot be read any more.
+/// The lines of the map for a message that arrived; none where the event cannot be read any more.
+fn pairs(
+    attempt: &Attempt,
+    action: &GitterAction,
+    item: &Item,
+    message: &model::Message,
+    portal: &Portal,
+) -> Vec<MappedMessage> {
+    let own = pair(action, item, message, portal);
+    own.map_or_else(Vec::new, |own| folding::lines(attempt, own))
+}
+
 fn pair(
     action: &GitterAction,
     item: &Item,

@@ -262,7 +262,7 @@ impl Delivery<'_> {
         };
         let arrival = Arrival {
             result_id: event_id.to_string(),
-            pair: self.matrix_pair(action, event_id),
+            pairs: self.matrix_pair(action, event_id).into_iter().collect(),
             forgotten,
         };
         self.arrived(attempt, last, &arrival).await

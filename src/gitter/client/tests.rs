@@ -188,6 +188,7 @@ async fn a_page_holds_threads_and_passes_odd_messages_on() {
         after: Some(message()),
         before: None,
         limit: 1000,
+        class: Class::Read,
     };
     let messages = client.messages(&room(), &page).await.unwrap();
     assert_eq!(messages[1].get(), r#"{"odd":[]}"#);
@@ -218,7 +219,7 @@ async fn what_a_new_message_lacks_is_absent_not_null() {
     server.reply(200, &reply);
     server.reply(200, &reply);
     let stored = client
-        .create(client.permit().await, &room(), &hello())
+        .create(client.permit(Class::Live).await, &room(), &hello())
         .await
         .unwrap();
     assert_eq!(stored.v, None, "the sign of a silent ban is kept");
@@ -234,7 +235,7 @@ async fn what_a_new_message_lacks_is_absent_not_null() {
         ..hello()
     };
     client
-        .create(client.permit().await, &room(), &for_ana)
+        .create(client.permit(Class::Live).await, &room(), &for_ana)
         .await
         .unwrap();
     let virtual_user = json!({ "type": "matrix", "externalId": "ana:example.org", "displayName": "Ana" });
@@ -253,7 +254,7 @@ async fn a_message_is_changed_and_deleted_by_its_id() {
         &json!({ "id": MESSAGE, "text": "new", "editedAt": "2020-12-01T10:01:00.000Z" }),
     );
     let changed = client
-        .update(client.permit().await, &room(), &message(), "new")
+        .update(client.permit(Class::Live).await, &room(), &message(), "new")
         .await
         .unwrap();
     assert!(changed.edited_at.is_some());
@@ -265,14 +266,14 @@ async fn a_message_is_changed_and_deleted_by_its_id() {
     assert_eq!(seen.json(), json!({ "text": "new" }));
     server.reply(204, &"");
     client
-        .delete(client.permit().await, &room(), &message())
+        .delete(client.permit(Class::Live).await, &room(), &message())
         .await
         .unwrap();
     let seen = server.last();
     assert_eq!((seen.method, seen.uri.path()), (Method::DELETE, path.as_str()));
     server.reply(404, &"");
     let gone = client
-        .delete(client.permit().await, &room(), &message())
+        .delete(client.permit(Class::Live).await, &room(), &message())
         .await
         .unwrap_err();
     assert_eq!(gone.status(), Some(StatusCode::NOT_FOUND));
@@ -354,7 +355,7 @@ async fn the_budget_is_read_from_the_replies_by_gitters_clock() {
 
     server.reply_with(429, &headers("0"), &json!({ "error": "Too Many Requests" }));
     let error = client
-        .create(client.permit().await, &room(), &hello())
+        .create(client.permit(Class::Live).await, &room(), &hello())
         .await
         .unwrap_err();
     assert!(
@@ -383,7 +384,7 @@ async fn a_success_that_cannot_be_read_may_have_been_stored() {
     let (server, client) = Server::start().await;
     server.reply(200, &"OK");
     let error = client
-        .create(client.permit().await, &room(), &hello())
+        .create(client.permit(Class::Live).await, &room(), &hello())
         .await
         .unwrap_err();
     assert!(
@@ -400,7 +401,7 @@ async fn a_success_that_cannot_be_read_may_have_been_stored() {
     server.reply(502, &"<html>");
     assert!(
         client
-            .create(client.permit().await, &room(), &hello())
+            .create(client.permit(Class::Live).await, &room(), &hello())
             .await
             .unwrap_err()
             .outcome_unknown()
@@ -408,7 +409,7 @@ async fn a_success_that_cannot_be_read_may_have_been_stored() {
     server.reply(400, &"");
     assert!(
         !client
-            .create(client.permit().await, &room(), &hello())
+            .create(client.permit(Class::Live).await, &room(), &hello())
             .await
             .unwrap_err()
             .outcome_unknown()

@@ -15,7 +15,7 @@ use url::Url;
 use super::ClientSettings;
 use crate::gitter::{
     MAX_REPLY_BYTES, USER_AGENT,
-    budget::{Budget, Permit, Report},
+    budget::{Budget, Class, Permit, Report},
     error::{BodyError, GitterError, SetupError},
 };
 
@@ -72,16 +72,17 @@ impl Transport {
     /// always errors.
     pub(super) async fn send(
         &self,
+        class: Class,
         endpoint: &'static str,
         request: RequestBuilder,
     ) -> Result<Reply, GitterError> {
-        let permit = self.permit().await;
+        let permit = self.permit(class).await;
         self.send_with(permit, endpoint, request).await
     }
 
     /// Waits until the budget has room for a request.
-    pub(super) async fn permit(&self) -> Permit {
-        self.budget.acquire().await
+    pub(super) async fn permit(&self, class: Class) -> Permit {
+        self.budget.acquire(class).await
     }
 
     /// Sends a request that the budget has room for.

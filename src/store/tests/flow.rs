@@ -34,6 +34,7 @@ fn item(source: &str, source_time: i64, held: bool) -> NewItem {
         operation: "create".to_owned(),
         body: "{}".to_owned(),
         source_time,
+        target: String::new(),
         held,
         outcome: None,
     }

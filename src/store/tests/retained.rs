@@ -44,6 +44,7 @@ async fn fill(db: &Db, count: u32) {
                 operation: "create".to_owned(),
                 body: r#"{"text":"said"}"#.to_owned(),
                 source_time: 0,
+                target: String::new(),
                 held: false,
                 outcome: None,
             };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gitter_sandbox::{NewRoom, ObjectId, StoredMessage};
 use ruma::{EventId, OwnedEventId, OwnedRoomId, UserId};
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask::said::ghost_username;
 
 use super::{World, admin::answer, compared, until};
@@ -65,6 +65,19 @@ impl World {
     pub(crate) fn ana_sends(&self, room: &Room, content: Value) -> OwnedEventId {
         self.homeserver
             .send(&room.matrix, &self.ana, "m.room.message", content)
+    }
+
+    /// Edits a message of ana's.
+    pub(crate) fn ana_edits(&self, room: &Room, event: &EventId, text: &str) -> OwnedEventId {
+        self.ana_sends(
+            room,
+            json!({
+                "msgtype": "m.text",
+                "body": format!("* {text}"),
+                "m.new_content": { "msgtype": "m.text", "body": text },
+                "m.relates_to": { "rel_type": "m.replace", "event_id": event },
+            }),
+        )
     }
 
     /// Posts a text as wren, on Gitter.

@@ -18,6 +18,7 @@ fn state() -> (State, Caller, String) {
         edit_window: SignedDuration::from_mins(10),
         connect_timeout: std::time::Duration::from_mins(2),
         rate_limit: 0,
+        rate_window: std::time::Duration::from_mins(1),
     });
     state.add_user(at(0), &NewUser::named("wren", "Wren")).unwrap();
     let room = state

@@ -8,13 +8,17 @@ use tokio::{
 };
 
 use super::{MESSAGE, client, hello, room};
-use crate::gitter::GitterError;
+use crate::gitter::{Class, GitterError};
 
 #[tokio::test]
 async fn a_body_has_a_length_and_is_not_chunked() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener);
-    let posting = tokio::spawn(async move { client.create(client.permit().await, &room(), &hello()).await });
+    let posting = tokio::spawn(async move {
+        client
+            .create(client.permit(Class::Live).await, &room(), &hello())
+            .await
+    });
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"}") {
@@ -44,7 +48,7 @@ async fn a_refused_connection_was_surely_not_sent() {
     let client = client(&listener);
     drop(listener);
     let error = client
-        .create(client.permit().await, &room(), &hello())
+        .create(client.permit(Class::Live).await, &room(), &hello())
         .await
         .unwrap_err();
     assert!(matches!(error, GitterError::Unreachable { .. }), "{error:?}");
@@ -55,7 +59,11 @@ async fn a_refused_connection_was_surely_not_sent() {
 async fn a_cut_connection_leaves_the_outcome_open_and_nothing_is_sent_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener);
-    let posting = tokio::spawn(async move { client.create(client.permit().await, &room(), &hello()).await });
+    let posting = tokio::spawn(async move {
+        client
+            .create(client.permit(Class::Live).await, &room(), &hello())
+            .await
+    });
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"}") {
@@ -74,7 +82,11 @@ async fn a_cut_connection_leaves_the_outcome_open_and_nothing_is_sent_again() {
 async fn a_silent_server_is_given_up_after_half_a_minute() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&listener);
-    let posting = tokio::spawn(async move { client.create(client.permit().await, &room(), &hello()).await });
+    let posting = tokio::spawn(async move {
+        client
+            .create(client.permit(Class::Live).await, &room(), &hello())
+            .await
+    });
     let (mut socket, _) = listener.accept().await.unwrap();
     assert_ne!(socket.read(&mut [0; 16]).await.unwrap(), 0);
     tokio::time::pause();
