@@ -15,7 +15,7 @@ mod room;
 mod transport;
 
 pub use self::{
-    account::DeviceMemory,
+    account::{DeviceMemory, GitterUser},
     client::{ClientSettings, MatrixClient},
     endpoint::Endpoint,
     error::MatrixError,

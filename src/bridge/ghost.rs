@@ -5,11 +5,12 @@
 use http::StatusCode;
 use ruma::{DeviceId, OwnedMxcUri, UserId};
 use tracing::warn;
+use url::Url;
 
 use super::{Bridge, BridgeError, now};
 use crate::{
     gitter::picture_url,
-    matrix::{DeviceMemory, MatrixError},
+    matrix::{DeviceMemory, GitterUser, MatrixError},
     model,
     store::{Ghost, Member, Portal, ghost, member},
     translate::ghost_display_name,
@@ -108,6 +109,7 @@ async fn learn(bridge: &Bridge, sender: &UserId, author: &model::User) -> Result
                 registered: false,
                 shown_name: String::new(),
                 shown_avatar: String::new(),
+                shown_username: String::new(),
             };
             ghost::insert_ghost(&mut tx, &made).await?;
             made
@@ -126,18 +128,30 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
     }
     let template = &bridge.settings.translation.ghost_display_name;
     let name = ghost_display_name(template, &ghost.display_name, &ghost.username);
-    if name == ghost.shown_name && ghost.avatar_url == ghost.shown_avatar {
+    let mut shown = Ghost {
+        shown_name: name,
+        shown_username: ghost.username.clone(),
+        ..ghost.clone()
+    };
+    if shown == *ghost && ghost.avatar_url == ghost.shown_avatar {
         return Ok(());
     }
-    if name != ghost.shown_name {
-        allowed(ghost, bridge.matrix.set_display_name(&ghost.user_id, &name).await)?;
+    if shown.shown_name != ghost.shown_name {
+        let set = bridge.matrix.set_display_name(&ghost.user_id, &shown.shown_name);
+        allowed(ghost, set.await)?;
     }
-    let mut shown_avatar = ghost.shown_avatar.clone();
+    if shown.shown_username != ghost.shown_username {
+        let user = GitterUser {
+            username: &ghost.username,
+            url: &profile_page(&bridge.settings.web_url, &ghost.username),
+        };
+        allowed(ghost, bridge.matrix.set_gitter_user(&ghost.user_id, &user).await)?;
+    }
     if ghost.avatar_url != ghost.shown_avatar && bridge.absent_pictures.may_try(&ghost.avatar_url) {
         match upload_picture(bridge, &ghost.avatar_url).await {
             Ok(mxc) => {
                 allowed(ghost, bridge.matrix.set_avatar(&ghost.user_id, &mxc).await)?;
-                shown_avatar.clone_from(&ghost.avatar_url);
+                shown.shown_avatar.clone_from(&ghost.avatar_url);
             }
             Err(error) => {
                 bridge.absent_pictures.note(&ghost.avatar_url);
@@ -146,9 +160,14 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
         }
     }
     let mut tx = bridge.db.write().await?;
-    ghost::record_profile(&mut tx, &ghost.user_id, &name, &shown_avatar).await?;
+    ghost::record_profile(&mut tx, &shown).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The page of a Gitter user (gitter-api 4.5).
+fn profile_page(web_url: &Url, username: &str) -> String {
+    format!("{}/{username}", web_url.as_str().trim_end_matches('/'))
 }
 
 /// A homeserver may refuse a name or a picture; messages cross all the same.

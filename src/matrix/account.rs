@@ -18,10 +18,25 @@ use ruma::{
     profile::ProfileFieldValue,
 };
 
+use serde::Serialize;
+use serde_json::json;
+
 use super::{Endpoint, MatrixClient, MatrixError, transport::unwritable};
 
 /// A device that is never created: a homeserver that keeps to the device of a request must refuse it.
 const PROBE_DEVICE: &str = "GITTER_BRIDGE_PROBE_NEVER_CREATED";
+
+/// The profile field that says which Gitter user a user stands for.
+const GITTER_USER: &str = "im.gitter.user";
+
+/// The Gitter user that a ghost stands for, as its profile says.
+#[derive(Debug, Clone, Serialize)]
+pub struct GitterUser<'a> {
+    /// The Gitter user name.
+    pub username: &'a str,
+    /// The user's page.
+    pub url: &'a str,
+}
 
 /// Whether the homeserver remembers transaction ids beyond its own restart (DESIGN 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +137,21 @@ impl MatrixClient {
     pub async fn set_avatar(&self, user: &UserId, avatar: &MxcUri) -> Result<(), MatrixError> {
         let value = ProfileFieldValue::AvatarUrl(avatar.to_owned());
         self.set_profile(Endpoint::SetAvatar, user, value).await
+    }
+
+    /// Says in a user's profile which Gitter user it stands for (custom fields, specification 1.16). A homeserver
+    /// without such fields does without.
+    pub async fn set_gitter_user(
+        &self,
+        user: &UserId,
+        gitter_user: &GitterUser<'_>,
+    ) -> Result<(), MatrixError> {
+        let value = ProfileFieldValue::new(GITTER_USER, json!(gitter_user))
+            .map_err(|error| unwritable(Endpoint::SetProfileField, error))?;
+        match self.set_profile(Endpoint::SetProfileField, user, value).await {
+            Err(error) if error.is_unsupported() => Ok(()),
+            set => set,
+        }
     }
 
     async fn set_profile(

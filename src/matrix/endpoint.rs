@@ -33,6 +33,8 @@ endpoints! {
     SetDisplayName = "set_display_name",
     /// `PUT /_matrix/client/v3/profile/{user}/avatar_url`
     SetAvatar = "set_avatar",
+    /// `PUT /_matrix/client/v3/profile/{user}/{field}`
+    SetProfileField = "set_profile_field",
     /// `POST /_matrix/media/v3/upload`
     Upload = "upload",
     /// `GET /_matrix/client/v1/media/download/{server}/{id}`

@@ -59,7 +59,8 @@ impl Transport {
             base_url: homeserver_url.as_str().trim_end_matches('/').to_owned(),
             as_token,
             versions: SupportedVersions {
-                versions: [MatrixVersion::V1_11].into(),
+                // 1.16 for custom fields of profiles, which a homeserver may lack; all else is as in 1.11.
+                versions: [MatrixVersion::V1_11, MatrixVersion::V1_16].into(),
                 features: [].into(),
             },
         })

@@ -31,7 +31,8 @@ statements! {
     // A ghost stays a member: it has to leave when its room is unlinked.
     MEMBER_NAMES = "UPDATE member SET display_name = '', avatar_url = ''
         WHERE user_id = $1 AND (display_name <> '' OR avatar_url <> '')";
-    GHOST = "UPDATE ghost SET username = '', display_name = '', avatar_url = '', shown_name = '', shown_avatar = ''
+    GHOST = "UPDATE ghost SET username = '', display_name = '', avatar_url = '', shown_name = '', shown_avatar = '',
+            shown_username = ''
         WHERE gitter_user_id = $1";
     PICTURE = "DELETE FROM avatar WHERE source_url = $1";
     LINKS = "UPDATE media SET state = 'revoked', body = '', encryption = '', file_name = ''

@@ -15,16 +15,17 @@ statements! {
             shown_avatar)
         VALUES ($1, $2, $3, $4, $5, $6, '', '') ON CONFLICT DO NOTHING";
     UPDATE = "UPDATE ghost SET username = $2, display_name = $3, avatar_url = $4 WHERE gitter_user_id = $1";
-    BY_ID = "SELECT gitter_user_id, user_id, username, display_name, avatar_url, registered, shown_name, shown_avatar
+    BY_ID = "SELECT gitter_user_id, user_id, username, display_name, avatar_url, registered, shown_name, shown_avatar,
+            shown_username
         FROM ghost WHERE gitter_user_id = $1";
     BY_USER_ID = "SELECT gitter_user_id, user_id, username, display_name, avatar_url, registered, shown_name,
-            shown_avatar
+            shown_avatar, shown_username
         FROM ghost WHERE user_id = $1";
     BY_USERNAME = "SELECT gitter_user_id, user_id, username, display_name, avatar_url, registered, shown_name,
-            shown_avatar
+            shown_avatar, shown_username
         FROM ghost WHERE username = $1";
     MARK_REGISTERED = "UPDATE ghost SET registered = TRUE WHERE user_id = $1";
-    RECORD_PROFILE = "UPDATE ghost SET shown_name = $2, shown_avatar = $3 WHERE user_id = $1";
+    RECORD_PROFILE = "UPDATE ghost SET shown_name = $2, shown_avatar = $3, shown_username = $4 WHERE user_id = $1";
     DEVICE = "SELECT device_id, created_at FROM device WHERE user_id = $1";
     RECORD_DEVICE = "INSERT INTO device (user_id, device_id, created_at) VALUES ($1, $2, $3)
         ON CONFLICT (user_id) DO UPDATE SET device_id = excluded.device_id, created_at = excluded.created_at";
@@ -53,6 +54,8 @@ pub struct Ghost {
     pub shown_name: String,
     /// The Gitter picture that its Matrix picture was last set from.
     pub shown_avatar: String,
+    /// The Gitter user name that its Matrix profile was last set from.
+    pub shown_username: String,
 }
 
 #[derive(FromRow)]
@@ -65,6 +68,7 @@ struct Row {
     registered: bool,
     shown_name: String,
     shown_avatar: String,
+    shown_username: String,
 }
 
 impl TryFrom<Row> for Ghost {
@@ -80,6 +84,7 @@ impl TryFrom<Row> for Ghost {
             registered: row.registered,
             shown_name: row.shown_name,
             shown_avatar: row.shown_avatar,
+            shown_username: row.shown_username,
         })
     }
 }
@@ -147,9 +152,23 @@ pub async fn mark_registered(tx: &mut Tx, id: &UserId) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Notes what a ghost's Matrix profile was set to.
-pub async fn record_profile(tx: &mut Tx, id: &UserId, name: &str, avatar: &str) -> Result<(), StoreError> {
-    execute!(tx, RECORD_PROFILE, id.as_str(), name, avatar)?;
+/// Notes what a ghost's Matrix profile was set to: the `shown_` fields.
+pub async fn record_profile(tx: &mut Tx, ghost: &Ghost) -> Result<(), StoreError> {
+    let Ghost {
+        user_id,
+        shown_name,
+        shown_avatar,
+        shown_username,
+        ..
+    } = ghost;
+    execute!(
+        tx,
+        RECORD_PROFILE,
+        user_id.as_str(),
+        shown_name,
+        shown_avatar,
+        shown_username
+    )?;
     Ok(())
 }
 

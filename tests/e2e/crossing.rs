@@ -45,6 +45,10 @@ async fn a_gitter_message_is_that_persons_on_matrix_at_its_time() -> Result<()> 
         field("avatar_url").is_some_and(|url| url.starts_with("mxc://localhost/")),
         "no avatar in {profile}"
     );
+    let gitter_user = &profile["im.gitter.user"];
+    assert_eq!(gitter_user["username"], "wren", "{profile}");
+    let page = gitter_user["url"].as_str().unwrap_or_default();
+    ensure!(page.ends_with("/wren"), "{profile}");
     let sent: Timestamp = world.on_gitter(&room, "The ferry is in.").await?.sent.parse()?;
     assert_eq!(event.origin_server_ts, sent.as_millisecond());
     world.finish().await

@@ -81,8 +81,7 @@ pub(super) async fn set_profile(
     if user != caller.user {
         return Err(refuse(400, "M_FORBIDDEN", "Cannot set another user's profile"));
     }
-    let value = body[&field].as_str().map(str::to_owned);
-    shared.change(|world| world.set_profile(&user, &field, value))?;
+    shared.change(|world| world.set_profile(&user, &field, &body[&field]))?;
     Ok(Json(json!({})))
 }
 
