@@ -6,7 +6,9 @@
 
 mod absences;
 pub mod accept;
+pub mod account;
 mod ban_bug;
+mod ban_triggers;
 mod catch_up;
 mod deliver;
 mod dispatcher;
@@ -27,6 +29,7 @@ mod recovery;
 mod retention;
 mod revoke;
 mod sides;
+mod silent_ban;
 mod subscriptions;
 mod sweep;
 mod worker;
@@ -47,7 +50,9 @@ use tracing::info;
 use url::Url;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery};
-use self::{ban_bug::BanBugs, lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
+use self::{
+    ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures, sides::Sides,
+};
 use crate::{
     cache::Cache,
     config::RoomPatterns,
@@ -127,6 +132,7 @@ pub struct Bridge {
     sides: Sides,
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
+    nearness: Nearness,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
@@ -155,6 +161,7 @@ impl Bridge {
             sides: Sides::default(),
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
+            nearness: Nearness::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
             portals_changed: watch::Sender::new(0),
@@ -177,6 +184,7 @@ impl Bridge {
         self.tracker.spawn(media::drop_ended_copies(Arc::clone(self)));
         self.tracker.spawn(look_back::run(Arc::clone(self)));
         self.tracker.spawn(retention::run(Arc::clone(self)));
+        self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

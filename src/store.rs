@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod awaited;
 mod db;
 pub mod deleted;
 mod error;

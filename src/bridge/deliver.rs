@@ -24,8 +24,10 @@ use super::{Bridge, BridgeError, now, worker::Step};
 use crate::{
     outcome::{Outcome, Reason},
     store::{
-        Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, Tx, attempt, inbox,
-        lane, message, portal as portals,
+        Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, Tx, account,
+        attempt,
+        awaited::{self, AwaitedEcho},
+        inbox, lane, message, portal as portals,
     },
 };
 
@@ -36,6 +38,8 @@ struct Arrival {
     result_id: String,
     /// The line of the map.
     pair: Option<MappedMessage>,
+    /// The message whose echo has to come, or else it was not stored.
+    awaited: Option<AwaitedEcho>,
     /// The events and messages whose texts are to be forgotten, since they are deleted.
     forgotten: Vec<String>,
 }
@@ -127,12 +131,17 @@ impl Delivery<'_> {
     }
 
     /// Commits that an attempt's request is about to leave; `false` if it may not: the lane is no longer ours,
-    /// the attempt is done, or the item has its outcome.
+    /// the attempt is done, the account is paused, or the item has its outcome.
     async fn open(self, attempt: &Attempt) -> Result<bool, BridgeError> {
         let now = now();
         let mut tx = self.bridge.db.write().await?;
         if !lane::verify_lease(&mut tx, self.lane).await?
             || !attempt::open_attempt(&mut tx, attempt, now).await?
+        {
+            return Ok(false);
+        }
+        if self.lane.key.direction == Direction::ToGitter
+            && account::is_paused(&mut tx, &self.bridge.account.user_id).await?
         {
             return Ok(false);
         }
@@ -153,6 +162,9 @@ impl Delivery<'_> {
         attempt::settle_attempt(&mut tx, attempt, &arrival.result_id, now).await?;
         if let Some(pair) = &arrival.pair {
             message::insert_message(&mut tx, self.portal, pair).await?;
+        }
+        if let Some(awaited) = &arrival.awaited {
+            awaited::await_echo(&mut tx, awaited).await?;
         }
         if last {
             let attempts = attempt::attempts_of(&mut tx, &self.lane.key, self.item.number).await?;

@@ -29,6 +29,9 @@ pub(super) enum Decision {
     Skip(Reason),
     /// The item has failed.
     Reject(Reason),
+    /// The item has failed, and the account must not post until an operator lets it: Gitter does not store what it
+    /// posts.
+    PauseAccount,
 }
 
 /// A growing wait with jitter, in milliseconds: about 1 s, 2 s, 4 s, ... up to `longest`.
@@ -105,7 +108,9 @@ pub(super) fn of_reading(sending: Decision, tries: i64, now: i64) -> Decision {
             after: until.map_or(UNREACHED, |until| (until - now).max(0)),
         },
         Decision::Retry { after } => Decision::Retry { after },
-        Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) => retry(tries),
+        Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) | Decision::PauseAccount => {
+            retry(tries)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Bridge, BridgeError, now};
 use crate::{
     metrics::{Backlog, Budget, Reading},
-    store::{PortalState, ledger, portal},
+    store::{PortalState, account, ledger, portal},
 };
 
 const STATES: [PortalState; 5] = [
@@ -25,6 +25,7 @@ impl Bridge {
         let mut tx = self.db.read().await?;
         let backlogs = ledger::backlogs(&mut tx).await?;
         let states = portal::count_states(&mut tx).await?;
+        let paused = account::count_paused(&mut tx).await?;
         let backlogs = backlogs.map(|backlog| Backlog {
             direction: backlog.direction.as_str(),
             waiting: count(backlog.waiting),
@@ -43,9 +44,14 @@ impl Bridge {
                 wait: duration(begins.map_or(0, |begins| Timestamp::as_millisecond(begins) - now)),
             }
         });
+        let nearness = self.nearness.percents();
         Ok(Reading {
             backlogs: backlogs.into(),
             portals: portals.into(),
+            accounts: vec![("silent_ban", count(paused))],
+            nearness: nearness
+                .map(|(trigger, percent)| (trigger, f64::from(count(percent)) / 100.0))
+                .into(),
             budget,
         })
     }

@@ -5,8 +5,8 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Open, deleted, forget, ghost, held, inbox, installation, lane,
-    ledger, media, member, message, portal, probe, retention,
+    Db, StoreError, account, attempt, awaited, db::Open, deleted, forget, ghost, held, inbox, installation,
+    lane, ledger, media, member, message, portal, probe, retention,
 };
 use crate::config::DatabaseUrl;
 
@@ -14,6 +14,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
     [
         account::STATEMENTS,
         attempt::STATEMENTS,
+        awaited::STATEMENTS,
         deleted::STATEMENTS,
         forget::STATEMENTS,
         ghost::STATEMENTS,

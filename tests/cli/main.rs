@@ -1,6 +1,8 @@
 //! The built program, as people use it: what it prints, what it writes and how it ends.
 #![cfg(test)]
 
+mod account;
+#[cfg(test)]
 mod api;
 mod config;
 mod container;

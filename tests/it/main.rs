@@ -41,6 +41,8 @@ mod removals;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod silent_ban;
+#[cfg(test)]
 mod transactions;
 #[cfg(test)]
 mod world;

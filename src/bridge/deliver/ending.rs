@@ -12,7 +12,7 @@ use crate::{
     bridge::{
         BridgeError,
         failure::{self, Decision},
-        now, portal,
+        now, portal, silent_ban,
         worker::Step,
     },
     ids::{GitterMessageId, MediaId},
@@ -258,6 +258,12 @@ impl Delivery<'_> {
                 ended = self
                     .end(&mut tx, &Outcome::Failed(reason, why.to_owned()), now)
                     .await?;
+                Step::Next
+            }
+            Decision::PauseAccount => {
+                silent_ban::pause(self.bridge, &mut tx, now).await?;
+                let outcome = Outcome::Failed(Reason::SilentBan, why.to_owned());
+                ended = self.end(&mut tx, &outcome, now).await?;
                 Step::Next
             }
         };

@@ -54,6 +54,7 @@ impl Delivery<'_> {
                 let arrival = Arrival {
                     result_id: message.id.to_string(),
                     pair: self.edited_pair(&change, &message).await?,
+                    awaited: None,
                     forgotten: Vec::new(),
                 };
                 self.arrived(attempt, last, &arrival).await
@@ -112,6 +113,7 @@ impl Delivery<'_> {
         let arrival = Arrival {
             result_id: id.to_string(),
             pair: None,
+            awaited: None,
             forgotten: self.redacted_with(id).await?,
         };
         self.arrived(attempt, last, &arrival).await

@@ -212,7 +212,9 @@ impl Delivery<'_> {
                     decision,
                     why: error.to_string(),
                 }),
-                Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) => None,
+                Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) | Decision::PauseAccount => {
+                    None
+                }
             },
             UploadError::Store(_) => None,
         }

@@ -4,7 +4,6 @@
 use jiff::{SignedDuration, Timestamp};
 use ruma::OwnedEventId;
 use serde_json::{Value, value::RawValue};
-use tracing::error;
 
 use super::{Arrival, Delivery, gitter_changes::Change, outcome_of};
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
         failure::{self, Decision},
         now,
         portal::{self, Loaded},
+        silent_ban,
         worker::Step,
     },
     gitter::{GitterError, MessagePage, NewMessage, Permit},
@@ -20,8 +20,8 @@ use crate::{
     model,
     outcome::Reason,
     store::{
-        Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, lane,
-        message,
+        Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt,
+        awaited::AwaitedEcho, inbox, lane, message,
     },
     translate::{GitterAction, Translation, to_gitter},
 };
@@ -35,6 +35,15 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_secs(30);
 
 /// The most messages of one page of a listing (gitter-api 5.5).
 const PAGE: u32 = 100;
+
+/// How it is known that Gitter stores a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// It answered so; it does the same where it throws messages away.
+    Said,
+    /// The message was seen there.
+    Seen,
+}
 
 /// Why an event is translated once more.
 #[derive(Debug, Clone, Copy, Default)]
@@ -138,7 +147,7 @@ impl Delivery<'_> {
             .create(permit, &self.portal.gitter_room_id, &message)
             .await
         {
-            Ok(message) if message.v.is_some() => self.posted(attempt, last, &message).await,
+            Ok(message) if message.v.is_some() => self.posted(attempt, last, &message, Stored::Said).await,
             Ok(message) => self.accepted_without_version(attempt, last, &message).await,
             Err(error) => match self.despite_ban(attempt, &error).await? {
                 Some(step) => Ok(step),
@@ -167,22 +176,11 @@ impl Delivery<'_> {
             .message(&self.portal.gitter_room_id, &message.id)
             .await
         {
-            Ok(Some(stored)) => self.posted(attempt, last, &stored).await,
+            Ok(Some(stored)) => self.posted(attempt, last, &stored, Stored::Seen).await,
             Ok(None) => {
-                error!(
-                    account.name = self.bridge.account.username,
-                    portal.uri = self.portal.gitter_uri,
-                    "Gitter accepts the account's messages without storing them: it is banned silently; \
-                     ask the Gitter server's operator"
-                );
-                let why = "Gitter answered 200 but did not store the message (silent ban)";
-                self.failed(
-                    attempt,
-                    AttemptState::Planned,
-                    Decision::Reject(Reason::SilentBan),
-                    why,
-                )
-                .await
+                let why = silent_ban::NOT_STORED;
+                self.failed(attempt, AttemptState::Planned, Decision::PauseAccount, why)
+                    .await
             }
             // Not being able to look says nothing about the message.
             Err(error) => self.look_failed(attempt, &error).await,
@@ -228,7 +226,7 @@ impl Delivery<'_> {
         match self.find_posted(attempt).await {
             Ok(Some(message)) => {
                 self.found_again(message.id.as_str());
-                self.posted(attempt, last, &message).await
+                self.posted(attempt, last, &message, Stored::Seen).await
             }
             Ok(None) => self.send_to_gitter(attempt, last).await,
             Err(BridgeError::Gitter(error)) => self.look_failed(attempt, &error).await,
@@ -281,11 +279,19 @@ impl Delivery<'_> {
         attempt: &Attempt,
         last: bool,
         message: &model::Message,
+        stored: Stored,
     ) -> Result<Step, BridgeError> {
         let action: GitterAction = self.action(attempt)?;
+        let awaited = (stored == Stored::Said).then(|| AwaitedEcho {
+            room: self.portal.gitter_room_id.clone(),
+            message: message.id.clone(),
+            account: self.bridge.account.user_id.clone(),
+            posted_at: now(),
+        });
         let arrival = Arrival {
             result_id: message.id.to_string(),
             pair: pair(&action, self.item, message, self.portal),
+            awaited,
             forgotten: Vec::new(),
         };
         self.arrived(attempt, last, &arrival).await

@@ -263,6 +263,7 @@ impl Delivery<'_> {
         let arrival = Arrival {
             result_id: event_id.to_string(),
             pair: self.matrix_pair(action, event_id),
+            awaited: None,
             forgotten,
         };
         self.arrived(attempt, last, &arrival).await
