@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use ruma::{OwnedUserId, UserId};
-use secrecy::SecretString;
 use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
@@ -248,10 +247,10 @@ impl Process<'_> {
     async fn start(&self, signer: Option<Arc<Signer>>) -> anyhow::Result<Arc<Bridge>> {
         let config = self.config;
         let (matrix, device_memory) = self.reach_homeserver().await?;
-        let (gitter, token, account) = self.reach_gitter().await?;
+        let (gitter, account) = self.reach_gitter().await?;
         let realtime = RealtimeSettings {
             url: config.gitter.realtime_url.clone(),
-            token,
+            token: gitter.token().clone(),
             rooms_per_socket: usize::try_from(config.gitter.rooms_per_socket)?,
         };
         let (realtime, events) = Realtime::start(realtime, self.stop.clone(), &self.tracker);
@@ -300,7 +299,7 @@ impl Process<'_> {
         Ok((matrix, memory))
     }
 
-    async fn reach_gitter(&self) -> anyhow::Result<(GitterClient, SecretString, Account)> {
+    async fn reach_gitter(&self) -> anyhow::Result<(GitterClient, Account)> {
         let tokens = &self.config.gitter;
         let token = tokens
             .access_tokens()
@@ -309,7 +308,7 @@ impl Process<'_> {
             .clone();
         let settings = gitter::ClientSettings {
             api_url: self.config.gitter.api_url.clone(),
-            token: token.clone(),
+            token: token.into(),
         };
         let gitter = GitterClient::new(&settings)?;
         let account = until_reached(GITTER, || meet_gitter(&gitter), gitter_waits).await?;
@@ -317,7 +316,7 @@ impl Process<'_> {
         let mut tx = self.db.write().await?;
         store::account::record_account(&mut tx, &account, jiff::Timestamp::now().as_millisecond()).await?;
         tx.commit().await?;
-        Ok((gitter, token, account))
+        Ok((gitter, account))
     }
 
     /// Lets what is under way finish.
@@ -435,6 +434,7 @@ fn settings(config: &Config) -> Settings {
         give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
         keep_ledger: days(bridge.ledger_days),
         sweep: days(bridge.sweep_days),
+        token_file: config.gitter.token_file.as_ref().map(|file| file.path.clone()),
         files_hosts: config.gitter.files_hosts.clone(),
         image_proxy_host: config.gitter.image_proxy_host.clone(),
     }

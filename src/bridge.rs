@@ -32,10 +32,12 @@ mod sides;
 mod silent_ban;
 mod subscriptions;
 mod sweep;
+mod token;
 mod worker;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -83,6 +85,8 @@ pub struct Settings {
     /// `bridge.sweep_days`, in milliseconds: how far back deletions on Gitter are looked for, and so long at least
     /// what tells repeats is kept; 0 for not at all.
     pub sweep: i64,
+    /// `gitter.token_file`, where the token is in a file.
+    pub token_file: Option<PathBuf>,
     /// `gitter.files_hosts`.
     pub files_hosts: Vec<String>,
     /// `gitter.image_proxy_host`.
@@ -156,9 +160,9 @@ impl Bridge {
         let device_memory = AtomicBool::new(parts.device_memory == DeviceMemory::Durable);
         Arc::new(Self {
             device_memory,
-            parts,
             lease: LeaseClock::new(),
-            sides: Sides::default(),
+            sides: Sides::new(parts.gitter.token().clone()),
+            parts,
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
             nearness: Nearness::default(),
@@ -185,6 +189,7 @@ impl Bridge {
         self.tracker.spawn(look_back::run(Arc::clone(self)));
         self.tracker.spawn(retention::run(Arc::clone(self)));
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
+        self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

@@ -33,7 +33,7 @@ const GAUGES: [(&str, Unit, &str); 9] = [
     (
         ACCOUNTS,
         Unit::Count,
-        "Gitter accounts that send nothing, by reason; `silent_ban` lasts until an operator resumes the account",
+        "Gitter accounts that send nothing, by reason: `silent_ban`, `token_refused`",
     ),
     (
         NEARNESS,

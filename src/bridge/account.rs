@@ -16,7 +16,7 @@ pub struct AccountView {
     user_id: String,
     username: String,
     state: &'static str,
-    since: Option<String>,
+    since: Option<Timestamp>,
     reason: Option<String>,
     mend: Option<&'static str>,
 }
@@ -42,12 +42,19 @@ impl From<StoreError> for AccountError {
 const BANNED: &str = "ask the Gitter server's operator to lift the ban; then `gitter-matrix-bridge account resume`, and \
                       `item retry` for what has failed";
 
+/// What to do about a token that is refused.
+const REFUSED: &str =
+    "put a valid token of the account into gitter.token_file; it is read again without a restart";
+
 impl Bridge {
     /// The accounts that the bridge posts with, or did.
     pub async fn accounts(&self) -> Result<Vec<AccountView>, AccountError> {
         let mut tx = self.db.read().await?;
         let accounts = account::accounts(&mut tx).await?;
-        Ok(accounts.iter().map(view).collect())
+        Ok(accounts
+            .into_iter()
+            .map(|found| self.account_view(found))
+            .collect())
     }
 
     /// Lets a paused account send again; nothing for one that does.
@@ -64,23 +71,32 @@ impl Bridge {
         tx.commit().await?;
         info!(account.name = account.username, account.id = %account.user_id, "An operator lets an account send again");
         self.wake.notify_one();
-        Ok(view(&AccountState {
+        Ok(self.account_view(AccountState {
             account,
             paused_at: 0,
             pause_reason: String::new(),
         }))
     }
-}
 
-fn view(found: &AccountState) -> AccountView {
-    let is_paused = found.paused_at > 0;
-    let since = Timestamp::from_millisecond(found.paused_at).ok();
-    AccountView {
-        user_id: found.account.user_id.to_string(),
-        username: found.account.username.clone(),
-        state: if is_paused { "paused" } else { "active" },
-        since: since.filter(|_| is_paused).map(|since| since.to_string()),
-        reason: is_paused.then(|| found.pause_reason.clone()),
-        mend: is_paused.then_some(BANNED),
+    fn account_view(&self, found: AccountState) -> AccountView {
+        let is_ours = found.account.user_id == self.account.user_id;
+        let refused_at = self.gitter.token().refused_at().filter(|_| is_ours);
+        let paused_at = Timestamp::from_millisecond(found.paused_at);
+        let (state, since, reason, mend) = match (found.paused_at, refused_at) {
+            (0, None) => ("active", None, None, None),
+            (0, Some(since)) => {
+                let reason = "Gitter refuses the token".to_owned();
+                ("token_refused", Some(since), Some(reason), Some(REFUSED))
+            }
+            _ => ("paused", paused_at.ok(), Some(found.pause_reason), Some(BANNED)),
+        };
+        AccountView {
+            user_id: found.account.user_id.to_string(),
+            username: found.account.username,
+            state,
+            since,
+            reason,
+            mend,
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Decision {
     Retry { after: i64 },
     /// The whole side waits: until this time, or for a growing time.
     PauseSide { until: Option<i64> },
+    /// Gitter refuses the token: nothing goes there until it takes one.
+    AwaitToken,
     /// The room refuses everybody: its portal stops until an operator looks at it.
     BreakPortal,
     /// There is nothing left to do.
@@ -52,20 +54,19 @@ fn retry(tries: i64) -> Decision {
 ///
 /// | status | decision |
 /// |---|---|
-/// | no connection, 429, 401 | the side waits |
+/// | no connection, 429 | the side waits |
+/// | 401 | the side waits for a token that is taken |
 /// | time-out, reset, 5xx, unreadable 200 | retry, after looking whether it arrived |
 /// | 404 | the portal stops: the room is gone |
 /// | 413 | rejected as too large |
 /// | 403, other 4xx | rejected: this person, or this message |
-pub(super) fn gitter_create(error: &GitterError, tries: i64, now: i64) -> Decision {
+pub(super) fn gitter_create(error: &GitterError, tries: i64) -> Decision {
     match error {
         GitterError::Unreachable { .. } => Decision::PauseSide { until: None },
         GitterError::RateLimited { until, .. } => Decision::PauseSide {
             until: Some(until.as_millisecond()),
         },
-        GitterError::Unauthorized { .. } => Decision::PauseSide {
-            until: Some(now + REFUSED_TOKEN),
-        },
+        GitterError::Unauthorized { .. } => Decision::AwaitToken,
         GitterError::Status { status, .. } => match *status {
             StatusCode::NOT_FOUND => Decision::BreakPortal,
             StatusCode::PAYLOAD_TOO_LARGE => Decision::Reject(Reason::TooLarge),
@@ -82,13 +83,14 @@ pub(super) fn gitter_create(error: &GitterError, tries: i64, now: i64) -> Decisi
 ///
 /// | status | decision |
 /// |---|---|
-/// | no connection, 429, 401 | the side waits |
+/// | no connection, 429 | the side waits |
+/// | 401 | the side waits for a token that is taken |
 /// | time-out, reset, 5xx, unreadable 200 | retry |
 /// | 404 | skipped: the message is gone |
 /// | 400 of an edit | see [`is_past_window`] |
 /// | 403, other 4xx | rejected |
-pub(super) fn gitter_change(error: &GitterError, tries: i64, now: i64) -> Decision {
-    match gitter_create(error, tries, now) {
+pub(super) fn gitter_change(error: &GitterError, tries: i64) -> Decision {
+    match gitter_create(error, tries) {
         Decision::BreakPortal => Decision::Skip(Reason::Gone),
         decision => decision,
     }
@@ -107,6 +109,7 @@ pub(super) fn of_reading(sending: Decision, tries: i64, now: i64) -> Decision {
         Decision::PauseSide { until } => Decision::Retry {
             after: until.map_or(UNREACHED, |until| (until - now).max(0)),
         },
+        Decision::AwaitToken => Decision::Retry { after: UNREACHED },
         Decision::Retry { after } => Decision::Retry { after },
         Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) | Decision::PauseAccount => {
             retry(tries)

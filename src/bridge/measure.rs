@@ -48,7 +48,10 @@ impl Bridge {
         Ok(Reading {
             backlogs: backlogs.into(),
             portals: portals.into(),
-            accounts: vec![("silent_ban", count(paused))],
+            accounts: vec![
+                ("silent_ban", count(paused)),
+                ("token_refused", u32::from(self.gitter.token().is_refused())),
+            ],
             nearness: nearness
                 .map(|(trigger, percent)| (trigger, f64::from(count(percent)) / 100.0))
                 .into(),

@@ -2,7 +2,6 @@
 #![cfg(test)]
 
 mod account;
-#[cfg(test)]
 mod api;
 mod config;
 mod container;

@@ -27,6 +27,7 @@ on_both_databases![
 ];
 
 const WITHOUT_DEVICES: Options = Options {
+    token_file: false,
     devices: false,
     virtual_users: true,
     rate_limit: 0,

@@ -43,6 +43,8 @@ mod replicas;
 #[cfg(test)]
 mod silent_ban;
 #[cfg(test)]
+mod token;
+#[cfg(test)]
 mod transactions;
 #[cfg(test)]
 mod world;

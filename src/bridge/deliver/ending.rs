@@ -236,6 +236,7 @@ impl Delivery<'_> {
             Decision::PauseSide { until } => Step::Wait {
                 until: self.bridge.sides.pause(self.lane.key.direction, until, why, now),
             },
+            Decision::AwaitToken => Step::Wait { until: now },
             Decision::BreakPortal => {
                 self.tell(
                     why,
@@ -303,7 +304,7 @@ impl Delivery<'_> {
         let (tries, now) = (self.item.attempts + 1, now());
         let decision = match &error {
             BridgeError::Matrix(error) => failure::matrix_send(error, tries, now),
-            BridgeError::Gitter(error) => failure::gitter_create(error, tries, now),
+            BridgeError::Gitter(error) => failure::gitter_create(error, tries),
             _ => return Err(error),
         };
         self.not_begun(failure::of_reading(decision, tries, now), &error.to_string())

@@ -102,7 +102,7 @@ impl Delivery<'_> {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
                 self.deleted(attempt, last, id).await
             }
-            Err(error) => match failure::gitter_change(&error, attempt.tries + 1, now()) {
+            Err(error) => match failure::gitter_change(&error, attempt.tries + 1) {
                 Decision::Reject(_) => self.refused(attempt, last, &error.to_string()).await,
                 _ => self.change_failed(attempt, &error).await,
             },
@@ -133,7 +133,7 @@ impl Delivery<'_> {
     }
 
     async fn change_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
-        let decision = failure::gitter_change(error, attempt.tries + 1, now());
+        let decision = failure::gitter_change(error, attempt.tries + 1);
         let why = error.to_string();
         self.failed(attempt, AttemptState::Unknown, decision, &why).await
     }

@@ -156,11 +156,12 @@ impl Delivery<'_> {
         }
     }
 
-    /// Waits for the budget; `None` if the bridge stops meanwhile. It comes before the attempt: the attempt's
+    /// Waits for the budget; `None` if the bridge stops meanwhile, or the token is refused. It comes before the attempt: the attempt's
     /// time is then that of the request.
     pub(super) async fn gitter_permit(self) -> Option<Permit> {
         let permit = self.bridge.gitter.permit();
-        self.bridge.stop.run_until_cancelled(permit).await
+        let permit = self.bridge.stop.run_until_cancelled(permit).await;
+        permit.filter(|_| !self.bridge.gitter.token().is_refused())
     }
 
     /// An answer without `v` says that the message was perhaps never stored (gitter-api 5.8): look.
@@ -188,7 +189,7 @@ impl Delivery<'_> {
     }
 
     async fn look_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
-        let decision = match failure::gitter_create(error, attempt.tries + 1, now()) {
+        let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Reject(_) => Decision::Retry { after: RECOVERY_WAIT },
             decision => decision,
         };
@@ -198,7 +199,7 @@ impl Delivery<'_> {
 
     async fn post_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
         let unknown = error.outcome_unknown();
-        let decision = match failure::gitter_create(error, attempt.tries + 1, now()) {
+        let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Retry { after } if unknown => Decision::Retry {
                 after: after.max(RECOVERY_WAIT),
             },
