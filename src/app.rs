@@ -434,6 +434,8 @@ fn settings(config: &Config) -> Settings {
         give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
         keep_ledger: days(bridge.ledger_days),
         sweep: days(bridge.sweep_days),
+        notices: bridge.notices,
+        receipts: bridge.receipts,
         token_file: config.gitter.token_file.as_ref().map(|file| file.path.clone()),
         files_hosts: config.gitter.files_hosts.clone(),
         image_proxy_host: config.gitter.image_proxy_host.clone(),

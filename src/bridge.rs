@@ -22,6 +22,7 @@ pub mod ledger;
 mod look_back;
 mod measure;
 pub mod media;
+mod notices;
 mod pictures;
 mod portal;
 pub mod provision;
@@ -85,6 +86,10 @@ pub struct Settings {
     /// `bridge.sweep_days`, in milliseconds: how far back deletions on Gitter are looked for, and so long at least
     /// what tells repeats is kept; 0 for not at all.
     pub sweep: i64,
+    /// `bridge.notices`: whether senders are told that their message has failed.
+    pub notices: bool,
+    /// `bridge.receipts`: whether the bot's read receipt shows what has crossed.
+    pub receipts: bool,
     /// `gitter.token_file`, where the token is in a file.
     pub token_file: Option<PathBuf>,
     /// `gitter.files_hosts`.
@@ -190,6 +195,7 @@ impl Bridge {
         self.tracker.spawn(retention::run(Arc::clone(self)));
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
+        self.tracker.spawn(notices::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

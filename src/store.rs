@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod media;
 pub mod member;
 pub mod message;
+pub mod notice;
 pub mod portal;
 pub mod probe;
 pub mod retention;

@@ -6,7 +6,7 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, attempt, awaited, db::Open, deleted, forget, ghost, held, inbox, installation,
-    lane, ledger, media, member, message, portal, probe, retention,
+    lane, ledger, media, member, message, notice, portal, probe, retention,
 };
 use crate::config::DatabaseUrl;
 
@@ -26,6 +26,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,
+        notice::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,
         retention::STATEMENTS,

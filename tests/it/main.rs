@@ -33,6 +33,8 @@ mod metrics;
 #[cfg(test)]
 mod missed;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod realtime;
