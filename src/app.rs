@@ -27,7 +27,7 @@ use crate::{
     matrix::{self, DeviceMemory, MatrixClient, MatrixError},
     media::Signer,
     registration::Registration,
-    store::{self, Db, account::Account},
+    store::{self, Db, account::Account, restored::Restored},
     translate::context,
 };
 
@@ -41,28 +41,34 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// As [`run`].
-pub async fn serve(config: &Config, registration: &Registration) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, registration: &Registration, restored: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
-    run(config, registration, stop).await
+    run(config, registration, restored, stop).await
 }
 
-/// Runs the bridge until the token is cancelled.
+/// Runs the bridge until the token is cancelled; `restored` says that the database is a backup.
 ///
 /// # Errors
 /// When it cannot start: the message names the key or the file, and the mend.
 pub async fn run(
     config: &Config,
     registration: &Registration,
+    restored: bool,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let _lock = lock_data_dir(config)?;
+    let (db, restored) = open_database(config, restored).await?;
     let process = Process {
         config,
         registration,
-        db: open_database(config).await?,
+        db,
+        restored,
         cache: open_cache(config).await?,
-        recovery: Arc::new(Recovery::begin(jiff::Timestamp::now().as_millisecond())),
+        recovery: Arc::new(Recovery::begin(
+            jiff::Timestamp::now().as_millisecond(),
+            restored.restored_at > 0,
+        )),
         wake: Arc::default(),
         stop,
         tracker: TaskTracker::new(),
@@ -88,6 +94,7 @@ struct Process<'a> {
     config: &'a Config,
     registration: &'a Registration,
     db: Db,
+    restored: Restored,
     cache: Arc<Cache>,
     recovery: Arc<Recovery>,
     wake: Arc<Notify>,
@@ -144,7 +151,7 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
     }
 }
 
-async fn open_database(config: &Config) -> anyhow::Result<Db> {
+async fn open_database(config: &Config, restored: bool) -> anyhow::Result<(Db, Restored)> {
     let db = Db::open(&config.database.url).await.context("database.url")?;
     let mut tx = db.write().await?;
     let now = jiff::Timestamp::now().as_millisecond();
@@ -153,8 +160,13 @@ async fn open_database(config: &Config) -> anyhow::Result<Db> {
         // We hold the lock on the folder, so whoever claimed lanes is gone.
         store::lane::clear_leases(&mut tx).await?;
     }
+    if restored {
+        store::restored::begin(&mut tx, now).await?;
+        info!("The database was restored; what it does not know is looked for before anything is sent");
+    }
+    let restored = store::restored::read(&mut tx).await?;
     tx.commit().await?;
-    Ok(db)
+    Ok((db, restored))
 }
 
 async fn open_cache(config: &Config) -> anyhow::Result<Arc<Cache>> {
@@ -270,6 +282,7 @@ impl Process<'_> {
             realtime,
             settings: settings(config),
             recovery: Arc::clone(&self.recovery),
+            restored: self.restored,
             wake: Arc::clone(&self.wake),
             stop: self.stop.clone(),
             tracker: self.tracker.clone(),

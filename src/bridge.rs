@@ -62,7 +62,7 @@ use crate::{
     gitter::{FileClient, GitterClient, PictureClient, Realtime, RealtimeEvent},
     ids::{GhostTemplate, GitterRoomId},
     matrix::{DeviceMemory, MatrixClient},
-    store::{Db, account::Account},
+    store::{Db, account::Account, restored::Restored},
     translate::context,
 };
 
@@ -125,6 +125,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Whether the homeserver may be catching up, shared with what takes its transactions.
     pub recovery: Arc<Recovery>,
+    /// What may have happened since a backup that was restored.
+    pub restored: Restored,
     /// Tells the dispatcher that something may be due.
     pub wake: Arc<Notify>,
     /// Ends everything.

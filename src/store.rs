@@ -22,6 +22,7 @@ pub mod message;
 pub mod notice;
 pub mod portal;
 pub mod probe;
+pub mod restored;
 pub mod retention;
 #[cfg(test)]
 mod tests;

@@ -78,6 +78,9 @@ impl Delivery<'_> {
         let last = position + 1 == attempts.len();
         let step = match (self.lane.key.direction, attempt.state) {
             (Direction::ToGitter, _) => self.go_on_to_gitter(attempt, last).await,
+            (Direction::ToMatrix, AttemptState::Planned) if self.may_be_forgotten(attempt) => {
+                self.look_on_matrix(attempt, last).await
+            }
             (Direction::ToMatrix, AttemptState::Planned) => self.send_to_matrix(attempt, last).await,
             (Direction::ToMatrix, _) => self.repeat_to_matrix(attempt, last).await,
         };
@@ -181,6 +184,12 @@ impl Delivery<'_> {
         self.bridge.cache.remove(&ended).await;
         self.bridge.sides.succeeded(self.lane.key.direction);
         Ok(Step::Next)
+    }
+
+    /// Whether an attempt may have been made though the database, a backup, does not know.
+    fn may_be_forgotten(self, attempt: &Attempt) -> bool {
+        let restored = self.bridge.restored;
+        restored.may_hold(self.item.source_time) && attempt.opened_at <= restored.restored_at
     }
 
     /// Reads a frozen action.

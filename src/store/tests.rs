@@ -6,7 +6,7 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, attempt, awaited, db::Open, deleted, forget, ghost, held, inbox, installation,
-    lane, ledger, media, member, message, notice, portal, probe, retention,
+    lane, ledger, media, member, message, notice, portal, probe, restored, retention,
 };
 use crate::config::DatabaseUrl;
 
@@ -29,6 +29,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         notice::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,
+        restored::STATEMENTS,
         retention::STATEMENTS,
     ]
     .concat()

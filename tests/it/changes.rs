@@ -334,7 +334,7 @@ impl World {
         )
     }
 
-    fn on_gitter(&self, room: &Room, id: ObjectId) -> Option<StoredMessage> {
+    pub(crate) fn on_gitter(&self, room: &Room, id: ObjectId) -> Option<StoredMessage> {
         let messages = self.gitter.messages(room.gitter);
         messages.into_iter().find(|message| message.id == id)
     }

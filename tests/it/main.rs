@@ -43,6 +43,8 @@ mod removals;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod restored;
+#[cfg(test)]
 mod silent_ban;
 #[cfg(test)]
 mod token;

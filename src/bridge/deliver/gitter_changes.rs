@@ -60,6 +60,16 @@ impl Delivery<'_> {
                 self.arrived(attempt, last, &arrival).await
             }
             Err(error) if failure::is_past_window(&error) => {
+                if let Some(message) = self.edited_before(&change).await {
+                    self.found_again(message.id.as_str());
+                    let arrival = Arrival {
+                        result_id: message.id.to_string(),
+                        pair: self.edited_pair(&change, &message).await?,
+                        awaited: None,
+                        forgotten: Vec::new(),
+                    };
+                    return self.arrived(attempt, last, &arrival).await;
+                }
                 let again = Again {
                     past_window: true,
                     ..Again::default()
@@ -71,6 +81,16 @@ impl Delivery<'_> {
                 None => self.change_failed(attempt, &error).await,
             },
         }
+    }
+
+    /// The message, if it has its new text since before the database was restored.
+    async fn edited_before(self, change: &Change) -> Option<model::Message> {
+        if !self.bridge.restored.may_hold(self.item.source_time) {
+            return None;
+        }
+        let room = &self.portal.gitter_room_id;
+        let found = self.bridge.gitter.message(room, &change.message_id).await;
+        found.ok().flatten().filter(|message| message.text == change.text)
     }
 
     /// Whether a message is deleted, or its removal waits to cross.

@@ -78,6 +78,13 @@ impl Delivery<'_> {
                 .saturating_add(to_gitter::EDIT_WINDOW)
                 .unwrap_or(context.now);
         }
+        // An edit that crossed before a backup was restored must not come once more as a correction.
+        if !again.past_window
+            && self.bridge.restored.may_hold(self.item.source_time)
+            && let Ok(said_at) = Timestamp::from_millisecond(self.item.source_time)
+        {
+            context.now = context.now.min(said_at);
+        }
         let (room, now) = (&self.portal.gitter_room_id, now());
         if again.without_virtual_user || self.bridge.ban_bugs.stands_in(room, &self.external_id(), now) {
             context.virtual_users = false;
@@ -106,6 +113,9 @@ impl Delivery<'_> {
         match (self.action::<GitterAction>(attempt)?, attempt.state) {
             (GitterAction::Send { .. }, AttemptState::Open) => self.left_behind(attempt).await,
             (GitterAction::Send { .. }, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
+            (GitterAction::Send { .. }, _) if self.may_be_forgotten(attempt) => {
+                self.recover_on_gitter(attempt, last).await
+            }
             (GitterAction::Send { .. }, _) => self.send_to_gitter(attempt, last).await,
             (
                 GitterAction::Edit {
@@ -238,7 +248,12 @@ impl Delivery<'_> {
     /// The first message, in order of ids and not in the map, that can be the attempt's.
     async fn find_posted(self, attempt: &Attempt) -> Result<Option<model::Message>, BridgeError> {
         let action: GitterAction = self.action(attempt)?;
-        let mut after = posted_after(attempt, self.bridge.gitter.clock_offset());
+        let opened_at = if self.may_be_forgotten(attempt) {
+            self.bridge.restored.since()
+        } else {
+            attempt.opened_at
+        };
+        let mut after = posted_after(opened_at, self.bridge.gitter.clock_offset());
         loop {
             let page = MessagePage {
                 after: Some(after.clone()),
@@ -358,8 +373,8 @@ pub(in crate::bridge) async fn settle_echo(
 }
 
 /// Where the look for an attempt's message begins.
-fn posted_after(attempt: &Attempt, clock_offset: Option<SignedDuration>) -> GitterMessageId {
-    let opened = Timestamp::from_millisecond(attempt.opened_at).unwrap_or(Timestamp::UNIX_EPOCH);
+fn posted_after(opened_at: i64, clock_offset: Option<SignedDuration>) -> GitterMessageId {
+    let opened = Timestamp::from_millisecond(opened_at).unwrap_or(Timestamp::UNIX_EPOCH);
     let on_gitter = opened
         .saturating_add(clock_offset.unwrap_or_default())
         .unwrap_or(opened);
