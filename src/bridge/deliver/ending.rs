@@ -133,8 +133,8 @@ impl Delivery<'_> {
         let mut ended = Vec::new();
         for id in ids {
             ended.extend(store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?);
-            deleted::forget(tx, id).await?;
         }
+        deleted::forget(tx, ids).await?;
         Ok(ended)
     }
 
