@@ -1,5 +1,8 @@
 //! What a failure means: the table of DESIGN 3.2. Only `deliver` acts on it.
 
+#[cfg(test)]
+mod tests;
+
 use http::StatusCode;
 
 use crate::{gitter::GitterError, matrix::MatrixError, outcome::Reason};
@@ -131,7 +134,7 @@ pub(super) fn matrix_redact(error: &MatrixError, tries: i64, now: i64) -> Decisi
 /// | status | decision |
 /// |---|---|
 /// | no connection, 429, 401 | the side waits |
-/// | time-out, reset, 5xx, unreadable 200 | retry: the transaction id makes the repeat safe |
+/// | time-out, reset, 5xx, unreadable 200 | retry, not before `Retry-After`: the transaction id makes it safe |
 /// | 404 | the portal stops: the room is gone |
 /// | 413 `M_TOO_LARGE` | rejected as too large |
 /// | 403, other 4xx | rejected |
@@ -142,16 +145,14 @@ pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision
         MatrixError::Api { status, .. } => *status,
         _ => return retry(tries),
     };
+    let asked = error
+        .retry_after()
+        .and_then(|wait| i64::try_from(wait.as_millis()).ok())
+        .map_or(0, |asked| asked.min(LONGEST_ASKED));
     match status {
-        StatusCode::TOO_MANY_REQUESTS => {
-            let asked = error
-                .retry_after()
-                .and_then(|wait| i64::try_from(wait.as_millis()).ok())
-                .unwrap_or(0);
-            Decision::PauseSide {
-                until: Some(now.saturating_add(asked.clamp(1_000, LONGEST_ASKED))),
-            }
-        }
+        StatusCode::TOO_MANY_REQUESTS => Decision::PauseSide {
+            until: Some(now.saturating_add(asked.max(1_000))),
+        },
         StatusCode::UNAUTHORIZED => Decision::PauseSide {
             until: Some(now + REFUSED_TOKEN),
         },
@@ -159,7 +160,12 @@ pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision
         StatusCode::PAYLOAD_TOO_LARGE => Decision::Reject(Reason::TooLarge),
         StatusCode::BAD_REQUEST if error.is("M_UNKNOWN_DEVICE") => retry(tries),
         StatusCode::BAD_REQUEST => Decision::Reject(Reason::BadEvent),
-        status if status.is_server_error() => retry(tries),
+        status if status.is_server_error() => match retry(tries) {
+            Decision::Retry { after } => Decision::Retry {
+                after: after.max(asked),
+            },
+            decision => decision,
+        },
         _ => Decision::Reject(Reason::Forbidden),
     }
 }

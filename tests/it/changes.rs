@@ -322,7 +322,7 @@ async fn changes_while_the_bridge_is_down_cross_afterwards(database: Database) {
 }
 
 impl World {
-    fn ana_edits(&self, room: &Room, event: &EventId, text: &str) -> OwnedEventId {
+    pub(crate) fn ana_edits(&self, room: &Room, event: &EventId, text: &str) -> OwnedEventId {
         self.ana_sends(
             room,
             json!({
