@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use ruma::{OwnedUserId, UserId};
-use secrecy::SecretString;
 use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
@@ -28,7 +27,7 @@ use crate::{
     matrix::{self, DeviceMemory, MatrixClient, MatrixError},
     media::Signer,
     registration::Registration,
-    store::{self, Db, account::Account},
+    store::{self, Db, account::Account, restored::Restored},
     translate::context,
 };
 
@@ -42,28 +41,34 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// As [`run`].
-pub async fn serve(config: &Config, registration: &Registration) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, registration: &Registration, restored: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
-    run(config, registration, stop).await
+    run(config, registration, restored, stop).await
 }
 
-/// Runs the bridge until the token is cancelled.
+/// Runs the bridge until the token is cancelled; `restored` says that the database is a backup.
 ///
 /// # Errors
 /// When it cannot start: the message names the key or the file, and the mend.
 pub async fn run(
     config: &Config,
     registration: &Registration,
+    restored: bool,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let _lock = lock_data_dir(config)?;
+    let (db, restored) = open_database(config, restored).await?;
     let process = Process {
         config,
         registration,
-        db: open_database(config).await?,
+        db,
+        restored,
         cache: open_cache(config).await?,
-        recovery: Arc::new(Recovery::begin(jiff::Timestamp::now().as_millisecond())),
+        recovery: Arc::new(Recovery::begin(
+            jiff::Timestamp::now().as_millisecond(),
+            restored.restored_at > 0,
+        )),
         wake: Arc::default(),
         stop,
         tracker: TaskTracker::new(),
@@ -89,6 +94,7 @@ struct Process<'a> {
     config: &'a Config,
     registration: &'a Registration,
     db: Db,
+    restored: Restored,
     cache: Arc<Cache>,
     recovery: Arc<Recovery>,
     wake: Arc<Notify>,
@@ -145,7 +151,7 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
     }
 }
 
-async fn open_database(config: &Config) -> anyhow::Result<Db> {
+async fn open_database(config: &Config, restored: bool) -> anyhow::Result<(Db, Restored)> {
     let db = Db::open(&config.database.url).await.context("database.url")?;
     let mut tx = db.write().await?;
     let now = jiff::Timestamp::now().as_millisecond();
@@ -154,8 +160,13 @@ async fn open_database(config: &Config) -> anyhow::Result<Db> {
         // We hold the lock on the folder, so whoever claimed lanes is gone.
         store::lane::clear_leases(&mut tx).await?;
     }
+    if restored {
+        store::restored::begin(&mut tx, now).await?;
+        info!("The database was restored; what it does not know is looked for before anything is sent");
+    }
+    let restored = store::restored::read(&mut tx).await?;
     tx.commit().await?;
-    Ok(db)
+    Ok((db, restored))
 }
 
 async fn open_cache(config: &Config) -> anyhow::Result<Arc<Cache>> {
@@ -248,10 +259,10 @@ impl Process<'_> {
     async fn start(&self, signer: Option<Arc<Signer>>) -> anyhow::Result<Arc<Bridge>> {
         let config = self.config;
         let (matrix, device_memory) = self.reach_homeserver().await?;
-        let (gitter, token, account) = self.reach_gitter().await?;
+        let (gitter, account) = self.reach_gitter().await?;
         let realtime = RealtimeSettings {
             url: config.gitter.realtime_url.clone(),
-            token,
+            token: gitter.token().clone(),
             rooms_per_socket: usize::try_from(config.gitter.rooms_per_socket)?,
         };
         let (realtime, events) = Realtime::start(realtime, self.stop.clone(), &self.tracker);
@@ -271,6 +282,7 @@ impl Process<'_> {
             realtime,
             settings: settings(config),
             recovery: Arc::clone(&self.recovery),
+            restored: self.restored,
             wake: Arc::clone(&self.wake),
             stop: self.stop.clone(),
             tracker: self.tracker.clone(),
@@ -300,7 +312,7 @@ impl Process<'_> {
         Ok((matrix, memory))
     }
 
-    async fn reach_gitter(&self) -> anyhow::Result<(GitterClient, SecretString, Account)> {
+    async fn reach_gitter(&self) -> anyhow::Result<(GitterClient, Account)> {
         let tokens = &self.config.gitter;
         let token = tokens
             .access_tokens()
@@ -309,7 +321,7 @@ impl Process<'_> {
             .clone();
         let settings = gitter::ClientSettings {
             api_url: self.config.gitter.api_url.clone(),
-            token: token.clone(),
+            token: token.into(),
         };
         let gitter = GitterClient::new(&settings)?;
         let account = until_reached(GITTER, || meet_gitter(&gitter), gitter_waits).await?;
@@ -317,7 +329,7 @@ impl Process<'_> {
         let mut tx = self.db.write().await?;
         store::account::record_account(&mut tx, &account, jiff::Timestamp::now().as_millisecond()).await?;
         tx.commit().await?;
-        Ok((gitter, token, account))
+        Ok((gitter, account))
     }
 
     /// Lets what is under way finish.
@@ -435,6 +447,9 @@ fn settings(config: &Config) -> Settings {
         give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
         keep_ledger: days(bridge.ledger_days),
         sweep: days(bridge.sweep_days),
+        notices: bridge.notices,
+        receipts: bridge.receipts,
+        token_file: config.gitter.token_file.as_ref().map(|file| file.path.clone()),
         files_hosts: config.gitter.files_hosts.clone(),
         image_proxy_host: config.gitter.image_proxy_host.clone(),
     }

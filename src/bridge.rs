@@ -6,7 +6,9 @@
 
 mod absences;
 pub mod accept;
+pub mod account;
 mod ban_bug;
+mod ban_triggers;
 mod catch_up;
 mod deliver;
 mod dispatcher;
@@ -21,6 +23,7 @@ pub mod ledger;
 mod look_back;
 mod measure;
 pub mod media;
+mod notices;
 mod pictures;
 mod portal;
 pub mod provision;
@@ -28,12 +31,15 @@ mod recovery;
 mod retention;
 mod revoke;
 mod sides;
+mod silent_ban;
 mod subscriptions;
 mod sweep;
+mod token;
 mod worker;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -48,14 +54,16 @@ use tracing::info;
 use url::Url;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery};
-use self::{ban_bug::BanBugs, lease::LeaseClock, pictures::AbsentPictures, sides::Sides};
+use self::{
+    ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures, sides::Sides,
+};
 use crate::{
     cache::Cache,
     config::RoomPatterns,
     gitter::{FileClient, GitterClient, PictureClient, Realtime, RealtimeEvent},
     ids::{GhostTemplate, GitterRoomId},
     matrix::{DeviceMemory, MatrixClient},
-    store::{Db, account::Account},
+    store::{Db, account::Account, restored::Restored},
     translate::context,
 };
 
@@ -79,6 +87,12 @@ pub struct Settings {
     /// `bridge.sweep_days`, in milliseconds: how far back deletions on Gitter are looked for, and so long at least
     /// what tells repeats is kept; 0 for not at all.
     pub sweep: i64,
+    /// `bridge.notices`: whether senders are told that their message has failed.
+    pub notices: bool,
+    /// `bridge.receipts`: whether the bot's read receipt shows what has crossed.
+    pub receipts: bool,
+    /// `gitter.token_file`, where the token is in a file.
+    pub token_file: Option<PathBuf>,
     /// `gitter.files_hosts`.
     pub files_hosts: Vec<String>,
     /// `gitter.image_proxy_host`.
@@ -112,6 +126,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Whether the homeserver may be catching up, shared with what takes its transactions.
     pub recovery: Arc<Recovery>,
+    /// What may have happened since a backup that was restored.
+    pub restored: Restored,
     /// Tells the dispatcher that something may be due.
     pub wake: Arc<Notify>,
     /// Ends everything.
@@ -128,6 +144,7 @@ pub struct Bridge {
     sides: Sides,
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
+    nearness: Nearness,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
@@ -151,11 +168,12 @@ impl Bridge {
         let device_memory = AtomicBool::new(parts.device_memory == DeviceMemory::Durable);
         Arc::new(Self {
             device_memory,
-            parts,
             lease: LeaseClock::new(),
-            sides: Sides::default(),
+            sides: Sides::new(parts.gitter.token().clone()),
+            parts,
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
+            nearness: Nearness::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
             portals_changed: watch::Sender::new(0),
@@ -178,6 +196,9 @@ impl Bridge {
         self.tracker.spawn(media::drop_ended_copies(Arc::clone(self)));
         self.tracker.spawn(look_back::run(Arc::clone(self)));
         self.tracker.spawn(retention::run(Arc::clone(self)));
+        self.tracker.spawn(silent_ban::run(Arc::clone(self)));
+        self.tracker.spawn(token::run(Arc::clone(self)));
+        self.tracker.spawn(notices::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

@@ -3,6 +3,7 @@
 //! Commands read the configuration, do their work through the library or the admin API, and tell people.
 //! Nothing here knows how bridging works.
 
+mod account;
 mod admin;
 mod answer;
 mod config;
@@ -76,6 +77,9 @@ enum Command {
     /// Link, unlink and look at rooms of the running bridge
     #[command(subcommand)]
     Room(room::Command),
+    /// Look at the Gitter accounts, and let one go on
+    #[command(subcommand)]
+    Account(account::Command),
     /// List messages that wait or have failed, try them again, or drop them
     #[command(subcommand)]
     Item(item::Command),
@@ -165,6 +169,7 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Registration(arguments) => registration::run(&file, &arguments),
         Command::Config(command) => config::run(&file, &command),
         Command::Room(command) => room::run(&file, command).await,
+        Command::Account(command) => account::run(&file, command).await,
         Command::Item(command) => item::run(&file, command).await,
         Command::Explain(arguments) => item::explain(&file, &arguments).await,
         Command::Forget(arguments) => forget::run(&file, &arguments).await,

@@ -56,13 +56,24 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
             checks.passed(CHECK, format!("{kind}: it is made when the bridge first starts"));
             Vec::new()
         }
-        Ok(probe::Found::Schema { version, portals }) => {
+        Ok(probe::Found::Schema {
+            version,
+            portals,
+            accounts,
+        }) => {
             let count = portals.len();
             let rooms = if count == 1 { "room" } else { "rooms" };
             checks.passed(
                 CHECK,
                 format!("{kind}: schema version {version}, {count} linked {rooms}"),
             );
+            for paused in accounts.iter().filter(|account| account.paused_at > 0) {
+                checks.failed(
+                    "gitter_account_paused",
+                    format!("{}: {}", paused.account.username, paused.pause_reason),
+                    "ask the Gitter server's operator to lift the ban; then `gitter-matrix-bridge account resume`",
+                );
+            }
             portals
         }
         Err(error) => {

@@ -15,6 +15,7 @@ mod event;
 mod files;
 mod pictures;
 pub mod realtime;
+mod token;
 
 pub use self::{
     budget::{BudgetState, Class, Permit},
@@ -23,6 +24,7 @@ pub use self::{
     files::{FetchedFile, FileClient, FileError},
     pictures::{Picture, PictureClient, PictureError, picture_url},
     realtime::{Realtime, RealtimeEvent, RealtimeSettings, Snapshot},
+    token::{Token, is_same as is_same_token},
 };
 
 /// The most bytes taken of one reply or one WebSocket message: 64 MiB.

@@ -41,6 +41,15 @@ macro_rules! gitter_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The time in the id, to the second; `None` where the id is not a Mongo object id.
+            pub fn time(&self) -> Option<Timestamp> {
+                if self.0.len() != 24 || !self.0.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                    return None;
+                }
+                let seconds = i64::from_str_radix(self.0.get(..8)?, 16).ok()?;
+                Timestamp::from_second(seconds).ok()
+            }
         }
 
         impl TryFrom<String> for $name {
@@ -105,15 +114,6 @@ impl GitterMessageId {
     pub fn first_of_second(time: Timestamp) -> Self {
         let seconds = u32::try_from(time.as_second()).unwrap_or(0);
         Self(format!("{seconds:08x}0000000000000000"))
-    }
-
-    /// The time in the id, to the second; `None` where the id is not a Mongo object id.
-    pub fn time(&self) -> Option<Timestamp> {
-        if self.0.len() != 24 || !self.0.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        let seconds = i64::from_str_radix(self.0.get(..8)?, 16).ok()?;
-        Timestamp::from_second(seconds).ok()
     }
 }
 

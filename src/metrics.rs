@@ -17,7 +17,7 @@ const COUNTERS: [(&str, &str); 1] = [(
 )];
 
 /// What is read when somebody asks.
-const GAUGES: [(&str, Unit, &str); 9] = [
+const GAUGES: [(&str, Unit, &str); 11] = [
     (WAITING, Unit::Count, "Items without an outcome, by direction"),
     (
         FAILED,
@@ -30,6 +30,16 @@ const GAUGES: [(&str, Unit, &str); 9] = [
         "How long ago the oldest item without an outcome was accepted, by direction; 0 if there is none",
     ),
     (PORTALS, Unit::Count, "Linked pairs of rooms, by state"),
+    (
+        ACCOUNTS,
+        Unit::Count,
+        "Gitter accounts that send nothing, by reason: `silent_ban`, `token_refused`",
+    ),
+    (
+        NEARNESS,
+        Unit::Count,
+        "How near the account is to what makes Gitter ban it silently, 1 being there, by trigger",
+    ),
     (
         BUDGET_LIMIT,
         Unit::Count,
@@ -71,6 +81,8 @@ const WAITING: &str = "gitter_bridge_items_waiting";
 const FAILED: &str = "gitter_bridge_items_failed";
 const OLDEST: &str = "gitter_bridge_oldest_waiting_age_seconds";
 const PORTALS: &str = "gitter_bridge_portals";
+const ACCOUNTS: &str = "gitter_bridge_accounts_stopped";
+const NEARNESS: &str = "gitter_bridge_silent_ban_nearness_ratio";
 const BUDGET_LIMIT: &str = "gitter_bridge_gitter_budget_limit";
 const BUDGET_REMAINING: &str = "gitter_bridge_gitter_budget_remaining";
 const BUDGET_WAIT: &str = "gitter_bridge_gitter_budget_wait_seconds";
@@ -124,12 +136,16 @@ pub struct Budget {
 }
 
 /// What is read when somebody asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// Each direction's items.
     pub backlogs: Vec<Backlog>,
     /// How many portals are in each state.
     pub portals: Vec<(&'static str, u32)>,
+    /// How many accounts are stopped, by reason.
+    pub accounts: Vec<(&'static str, u32)>,
+    /// How near the account is to a silent ban, by trigger.
+    pub nearness: Vec<(&'static str, f64)>,
     /// The budget, as far as known.
     pub budget: Option<Budget>,
 }
@@ -171,6 +187,12 @@ fn note(reading: &Reading) {
     for (state, count) in &reading.portals {
         gauge!(PORTALS, "state" => *state).set(*count);
     }
+    for (reason, count) in &reading.accounts {
+        gauge!(ACCOUNTS, "reason" => *reason).set(*count);
+    }
+    for (trigger, nearness) in &reading.nearness {
+        gauge!(NEARNESS, "trigger" => *trigger).set(*nearness);
+    }
     if let Some(budget) = &reading.budget {
         gauge!(BUDGET_LIMIT).set(budget.limit);
         gauge!(BUDGET_REMAINING).set(budget.remaining);
@@ -198,6 +220,8 @@ mod tests {
                 oldest: Duration::from_millis(1_500),
             }],
             portals: vec![("active", 4)],
+            accounts: vec![("silent_ban", 1)],
+            nearness: vec![("removals", 0.66)],
             budget: Some(Budget {
                 limit: 100,
                 remaining: 7,
@@ -214,6 +238,8 @@ mod tests {
             r#"gitter_bridge_items_failed{direction="to_matrix"} 1"#,
             r#"gitter_bridge_oldest_waiting_age_seconds{direction="to_matrix"} 1.5"#,
             r#"gitter_bridge_portals{state="active"} 4"#,
+            r#"gitter_bridge_accounts_stopped{reason="silent_ban"} 1"#,
+            r#"gitter_bridge_silent_ban_nearness_ratio{trigger="removals"} 0.66"#,
             "gitter_bridge_gitter_budget_limit 100",
             "gitter_bridge_gitter_budget_remaining 7",
             "gitter_bridge_gitter_budget_wait_seconds 0",

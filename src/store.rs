@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod awaited;
 mod db;
 pub mod deleted;
 mod error;
@@ -19,8 +20,10 @@ pub mod ledger;
 pub mod media;
 pub mod member;
 pub mod message;
+pub mod notice;
 pub mod portal;
 pub mod probe;
+pub mod restored;
 pub mod retention;
 #[cfg(test)]
 mod tests;

@@ -149,6 +149,9 @@ pub struct UserChange {
     pub removed: Option<bool>,
     /// Whether what the account posts is answered as usual and thrown away (gitter-api 5.8).
     pub silent_ban: Option<bool>,
+    /// Whether its tokens end, and others are issued to the same clients: sockets are cut, and its Bayeux clients
+    /// forgotten.
+    pub new_tokens: Option<bool>,
 }
 
 /// What to change about a room that no API of Gitter's changes; what is absent stays.

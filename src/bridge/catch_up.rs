@@ -149,11 +149,8 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
             RealtimeEvent::Refused { room, error } => {
                 error!(portal.room = %room, error, "Gitter refuses the subscription; the portal stops");
             }
-            RealtimeEvent::TokenRefused => {
-                error!("Gitter refuses the token; put a valid one into gitter.token_file and restart");
-            }
             RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
-            RealtimeEvent::Connected | RealtimeEvent::Message { .. } => {}
+            RealtimeEvent::TokenRefused | RealtimeEvent::Connected | RealtimeEvent::Message { .. } => {}
         }
     }
     bridge.portals_changed();

@@ -25,8 +25,10 @@ use super::{Bridge, BridgeError, now, worker::Step};
 use crate::{
     outcome::{Outcome, Reason},
     store::{
-        Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, Tx, attempt, inbox,
-        lane, message, portal as portals,
+        Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, Tx, account,
+        attempt,
+        awaited::{self, AwaitedEcho},
+        inbox, lane, message, portal as portals,
     },
 };
 
@@ -37,6 +39,8 @@ struct Arrival {
     result_id: String,
     /// The lines of the map.
     pairs: Vec<MappedMessage>,
+    /// The message whose echo has to come, or else it was not stored.
+    awaited: Option<AwaitedEcho>,
     /// The events and messages whose texts are to be forgotten, since they are deleted.
     forgotten: Vec<String>,
 }
@@ -75,6 +79,9 @@ impl Delivery<'_> {
         let last = position + 1 == attempts.len();
         let step = match (self.lane.key.direction, attempt.state) {
             (Direction::ToGitter, _) => self.go_on_to_gitter(attempt, last).await,
+            (Direction::ToMatrix, AttemptState::Planned) if self.may_be_forgotten(attempt) => {
+                self.look_on_matrix(attempt, last).await
+            }
             (Direction::ToMatrix, AttemptState::Planned) => self.send_to_matrix(attempt, last).await,
             (Direction::ToMatrix, _) => self.repeat_to_matrix(attempt, last).await,
         };
@@ -128,12 +135,17 @@ impl Delivery<'_> {
     }
 
     /// Commits that an attempt's request is about to leave; `false` if it may not: the lane is no longer ours,
-    /// the attempt is done, or the item has its outcome.
+    /// the attempt is done, the account is paused, or the item has its outcome.
     async fn open(self, attempt: &Attempt) -> Result<bool, BridgeError> {
         let now = now();
         let mut tx = self.bridge.db.write().await?;
         if !lane::verify_lease(&mut tx, self.lane).await?
             || !attempt::open_attempt(&mut tx, attempt, now).await?
+        {
+            return Ok(false);
+        }
+        if self.lane.key.direction == Direction::ToGitter
+            && account::is_paused(&mut tx, &self.bridge.account.user_id).await?
         {
             return Ok(false);
         }
@@ -155,6 +167,9 @@ impl Delivery<'_> {
         for pair in &arrival.pairs {
             message::insert_message(&mut tx, self.portal, pair).await?;
         }
+        if let Some(awaited) = &arrival.awaited {
+            awaited::await_echo(&mut tx, awaited).await?;
+        }
         if last {
             let attempts = attempt::attempts_of(&mut tx, &self.lane.key, self.item.number).await?;
             inbox::settle_item(&mut tx, self.item, &outcome_of(&attempts), now).await?;
@@ -170,6 +185,12 @@ impl Delivery<'_> {
         self.bridge.cache.remove(&ended).await;
         self.bridge.sides.succeeded(self.lane.key.direction);
         Ok(Step::Next)
+    }
+
+    /// Whether an attempt may have been made though the database, a backup, does not know.
+    fn may_be_forgotten(self, attempt: &Attempt) -> bool {
+        let restored = self.bridge.restored;
+        restored.may_hold(self.item.source_time) && attempt.opened_at <= restored.restored_at
     }
 
     /// Reads a frozen action.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Bridge, BridgeError, deliver};
 use crate::{
     model,
-    store::{Attempt, AttemptState, Direction, Portal, account::Account, attempt},
+    store::{Attempt, AttemptState, Direction, Item, Portal, account::Account, attempt, restored},
     translate::GitterAction,
 };
 
@@ -97,6 +97,28 @@ pub(super) async fn settled(
         }
     }
     Ok(false)
+}
+
+/// Whether a created message, which would cross if it were not ours, may be one of what a backup does not know: not
+/// before all that was said until then is looked for.
+pub(super) async fn may_turn_out_ours(
+    bridge: &Bridge,
+    portal: &Portal,
+    item: &Item,
+    message: &model::Message,
+) -> Result<bool, BridgeError> {
+    let would_cross = message.virtual_user.is_none() || bridge.settings.translation.relay_foreign;
+    if !bridge.restored.may_hold(item.source_time)
+        || !would_cross
+        || possible_author(bridge, message).is_none()
+    {
+        return Ok(false);
+    }
+    let mut tx = bridge.db.read().await?;
+    let is_unfinished = restored::is_unfinished(&mut tx, &portal.gitter_room_id, bridge.restored).await?;
+    // The map after the rest: what is found in between is in it.
+    let pairs = crate::store::message::by_gitter_id(&mut tx, portal, &message.id).await?;
+    Ok(is_unfinished && pairs.is_empty())
 }
 
 /// Whether an attempt toward Gitter makes a message.

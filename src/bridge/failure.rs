@@ -1,5 +1,8 @@
 //! What a failure means: the table of DESIGN 3.2. Only `deliver` acts on it.
 
+#[cfg(test)]
+mod tests;
+
 use http::StatusCode;
 
 use crate::{gitter::GitterError, matrix::MatrixError, outcome::Reason};
@@ -23,12 +26,17 @@ pub(super) enum Decision {
     Retry { after: i64 },
     /// The whole side waits: until this time, or for a growing time.
     PauseSide { until: Option<i64> },
+    /// Gitter refuses the token: nothing goes there until it takes one.
+    AwaitToken,
     /// The room refuses everybody: its portal stops until an operator looks at it.
     BreakPortal,
     /// There is nothing left to do.
     Skip(Reason),
     /// The item has failed.
     Reject(Reason),
+    /// The item has failed, and the account must not post until an operator lets it: Gitter does not store what it
+    /// posts.
+    PauseAccount,
 }
 
 /// A growing wait with jitter, in milliseconds: about 1 s, 2 s, 4 s, ... up to `longest`.
@@ -49,20 +57,19 @@ fn retry(tries: i64) -> Decision {
 ///
 /// | status | decision |
 /// |---|---|
-/// | no connection, 429, 401 | the side waits |
+/// | no connection, 429 | the side waits |
+/// | 401 | the side waits for a token that is taken |
 /// | time-out, reset, 5xx, unreadable 200 | retry, after looking whether it arrived |
 /// | 404 | the portal stops: the room is gone |
 /// | 413 | rejected as too large |
 /// | 403, other 4xx | rejected: this person, or this message |
-pub(super) fn gitter_create(error: &GitterError, tries: i64, now: i64) -> Decision {
+pub(super) fn gitter_create(error: &GitterError, tries: i64) -> Decision {
     match error {
         GitterError::Unreachable { .. } => Decision::PauseSide { until: None },
         GitterError::RateLimited { until, .. } => Decision::PauseSide {
             until: Some(until.as_millisecond()),
         },
-        GitterError::Unauthorized { .. } => Decision::PauseSide {
-            until: Some(now + REFUSED_TOKEN),
-        },
+        GitterError::Unauthorized { .. } => Decision::AwaitToken,
         GitterError::Status { status, .. } => match *status {
             StatusCode::NOT_FOUND => Decision::BreakPortal,
             StatusCode::PAYLOAD_TOO_LARGE => Decision::Reject(Reason::TooLarge),
@@ -79,13 +86,14 @@ pub(super) fn gitter_create(error: &GitterError, tries: i64, now: i64) -> Decisi
 ///
 /// | status | decision |
 /// |---|---|
-/// | no connection, 429, 401 | the side waits |
+/// | no connection, 429 | the side waits |
+/// | 401 | the side waits for a token that is taken |
 /// | time-out, reset, 5xx, unreadable 200 | retry |
 /// | 404 | skipped: the message is gone |
 /// | 400 of an edit | see [`is_past_window`] |
 /// | 403, other 4xx | rejected |
-pub(super) fn gitter_change(error: &GitterError, tries: i64, now: i64) -> Decision {
-    match gitter_create(error, tries, now) {
+pub(super) fn gitter_change(error: &GitterError, tries: i64) -> Decision {
+    match gitter_create(error, tries) {
         Decision::BreakPortal => Decision::Skip(Reason::Gone),
         decision => decision,
     }
@@ -104,8 +112,11 @@ pub(super) fn of_reading(sending: Decision, tries: i64, now: i64) -> Decision {
         Decision::PauseSide { until } => Decision::Retry {
             after: until.map_or(UNREACHED, |until| (until - now).max(0)),
         },
+        Decision::AwaitToken => Decision::Retry { after: UNREACHED },
         Decision::Retry { after } => Decision::Retry { after },
-        Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) => retry(tries),
+        Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) | Decision::PauseAccount => {
+            retry(tries)
+        }
     }
 }
 
@@ -123,7 +134,7 @@ pub(super) fn matrix_redact(error: &MatrixError, tries: i64, now: i64) -> Decisi
 /// | status | decision |
 /// |---|---|
 /// | no connection, 429, 401 | the side waits |
-/// | time-out, reset, 5xx, unreadable 200 | retry: the transaction id makes the repeat safe |
+/// | time-out, reset, 5xx, unreadable 200 | retry, not before `Retry-After`: the transaction id makes it safe |
 /// | 404 | the portal stops: the room is gone |
 /// | 413 `M_TOO_LARGE` | rejected as too large |
 /// | 403, other 4xx | rejected |
@@ -134,16 +145,14 @@ pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision
         MatrixError::Api { status, .. } => *status,
         _ => return retry(tries),
     };
+    let asked = error
+        .retry_after()
+        .and_then(|wait| i64::try_from(wait.as_millis()).ok())
+        .map_or(0, |asked| asked.min(LONGEST_ASKED));
     match status {
-        StatusCode::TOO_MANY_REQUESTS => {
-            let asked = error
-                .retry_after()
-                .and_then(|wait| i64::try_from(wait.as_millis()).ok())
-                .unwrap_or(0);
-            Decision::PauseSide {
-                until: Some(now.saturating_add(asked.clamp(1_000, LONGEST_ASKED))),
-            }
-        }
+        StatusCode::TOO_MANY_REQUESTS => Decision::PauseSide {
+            until: Some(now.saturating_add(asked.max(1_000))),
+        },
         StatusCode::UNAUTHORIZED => Decision::PauseSide {
             until: Some(now + REFUSED_TOKEN),
         },
@@ -151,7 +160,12 @@ pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision
         StatusCode::PAYLOAD_TOO_LARGE => Decision::Reject(Reason::TooLarge),
         StatusCode::BAD_REQUEST if error.is("M_UNKNOWN_DEVICE") => retry(tries),
         StatusCode::BAD_REQUEST => Decision::Reject(Reason::BadEvent),
-        status if status.is_server_error() => retry(tries),
+        status if status.is_server_error() => match retry(tries) {
+            Decision::Retry { after } => Decision::Retry {
+                after: after.max(asked),
+            },
+            decision => decision,
+        },
         _ => Decision::Reject(Reason::Forbidden),
     }
 }

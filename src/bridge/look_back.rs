@@ -17,7 +17,7 @@ use crate::{
     store::{
         Direction, LaneKey, Portal, StoreError, held,
         held::{HeldEvent, Known},
-        inbox, lane, portal,
+        inbox, lane, portal, restored,
     },
 };
 
@@ -42,6 +42,12 @@ const PAGE: u32 = 100;
 /// The most pages that are read of one room. Beyond them the homeserver has much to push, and its own order
 /// has to do.
 const PAGES: usize = 20;
+
+/// The same for a room of a database that was restored, which may miss days.
+const RESTORED_PAGES: usize = 2_000;
+
+/// And how long such a look may take.
+const RESTORED_LIMIT: Duration = Duration::from_mins(30);
 
 /// What a look found, newest first.
 struct Found {
@@ -80,28 +86,59 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
 
 async fn rooms(bridge: &Bridge) -> Result<Vec<GitterRoomId>, StoreError> {
     let mut tx = bridge.db.read().await?;
-    let rooms = held::held_rooms(&mut tx).await?;
+    let mut rooms = held::held_rooms(&mut tx).await?;
+    let restored = restored::to_look_back(&mut tx).await?;
+    if restored.is_empty() {
+        bridge.recovery.looked_back();
+    }
+    rooms.extend(restored);
+    rooms.sort();
+    rooms.dedup();
     Ok(rooms.iter().filter_map(|room| room.parse().ok()).collect())
 }
 
 /// Looks at a room and lets its events go. Where that fails it is tried again at the next round.
 async fn look(bridge: Arc<Bridge>, room: GitterRoomId) {
     let asked_at = now();
-    let error = match tokio::time::timeout(LIMIT, try_look(&bridge, &room, asked_at)).await {
+    let is_restored = is_restored(&bridge, &room).await;
+    let limit = if is_restored { RESTORED_LIMIT } else { LIMIT };
+    let pages = if is_restored { RESTORED_PAGES } else { PAGES };
+    let error = match tokio::time::timeout(limit, try_look(&bridge, &room, asked_at, pages)).await {
         Ok(Ok(0)) => return debug!(portal.room = %room, "Nothing was left out in a Matrix room"),
         Ok(Ok(missed)) => {
             return info!(portal.room = %room, events = missed, "The homeserver left events out; they go on now");
         }
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {} s", LIMIT.as_secs()),
+        Err(_) => format!("no answer within {} s", limit.as_secs()),
     };
     warn!(portal.room = %room, error, "A Matrix room cannot be looked at");
+    // What is new must not have its place before what the backup does not know.
+    if is_restored {
+        return;
+    }
     if let Err(error) = let_old_go(&bridge, &room, asked_at - PATIENCE).await {
         warn!(portal.room = %room, error = %error, "Held events cannot be let go yet");
     }
 }
 
-async fn try_look(bridge: &Bridge, room: &GitterRoomId, asked_at: i64) -> Result<usize, BridgeError> {
+/// Whether a room is still to be read back to what a backup knows.
+async fn is_restored(bridge: &Bridge, room: &GitterRoomId) -> bool {
+    let rooms = async {
+        let mut tx = bridge.db.read().await?;
+        restored::to_look_back(&mut tx).await
+    };
+    // Where that cannot be said, the look itself will fail.
+    rooms
+        .await
+        .map_or(true, |rooms| rooms.iter().any(|found| found == room.as_str()))
+}
+
+async fn try_look(
+    bridge: &Bridge,
+    room: &GitterRoomId,
+    asked_at: i64,
+    pages: usize,
+) -> Result<usize, BridgeError> {
     let lane = LaneKey::live(Some(room), Direction::ToGitter);
     let mut tx = bridge.db.read().await?;
     let Some(portal) = portal::portal_by_gitter_room(&mut tx, room).await? else {
@@ -111,7 +148,7 @@ async fn try_look(bridge: &Bridge, room: &GitterRoomId, asked_at: i64) -> Result
     drop(tx);
     // Without an event that has its place there is no telling what came before the rooms were linked.
     let found = if has_placed {
-        read_back(bridge, &portal).await?
+        read_back(bridge, &portal, pages).await?
     } else {
         Found {
             events: Vec::new(),
@@ -136,6 +173,7 @@ async fn try_look(bridge: &Bridge, room: &GitterRoomId, asked_at: i64) -> Result
         missed = inbox::enqueue(&mut tx, &items, now()).await?;
         listed = found.events.into_iter().rev().map(|(id, _)| id).collect();
     }
+    restored::looked_back(&mut tx, room).await?;
     let held = held::held_events(&mut tx, &lane).await?;
     held::release(&mut tx, &lane, &in_order(held, listed, asked_at), now()).await?;
     tx.commit().await?;
@@ -158,10 +196,10 @@ fn in_order(held: Vec<HeldEvent>, listed: Vec<String>, asked_at: i64) -> Vec<Str
 }
 
 /// Reads a room's history back to the last event that has its place.
-async fn read_back(bridge: &Bridge, portal: &Portal) -> Result<Found, BridgeError> {
+async fn read_back(bridge: &Bridge, portal: &Portal, pages: usize) -> Result<Found, BridgeError> {
     let mut events = Vec::new();
     let mut from = None;
-    for _ in 0..PAGES {
+    for _ in 0..pages {
         let page = bridge.matrix.history(&portal.matrix_room_id, from, PAGE).await?;
         let mut tx = bridge.db.read().await?;
         for event in page.events {

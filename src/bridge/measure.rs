@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Bridge, BridgeError, now};
 use crate::{
     metrics::{Backlog, Budget, Reading},
-    store::{Direction, PortalState, ledger, portal},
+    store::{Direction, PortalState, account, ledger, portal},
 };
 
 const STATES: [PortalState; 5] = [
@@ -23,6 +23,7 @@ impl Bridge {
         let mut tx = self.db.read().await?;
         let backlogs = ledger::backlogs(&mut tx).await?;
         let states = portal::count_states(&mut tx).await?;
+        let paused = account::count_paused(&mut tx).await?;
         let portals = STATES.map(|state| {
             let found = states.iter().find(|(found, _)| *found == state);
             (state.as_str(), found.map_or(0, |(_, portals)| count(*portals)))
@@ -47,9 +48,17 @@ impl Bridge {
             failed: count(backlog.failed),
             oldest: duration(backlog.oldest.map_or(0, |oldest| now - oldest)),
         });
+        let nearness = self.nearness.percents();
         Ok(Reading {
             backlogs: backlogs.into(),
             portals: portals.into(),
+            accounts: vec![
+                ("silent_ban", count(paused)),
+                ("token_refused", u32::from(self.gitter.token().is_refused())),
+            ],
+            nearness: nearness
+                .map(|(trigger, percent)| (trigger, f64::from(count(percent)) / 100.0))
+                .into(),
             budget,
         })
     }

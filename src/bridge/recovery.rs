@@ -5,7 +5,7 @@
 //! then is neither pushed with the old ones nor with the new, but only after the next failure
 //! (`bridge::look_back` makes up for that).
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -19,15 +19,18 @@ const LATE: i64 = 1_500;
 #[derive(Debug)]
 pub struct Recovery {
     until: AtomicI64,
+    /// Whether rooms are still to be read back to what a backup knows; nothing new has its place before that.
+    restored: AtomicBool,
     /// Raised when events were held back.
     pub(super) held: Notify,
 }
 
 impl Recovery {
-    /// The bridge just started.
-    pub const fn begin(now: i64) -> Self {
+    /// The bridge just started, perhaps on a database that was restored.
+    pub const fn begin(now: i64, restored: bool) -> Self {
         Self {
             until: AtomicI64::new(now + PERIOD),
+            restored: AtomicBool::new(restored),
             held: Notify::const_new(),
         }
     }
@@ -46,7 +49,12 @@ impl Recovery {
 
     /// Whether the homeserver may be catching up.
     pub(super) fn is_on(&self, now: i64) -> bool {
-        now < self.until.load(Ordering::Relaxed)
+        now < self.until.load(Ordering::Relaxed) || self.restored.load(Ordering::Relaxed)
+    }
+
+    /// All rooms are read back to what the backup knows.
+    pub(super) fn looked_back(&self) {
+        self.restored.store(false, Ordering::Relaxed);
     }
 }
 
@@ -56,14 +64,14 @@ mod tests {
 
     #[test]
     fn it_ends_a_while_after_the_start() {
-        let recovery = Recovery::begin(1_000);
+        let recovery = Recovery::begin(1_000, false);
         assert!(recovery.is_on(1_000));
         assert!(!recovery.is_on(1_000 + PERIOD));
     }
 
     #[test]
     fn a_late_event_or_a_refusal_begins_it_anew() {
-        let recovery = Recovery::begin(0);
+        let recovery = Recovery::begin(0, false);
         recovery.pushed(100_000, 99_000);
         assert!(!recovery.is_on(100_000));
         recovery.pushed(100_000, 98_000);

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tracing::{info, warn};
 
-use crate::store::Direction;
+use crate::{gitter::Token, store::Direction};
 
 /// The longest pause, in milliseconds.
 const LONGEST: i64 = 60_000;
@@ -16,13 +16,23 @@ struct Side {
 }
 
 /// Which sides take messages now. In memory: a new process finds out for itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sides {
+    /// As long as Gitter refuses it, nothing goes there.
+    token: Token,
     gitter: Mutex<Side>,
     matrix: Mutex<Side>,
 }
 
 impl Sides {
+    pub(super) fn new(token: Token) -> Self {
+        Self {
+            token,
+            gitter: Mutex::default(),
+            matrix: Mutex::default(),
+        }
+    }
+
     fn side(&self, direction: Direction) -> (&Mutex<Side>, &'static str) {
         match direction {
             Direction::ToGitter => (&self.gitter, "Gitter"),
@@ -32,12 +42,14 @@ impl Sides {
 
     /// Whether the side that items of this direction go to takes messages.
     pub(super) fn is_open(&self, direction: Direction, now: i64) -> bool {
-        self.side(direction)
+        let paused_until = self
+            .side(direction)
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .paused_until
-            <= now
+            .paused_until;
+        let is_refused = direction == Direction::ToGitter && self.token.is_refused();
+        paused_until <= now && !is_refused
     }
 
     /// Pauses a side, until a time the side named or for a growing time, and gives the end of the pause.

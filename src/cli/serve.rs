@@ -18,6 +18,10 @@ pub(super) struct Arguments {
     /// The registration, instead of the one that appservice.registration names
     #[arg(short, long, value_name = "FILE")]
     registration: Option<PathBuf>,
+    /// After the database was restored from a backup: look whether what it does not know has crossed, and send only
+    /// what has not
+    #[arg(long)]
+    restored: bool,
 }
 
 /// Runs the bridge until it is told to stop.
@@ -31,6 +35,6 @@ pub(super) async fn run(file: &Path, arguments: Arguments) -> anyhow::Result<Exi
     registration.check_ghosts(&config)?;
     registration.check_aliases(&config)?;
     logging::start(&config.logging)?;
-    app::serve(&config, &registration).await?;
+    app::serve(&config, &registration, arguments.restored).await?;
     Ok(Exit::Done)
 }

@@ -52,7 +52,7 @@ async fn account(config: &Config, checks: &mut Checks) -> Option<(GitterClient, 
     let token = config.gitter.access_tokens().next()?.clone();
     let settings = ClientSettings {
         api_url: config.gitter.api_url.clone(),
-        token,
+        token: token.into(),
     };
     let client = match GitterClient::new(&settings) {
         Ok(client) => client,
@@ -202,7 +202,7 @@ async fn handshake(config: &Config) -> Option<RealtimeEvent> {
     let room: GitterRoomId = NO_ROOM.parse().ok()?;
     let settings = RealtimeSettings {
         url: config.gitter.realtime_url.clone(),
-        token: config.gitter.access_tokens().next()?.clone(),
+        token: config.gitter.access_tokens().next()?.clone().into(),
         rooms_per_socket: 1,
     };
     // Dropped with this future, which ends the tasks.

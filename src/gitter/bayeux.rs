@@ -83,6 +83,21 @@ impl Session {
         }
     }
 
+    /// The token that handshakes are made with.
+    pub(super) const fn token(&self) -> &SecretString {
+        &self.token
+    }
+
+    /// Makes the next handshake with this token, and at once if it waits for one.
+    pub(super) fn take_token(&mut self, token: SecretString, now: Instant) {
+        self.token = token;
+        if self.refused
+            && let Phase::Waiting { until } = &mut self.phase
+        {
+            *until = now;
+        }
+    }
+
     /// The next thing to do.
     pub(super) fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

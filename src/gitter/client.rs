@@ -11,7 +11,6 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 use url::Url;
@@ -20,6 +19,7 @@ use self::transport::Transport;
 use super::{
     budget::{BudgetState, Class, Permit},
     error::{GitterError, SetupError},
+    token::Token,
 };
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
@@ -32,7 +32,7 @@ pub struct ClientSettings {
     /// The API with its version, such as `https://gitter.example.org/api/v1`.
     pub api_url: Url,
     /// The account's token.
-    pub token: SecretString,
+    pub token: Token,
 }
 
 /// A client of one Gitter account; cloning is cheap and shares connections and budget.
@@ -76,6 +76,17 @@ impl GitterClient {
         Ok(Self {
             transport: Arc::new(Transport::new(settings)?),
         })
+    }
+
+    /// The token that requests are sent with.
+    pub fn token(&self) -> &Token {
+        &self.transport.token
+    }
+
+    /// A client of the same server with another token, and a budget of its own.
+    pub fn with_token(&self, token: Token) -> Result<Self, SetupError> {
+        let api_url = self.transport.api_url.clone();
+        Self::new(&ClientSettings { api_url, token })
     }
 
     /// The account that the token belongs to (gitter-api 2).

@@ -12,13 +12,13 @@ mod wire;
 
 use std::collections::BTreeSet;
 
-use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use self::socket::Command;
 pub use super::event::{RealtimeEvent, Snapshot};
+use super::token::Token;
 use crate::ids::GitterRoomId;
 
 /// Events that may wait in the channel; more wait in the sockets' own backlogs, which know how large they are.
@@ -31,7 +31,7 @@ pub struct RealtimeSettings {
     /// `wss`.
     pub url: Url,
     /// The account's token.
-    pub token: SecretString,
+    pub token: Token,
     /// The most rooms on one socket; 0 is taken as 1.
     pub rooms_per_socket: usize,
 }

@@ -1,5 +1,6 @@
 //! What operators call (DESIGN 6.3): health, and the provisioning API.
 
+mod accounts;
 mod items;
 mod people;
 
@@ -61,6 +62,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/rooms/{room}/media", delete(revoke_of_room))
         .route("/media/{target}", delete(revoke))
         .route("/doctor", get(examine))
+        .merge(accounts::router())
         .merge(items::router())
         .merge(people::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })

@@ -47,6 +47,8 @@ endpoints! {
     Join = "join",
     /// `POST /_matrix/client/v3/rooms/{room}/leave`
     Leave = "leave",
+    /// Moving a read receipt.
+    Receipt = "receipt",
     /// `GET /_matrix/client/v3/directory/room/{alias}`
     ResolveAlias = "resolve_alias",
     /// `GET /_matrix/client/v3/rooms/{room}/joined_members`

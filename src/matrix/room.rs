@@ -3,13 +3,14 @@
 mod access;
 
 use ruma::{
-    OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,
+    EventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,
     api::client::{
         alias::get_alias,
         membership::{
             invite_user::{self, v3::InviteUserId},
             join_room_by_id, joined_members, leave_room,
         },
+        receipt::create_receipt::{self, v3::ReceiptType},
         state::get_state_event_for_key::{self, v3::StateEventFormat},
     },
     events::StateEventType,
@@ -50,6 +51,13 @@ impl MatrixClient {
     pub async fn leave(&self, room: &RoomId, user: &UserId) -> Result<(), MatrixError> {
         let request = leave_room::v3::Request::new(room.to_owned());
         self.call_as(Endpoint::Leave, user, request).await?;
+        Ok(())
+    }
+
+    /// Moves the bot's public read receipt to an event, in and outside threads.
+    pub async fn acknowledge(&self, room: &RoomId, event: &EventId) -> Result<(), MatrixError> {
+        let request = create_receipt::v3::Request::new(room.to_owned(), ReceiptType::Read, event.to_owned());
+        self.call_as(Endpoint::Receipt, self.bot(), request).await?;
         Ok(())
     }
 

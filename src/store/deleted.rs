@@ -1,5 +1,7 @@
 //! What was deleted: Gitter messages that are gone, or are about to be, and the texts that go with them.
 
+use std::collections::BTreeSet;
+
 use super::{
     StoreError, Tx,
     db::{execute, query, statements},
@@ -68,13 +70,21 @@ pub async fn deletion_refused(
     Ok(())
 }
 
-/// Forgets what an event or a Gitter message said, wherever it is kept. That it was there stays known, but of
-/// edits, which are undone.
-pub async fn forget(tx: &mut Tx, source_id: &str) -> Result<(), StoreError> {
-    execute!(tx, FORGET_ACTIONS, source_id)?;
-    execute!(tx, FORGET_BODY, source_id)?;
-    execute!(tx, FORGET_FOLDED, source_id)?;
-    execute!(tx, FORGET_EDITS, source_id)?;
-    execute!(tx, FORGET_CHANGES, source_id)?;
-    message::forget_text(tx, source_id).await
+/// Forgets what events and Gitter messages said, wherever it is kept. That they were there stays known, but of
+/// edits, which are undone. One table after the other: an event and its Gitter message share rows of the map, and two
+/// lanes that forget one each must not wait for each other.
+pub async fn forget(tx: &mut Tx, source_ids: &BTreeSet<String>) -> Result<(), StoreError> {
+    for source_id in source_ids {
+        execute!(tx, FORGET_ACTIONS, source_id)?;
+    }
+    for source_id in source_ids {
+        execute!(tx, FORGET_BODY, source_id)?;
+        execute!(tx, FORGET_FOLDED, source_id)?;
+        execute!(tx, FORGET_EDITS, source_id)?;
+        execute!(tx, FORGET_CHANGES, source_id)?;
+    }
+    for source_id in source_ids {
+        message::forget_text(tx, source_id).await?;
+    }
+    Ok(())
 }

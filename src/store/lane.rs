@@ -27,7 +27,9 @@ statements! {
             AND (gitter_room_id, direction, purpose) IN (
                 SELECT gitter_room_id, direction, purpose FROM lane
                 WHERE next_due <= $2 AND owner <> $1 AND (owner = '' OR lease_until < $2) AND direction = $4
-                    AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up'))
+                    AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up')
+                        AND ($4 = 'to_matrix'
+                            OR account_id NOT IN (SELECT user_id FROM account WHERE paused_at <> 0)))
                 ORDER BY next_due LIMIT $5)
         RETURNING gitter_room_id, direction, purpose, fence";
     // Writes nothing new, but locks the row: a claim by another process comes before or after, not between.
@@ -53,7 +55,9 @@ statements! {
     CLEAR_LEASES = "UPDATE lane SET owner = '', lease_until = 0 WHERE owner <> ''";
     NEXT_DUE = "SELECT MIN(next_due) FROM lane
         WHERE owner = '' AND ((direction = 'to_gitter' AND $1) OR (direction = 'to_matrix' AND $2))
-            AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up'))";
+            AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up')
+                AND (direction = 'to_matrix'
+                    OR account_id NOT IN (SELECT user_id FROM account WHERE paused_at <> 0)))";
     CURSOR = "SELECT cursor FROM lane WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live'";
     SET_CURSOR = "UPDATE lane SET cursor = $2
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND cursor < $2";

@@ -12,6 +12,7 @@ use sqlx::{
 
 use super::{
     Db, Portal, StoreError,
+    account::{self, AccountState},
     db::{self, address, query, statements},
     installation, portal,
 };
@@ -32,6 +33,8 @@ pub enum Found {
         version: i64,
         /// The portals.
         portals: Vec<Portal>,
+        /// The accounts, as far as the schema tells whether they may post.
+        accounts: Vec<AccountState>,
     },
 }
 
@@ -108,7 +111,16 @@ async fn read(db: &Db, server_name: &ServerName) -> Result<Found, StoreError> {
     }
     installation::check_installation(&mut tx, server_name).await?;
     let portals = portal::portals(&mut tx).await?;
-    Ok(Found::Schema { version, portals })
+    let accounts = if version == db::newest_version() {
+        account::accounts(&mut tx).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Found::Schema {
+        version,
+        portals,
+        accounts,
+    })
 }
 
 /// Nothing was ever made there.

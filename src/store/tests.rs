@@ -5,8 +5,8 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, db::Open, deleted, fold, forget, ghost, held, inbox, installation,
-    lane, ledger, media, member, message, portal, probe, retention,
+    Db, StoreError, account, attempt, awaited, db::Open, deleted, fold, forget, ghost, held, inbox,
+    installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention,
 };
 use crate::config::DatabaseUrl;
 
@@ -14,6 +14,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
     [
         account::STATEMENTS,
         attempt::STATEMENTS,
+        awaited::STATEMENTS,
         deleted::STATEMENTS,
         fold::STATEMENTS,
         forget::STATEMENTS,
@@ -26,8 +27,10 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,
+        notice::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,
+        restored::STATEMENTS,
         retention::STATEMENTS,
     ]
     .concat()

@@ -1,6 +1,7 @@
 //! The built program, as people use it: what it prints, what it writes and how it ends.
 #![cfg(test)]
 
+mod account;
 mod api;
 mod config;
 mod container;

@@ -116,7 +116,7 @@ async fn comes_through(package: &'static str, transport: &'static str) {
     server.start(&node).await;
     let settings = RealtimeSettings {
         url: format!("http://127.0.0.1:{port}/bayeux").parse().unwrap(),
-        token: "s3cret".to_owned().into(),
+        token: secrecy::SecretString::from("s3cret").into(),
         rooms_per_socket: 10,
     };
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());

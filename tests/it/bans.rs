@@ -76,7 +76,7 @@ impl World {
     }
 
     /// Waits for a message that the account posted in its own name and that ends in this; gives all of it.
-    async fn arrives_in_other_form(&self, room: &Room, end: &str) -> String {
+    pub(crate) async fn arrives_in_other_form(&self, room: &Room, end: &str) -> String {
         until(&format!("{end:?} in the account's name"), async || {
             let messages = self.gitter.messages(room.gitter);
             let found = messages

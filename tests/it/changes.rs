@@ -321,7 +321,7 @@ async fn changes_while_the_bridge_is_down_cross_afterwards(database: Database) {
 }
 
 impl World {
-    fn on_gitter(&self, room: &Room, id: ObjectId) -> Option<StoredMessage> {
+    pub(crate) fn on_gitter(&self, room: &Room, id: ObjectId) -> Option<StoredMessage> {
         let messages = self.gitter.messages(room.gitter);
         messages.into_iter().find(|message| message.id == id)
     }

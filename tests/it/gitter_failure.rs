@@ -15,6 +15,7 @@ on_both_databases![
     an_answer_and_an_echo_that_are_lost_are_made_up_for_by_a_look_at_the_room,
     a_spent_budget_is_waited_for,
     a_refused_message_fails_and_the_next_ones_go_on,
+    each_refusal_of_a_change_has_its_outcome,
     a_room_that_is_gone_stops_its_portal_until_a_restart,
 ];
 
@@ -101,16 +102,49 @@ async fn a_spent_budget_is_waited_for(database: Database) {
 async fn a_refused_message_fails_and_the_next_ones_go_on(database: Database) {
     let mut world = World::start(database).await;
     let room = world.link("pier").await;
-    world.posts_suffer(&room, RequestEffect::Status(403), When::Before, 1);
-    for text in ["one", "two", "three"] {
-        world.ana_says(&room, text);
+    for (failed, (status, outcome)) in (1..).zip([
+        (403, "failed forbidden"),
+        (400, "failed bad_event"),
+        (413, "failed too_large"),
+    ]) {
+        world.posts_suffer(&room, RequestEffect::Status(status), When::Before, 1);
+        for text in ["one", "two", "three"] {
+            world.ana_says(&room, &format!("{text} of {status}"));
+        }
+        world
+            .arrives_on_gitter(&room, &format!("three of {status}"))
+            .await;
+        world.drained().await;
+        let (_, portal) = world.admin().portal(room.matrix.as_str()).await;
+        assert_eq!(portal["failed"], failed, "{portal}");
+        assert_eq!(world.items(outcome).await, 1, "{outcome}");
+        assert_eq!(world.gitter.messages(room.gitter).len(), 2 * failed);
     }
-    world.arrives_on_gitter(&room, "three").await;
+    world.close().await;
+}
+
+async fn each_refusal_of_a_change_has_its_outcome(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let said = world.ana_says(&room, "first");
+    world.arrives_on_gitter(&room, "first").await;
+    for (status, outcome) in [
+        (403, "failed forbidden"),
+        (413, "failed too_large"),
+        (404, "skipped gone"),
+    ] {
+        world.changes_suffer(&room, "PUT", RequestEffect::Status(status), 1);
+        let text = format!("edited into {status}");
+        world.ana_edits(&room, &said, &text);
+        until(outcome, async || {
+            Ok((world.items(outcome).await == 1).then_some(()))
+        })
+        .await;
+    }
+    world.ana_edits(&room, &said, "last");
+    world.arrives_on_gitter(&room, "last").await;
     world.drained().await;
-    let (_, portal) = world.admin().portal(room.matrix.as_str()).await;
-    assert_eq!(portal["failed"], 1, "{portal}");
-    assert_eq!(world.items("failed forbidden").await, 1);
-    assert_eq!(world.gitter.messages(room.gitter).len(), 2);
+    assert_eq!(world.gitter.messages(room.gitter).len(), 1);
     world.close().await;
 }
 

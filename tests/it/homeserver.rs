@@ -291,6 +291,13 @@ impl FakeHomeserver {
             .expect("the user may redact")
     }
 
+    /// The events of a room that the bot acknowledged, in order.
+    pub(crate) fn receipts(&self, room: &RoomId) -> Vec<String> {
+        let world = self.shared.world();
+        let of_room = world.receipts.iter().filter(|(found, _)| found == room);
+        of_room.map(|(_, event)| event.clone()).collect()
+    }
+
     /// All events of a room, in the order that they came in, as clients see them.
     pub(crate) fn events(&self, room: &RoomId) -> Vec<Value> {
         self.shared.world().events(room)

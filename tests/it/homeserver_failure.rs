@@ -24,9 +24,11 @@ on_both_databases![
     a_homeserver_without_devices_that_forgets_a_send_before_its_repeat_has_one_event,
     a_ghost_that_was_removed_comes_back,
     a_refused_event_fails_and_the_next_ones_go_on,
+    a_server_that_asks_to_wait_is_waited_for,
 ];
 
 const WITHOUT_DEVICES: Options = Options {
+    token_file: false,
     devices: false,
     virtual_users: true,
     rate_limit: 0,
@@ -163,6 +165,23 @@ async fn a_ghost_that_was_removed_comes_back(database: Database) {
     world.finish().await;
 }
 
+/// Far from the second after which it would be tried without being asked.
+async fn a_server_that_asks_to_wait_is_waited_for(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let overloaded = Effect::Status {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        errcode: None,
+        retry_after: Some(Duration::from_secs(4)),
+    };
+    world.sends_suffer(overloaded, Stage::Before, 1);
+    let begun = std::time::Instant::now();
+    world.wren_says(&room, "one");
+    world.arrives_on_matrix(&room, "one").await;
+    assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
+    world.finish().await;
+}
+
 async fn a_refused_event_fails_and_the_next_ones_go_on(database: Database) {
     let mut world = World::start(database).await;
     let room = world.link("pier").await;
@@ -179,5 +198,18 @@ async fn a_refused_event_fails_and_the_next_ones_go_on(database: Database) {
     world.drained().await;
     assert_eq!(world.items("failed too_large").await, 1);
     assert_eq!(world.messages_on_matrix(&room).len(), 2);
+    // Once more after the ghost was let in again; then it is refused for good.
+    let forbidden = Effect::Status {
+        status: StatusCode::FORBIDDEN,
+        errcode: Some("M_FORBIDDEN"),
+        retry_after: None,
+    };
+    world.sends_suffer(forbidden, Stage::Before, 2);
+    world.wren_says(&room, "four");
+    world.wren_says(&room, "five");
+    world.arrives_on_matrix(&room, "five").await;
+    world.drained().await;
+    assert_eq!(world.items("failed forbidden").await, 1);
+    assert_eq!(world.messages_on_matrix(&room).len(), 3);
     world.close().await;
 }

@@ -35,6 +35,8 @@ mod metrics;
 #[cfg(test)]
 mod missed;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod realtime;
@@ -42,6 +44,12 @@ mod realtime;
 mod removals;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod restored;
+#[cfg(test)]
+mod silent_ban;
+#[cfg(test)]
+mod token;
 #[cfg(test)]
 mod transactions;
 #[cfg(test)]

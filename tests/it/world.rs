@@ -11,7 +11,12 @@ pub(crate) mod faults;
 mod ledger;
 mod rooms;
 
-use std::{fmt::Write as _, thread, time::Duration};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use gitter_matrix_bridge::registration::Registration;
 use gitter_sandbox::{Control, Sandbox};
@@ -46,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) rate_window: Duration,
     /// The PostgreSQL server, where it is not that of `DATABASE_URL`.
     pub(crate) database_server: Option<String>,
+    /// Whether the token is in a file, [`World::token_file`].
+    pub(crate) token_file: bool,
     /// `bridge.give_up_after`.
     pub(crate) give_up_after: &'static str,
 }
@@ -58,6 +65,7 @@ impl Default for Options {
             rate_limit: 0,
             rate_window: Duration::from_mins(1),
             database_server: None,
+            token_file: false,
             give_up_after: "24h",
         }
     }
@@ -112,6 +120,12 @@ impl World {
         })
         .await;
         let mut config = config(&sandbox, homeserver.url(), &database, &gitter_token);
+        if options.token_file {
+            let file = token_file(folder.path());
+            std::fs::write(&file, &gitter_token).unwrap();
+            config["gitter"]["token"] = Value::Null;
+            config["gitter"]["token_file"] = json!(file);
+        }
         config["bridge"] = json!({ "give_up_after": options.give_up_after });
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
@@ -164,6 +178,11 @@ impl World {
     /// The token that the bridge has on Gitter.
     pub(crate) fn gitter_token(&self) -> &str {
         &self.gitter_token
+    }
+
+    /// The file with that token.
+    pub(crate) fn token_file(&self) -> PathBuf {
+        token_file(self.folder.as_ref().unwrap().path())
     }
 
     /// Where Gitter's REST API is.
@@ -262,6 +281,10 @@ pub(crate) async fn until<T>(what: &str, probe: impl AsyncFnMut() -> anyhow::Res
         Ok(value) => value,
         Err(error) => panic!("{error:#}"),
     }
+}
+
+fn token_file(folder: &Path) -> PathBuf {
+    folder.join("gitter.token")
 }
 
 /// The host and port of an address.

@@ -147,6 +147,12 @@ impl Realtime {
         self.clients.clear();
     }
 
+    /// Forgets the clients of a user whose tokens ended, and cuts all sockets.
+    pub(crate) fn forget_user(&mut self, user: ObjectId) {
+        self.clients.retain(|_, client| client.user != user);
+        self.cut_sockets();
+    }
+
     /// A new client of a user, that came in by a socket.
     pub(crate) fn open(&mut self, now: Instant, user: ObjectId, socket: &Socket) -> String {
         let id = format!("{:032x}", rand::random::<u128>());

@@ -235,7 +235,7 @@ fn is_uri_part(text: &str) -> bool {
 }
 
 /// A token like Gitter's: 40 hexadecimal digits.
-fn made_up_token() -> String {
+pub(super) fn made_up_token() -> String {
     let bytes: [u8; 20] = rand::random();
     bytes
         .iter()

@@ -1,10 +1,12 @@
 //! Users: profiles, and what the sandbox's controls change about them (gitter-api 4.6, 5.8 and 7.4).
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{
     Caller, Channel, State,
-    setup::{SetupError, is_username},
+    setup::{SetupError, is_username, made_up_token},
 };
 use crate::{object_id::ObjectId, refusal::Refusal, seed::UserChange};
 
@@ -32,6 +34,10 @@ impl State {
         }
         let user = self.users.get_mut(&id).ok_or_else(unknown)?;
         user.silently_banned = change.silent_ban.unwrap_or(user.silently_banned);
+        if change.new_tokens == Some(true) {
+            self.renew_tokens(id);
+        }
+        let user = self.users.get_mut(&id).ok_or_else(unknown)?;
         let shown = change.username.is_some() || change.display_name.is_some() || change.removed.is_some();
         if shown {
             user.username = change.username.clone().unwrap_or_else(|| user.username.clone());
@@ -42,6 +48,17 @@ impl State {
             self.publish_profile(id);
         }
         Ok(())
+    }
+
+    fn renew_tokens(&mut self, user: ObjectId) {
+        let (ended, others) = std::mem::take(&mut self.tokens)
+            .into_iter()
+            .partition::<HashMap<_, _>, _>(|(_, caller)| caller.user == user);
+        self.tokens = others;
+        for caller in ended.into_values() {
+            self.tokens.insert(made_up_token(), caller);
+        }
+        self.realtime.forget_user(user);
     }
 
     /// Deletes the row of a user: memberships and tokens go, and their messages have no author any more.

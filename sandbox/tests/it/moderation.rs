@@ -137,6 +137,26 @@ async fn bans_are_told_in_the_activity_feed_and_as_an_update_of_the_room() {
 }
 
 #[tokio::test]
+async fn an_account_with_new_tokens_is_known_by_them_alone() {
+    let fixture = Fixture::start().await;
+    let old = fixture.sandbox.token();
+    fixture
+        .alter("users/bridge_bot", json!({"new_tokens": true}))
+        .await;
+    let users = fixture.control.state().users;
+    let bot = users.iter().find(|user| user.username == "bridge_bot").unwrap();
+    assert_eq!(fixture.get(old, "/user/me").await.0, 401);
+    for token in &bot.tokens {
+        assert_eq!(
+            fixture.get(&token.token, "/user/me").await.0,
+            200,
+            "{}",
+            token.client
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_silently_banned_account_posts_is_answered_and_thrown_away() {
     let fixture = Fixture::start().await;
     fixture

@@ -12,7 +12,7 @@ use crate::{
     bridge::{
         BridgeError,
         failure::{self, Decision},
-        now, portal,
+        now, portal, silent_ban,
         worker::Step,
     },
     ids::{GitterMessageId, MediaId},
@@ -138,8 +138,8 @@ impl Delivery<'_> {
         let mut ended = Vec::new();
         for id in ids {
             ended.extend(store::media::revoke_by_event(tx, &self.portal.matrix_room_id, id).await?);
-            deleted::forget(tx, id).await?;
         }
+        deleted::forget(tx, ids).await?;
         Ok(ended)
     }
 
@@ -241,6 +241,7 @@ impl Delivery<'_> {
             Decision::PauseSide { until } => Step::Wait {
                 until: self.bridge.sides.pause(self.lane.key.direction, until, why, now),
             },
+            Decision::AwaitToken => Step::Wait { until: now },
             Decision::BreakPortal => {
                 self.tell(
                     why,
@@ -263,6 +264,12 @@ impl Delivery<'_> {
                 ended = self
                     .end(&mut tx, &Outcome::Failed(reason, why.to_owned()), now)
                     .await?;
+                Step::Next
+            }
+            Decision::PauseAccount => {
+                silent_ban::pause(self.bridge, &mut tx, now).await?;
+                let outcome = Outcome::Failed(Reason::SilentBan, why.to_owned());
+                ended = self.end(&mut tx, &outcome, now).await?;
                 Step::Next
             }
         };
@@ -302,7 +309,7 @@ impl Delivery<'_> {
         let (tries, now) = (self.item.attempts + 1, now());
         let decision = match &error {
             BridgeError::Matrix(error) => failure::matrix_send(error, tries, now),
-            BridgeError::Gitter(error) => failure::gitter_create(error, tries, now),
+            BridgeError::Gitter(error) => failure::gitter_create(error, tries),
             _ => return Err(error),
         };
         self.not_begun(failure::of_reading(decision, tries, now), &error.to_string())

@@ -57,11 +57,22 @@ impl Delivery<'_> {
                 let arrival = Arrival {
                     result_id: message.id.to_string(),
                     pairs: self.edited_pairs(attempt, &change, &message).await?,
+                    awaited: None,
                     forgotten: Vec::new(),
                 };
                 self.arrived(attempt, last, &arrival).await
             }
             Err(error) if failure::is_past_window(&error) => {
+                if let Some(message) = self.edited_before(&change).await {
+                    self.found_again(message.id.as_str());
+                    let arrival = Arrival {
+                        result_id: message.id.to_string(),
+                        pairs: self.edited_pairs(attempt, &change, &message).await?,
+                        awaited: None,
+                        forgotten: Vec::new(),
+                    };
+                    return self.arrived(attempt, last, &arrival).await;
+                }
                 let again = Again {
                     past_window: true,
                     ..Again::default()
@@ -73,6 +84,16 @@ impl Delivery<'_> {
                 None => self.change_failed(attempt, &error).await,
             },
         }
+    }
+
+    /// The message, if it has its new text since before the database was restored.
+    async fn edited_before(self, change: &Change) -> Option<model::Message> {
+        if !self.bridge.restored.may_hold(self.item.source_time) {
+            return None;
+        }
+        let room = &self.portal.gitter_room_id;
+        let found = self.bridge.gitter.message(room, &change.message_id).await;
+        found.ok().flatten().filter(|message| message.text == change.text)
     }
 
     /// Whether a message is deleted, or its removal waits to cross.
@@ -104,7 +125,7 @@ impl Delivery<'_> {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
                 self.deleted(attempt, last, id).await
             }
-            Err(error) => match failure::gitter_change(&error, attempt.tries + 1, now()) {
+            Err(error) => match failure::gitter_change(&error, attempt.tries + 1) {
                 Decision::Reject(_) => self.refused(attempt, last, &error.to_string()).await,
                 _ => self.change_failed(attempt, &error).await,
             },
@@ -115,6 +136,7 @@ impl Delivery<'_> {
         let arrival = Arrival {
             result_id: id.to_string(),
             pairs: Vec::new(),
+            awaited: None,
             forgotten: self.redacted_with(id).await?,
         };
         self.arrived(attempt, last, &arrival).await
@@ -134,7 +156,7 @@ impl Delivery<'_> {
     }
 
     async fn change_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
-        let decision = failure::gitter_change(error, attempt.tries + 1, now());
+        let decision = failure::gitter_change(error, attempt.tries + 1);
         let why = error.to_string();
         self.failed(attempt, AttemptState::Unknown, decision, &why).await
     }

@@ -212,7 +212,11 @@ impl Delivery<'_> {
                     decision,
                     why: error.to_string(),
                 }),
-                Decision::BreakPortal | Decision::Skip(_) | Decision::Reject(_) => None,
+                Decision::AwaitToken
+                | Decision::BreakPortal
+                | Decision::Skip(_)
+                | Decision::Reject(_)
+                | Decision::PauseAccount => None,
             },
             UploadError::Store(_) => None,
         }

@@ -4,7 +4,6 @@
 use jiff::{SignedDuration, Timestamp};
 use ruma::OwnedEventId;
 use serde_json::{Value, value::RawValue};
-use tracing::error;
 
 use super::{
     Arrival, Delivery,
@@ -18,6 +17,7 @@ use crate::{
         failure::{self, Decision},
         now,
         portal::{self, Loaded},
+        silent_ban,
         worker::Step,
     },
     gitter::{Class, GitterError, MessagePage, NewMessage, Permit},
@@ -25,8 +25,8 @@ use crate::{
     model,
     outcome::Reason,
     store::{
-        Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt, inbox, lane,
-        message,
+        Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt,
+        awaited::AwaitedEcho, inbox, lane, message,
     },
     translate::{Context, GitterAction, Translation, to_gitter},
 };
@@ -40,6 +40,15 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_secs(30);
 
 /// The most messages of one page of a listing (gitter-api 5.5).
 const PAGE: u32 = 100;
+
+/// How it is known that Gitter stores a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// It answered so; it does the same where it throws messages away.
+    Said,
+    /// The message was seen there.
+    Seen,
+}
 
 /// Why an event is translated once more.
 #[derive(Debug, Clone, Copy, Default)]
@@ -117,6 +126,13 @@ impl Delivery<'_> {
                 .saturating_add(to_gitter::EDIT_WINDOW)
                 .unwrap_or(context.now);
         }
+        // An edit that crossed before a backup was restored must not come once more as a correction.
+        if !again.past_window
+            && self.bridge.restored.may_hold(self.item.source_time)
+            && let Ok(said_at) = Timestamp::from_millisecond(self.item.source_time)
+        {
+            context.now = context.now.min(said_at);
+        }
         let (room, now) = (&self.portal.gitter_room_id, now());
         if again.without_virtual_user || self.bridge.ban_bugs.stands_in(room, &self.external_id(), now) {
             context.virtual_users = false;
@@ -130,6 +146,9 @@ impl Delivery<'_> {
         match (self.action::<GitterAction>(attempt)?, attempt.state) {
             (GitterAction::Send { .. }, AttemptState::Open) => self.left_behind(attempt).await,
             (GitterAction::Send { .. }, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
+            (GitterAction::Send { .. }, _) if self.may_be_forgotten(attempt) => {
+                self.recover_on_gitter(attempt, last).await
+            }
             (GitterAction::Send { .. }, _) => self.send_to_gitter(attempt, last).await,
             (
                 GitterAction::Edit {
@@ -174,7 +193,7 @@ impl Delivery<'_> {
             .create(permit, &self.portal.gitter_room_id, &message)
             .await
         {
-            Ok(message) if message.v.is_some() => self.posted(attempt, last, &message).await,
+            Ok(message) if message.v.is_some() => self.posted(attempt, last, &message, Stored::Said).await,
             Ok(message) => self.accepted_without_version(attempt, last, &message).await,
             Err(error) => match self.despite_ban(attempt, &error).await? {
                 Some(step) => Ok(step),
@@ -183,11 +202,12 @@ impl Delivery<'_> {
         }
     }
 
-    /// Waits for the budget; `None` if the bridge stops meanwhile. It comes before the attempt: the attempt's
+    /// Waits for the budget; `None` if the bridge stops meanwhile, or the token is refused. It comes before the attempt: the attempt's
     /// time is then that of the request.
     pub(super) async fn gitter_permit(self) -> Result<Option<Permit>, BridgeError> {
         let permit = self.bridge.gitter.permit(self.class().await?);
-        Ok(self.bridge.stop.run_until_cancelled(permit).await)
+        let permit = self.bridge.stop.run_until_cancelled(permit).await;
+        Ok(permit.filter(|_| !self.bridge.gitter.token().is_refused()))
     }
 
     /// An answer without `v` says that the message was perhaps never stored (gitter-api 5.8): look.
@@ -203,22 +223,11 @@ impl Delivery<'_> {
             .message(&self.portal.gitter_room_id, &message.id)
             .await
         {
-            Ok(Some(stored)) => self.posted(attempt, last, &stored).await,
+            Ok(Some(stored)) => self.posted(attempt, last, &stored, Stored::Seen).await,
             Ok(None) => {
-                error!(
-                    account.name = self.bridge.account.username,
-                    portal.uri = self.portal.gitter_uri,
-                    "Gitter accepts the account's messages without storing them: it is banned silently; \
-                     ask the Gitter server's operator"
-                );
-                let why = "Gitter answered 200 but did not store the message (silent ban)";
-                self.failed(
-                    attempt,
-                    AttemptState::Planned,
-                    Decision::Reject(Reason::SilentBan),
-                    why,
-                )
-                .await
+                let why = silent_ban::NOT_STORED;
+                self.failed(attempt, AttemptState::Planned, Decision::PauseAccount, why)
+                    .await
             }
             // Not being able to look says nothing about the message.
             Err(error) => self.look_failed(attempt, &error).await,
@@ -226,7 +235,7 @@ impl Delivery<'_> {
     }
 
     async fn look_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
-        let decision = match failure::gitter_create(error, attempt.tries + 1, now()) {
+        let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Reject(_) => Decision::Retry { after: RECOVERY_WAIT },
             decision => decision,
         };
@@ -236,7 +245,7 @@ impl Delivery<'_> {
 
     async fn post_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
         let unknown = error.outcome_unknown();
-        let decision = match failure::gitter_create(error, attempt.tries + 1, now()) {
+        let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Retry { after } if unknown => Decision::Retry {
                 after: after.max(RECOVERY_WAIT),
             },
@@ -264,7 +273,7 @@ impl Delivery<'_> {
         match self.find_posted(attempt).await {
             Ok(Some(message)) => {
                 self.found_again(message.id.as_str());
-                self.posted(attempt, last, &message).await
+                self.posted(attempt, last, &message, Stored::Seen).await
             }
             Ok(None) => self.send_to_gitter(attempt, last).await,
             Err(BridgeError::Gitter(error)) => self.look_failed(attempt, &error).await,
@@ -275,7 +284,12 @@ impl Delivery<'_> {
     /// The first message, in order of ids and not in the map, that can be the attempt's.
     async fn find_posted(self, attempt: &Attempt) -> Result<Option<model::Message>, BridgeError> {
         let action: GitterAction = self.action(attempt)?;
-        let mut after = posted_after(attempt, self.bridge.gitter.clock_offset());
+        let opened_at = if self.may_be_forgotten(attempt) {
+            self.bridge.restored.since()
+        } else {
+            attempt.opened_at
+        };
+        let mut after = posted_after(opened_at, self.bridge.gitter.clock_offset());
         loop {
             let page = MessagePage {
                 after: Some(after.clone()),
@@ -318,11 +332,19 @@ impl Delivery<'_> {
         attempt: &Attempt,
         last: bool,
         message: &model::Message,
+        stored: Stored,
     ) -> Result<Step, BridgeError> {
         let action: GitterAction = self.action(attempt)?;
+        let awaited = (stored == Stored::Said).then(|| AwaitedEcho {
+            room: self.portal.gitter_room_id.clone(),
+            message: message.id.clone(),
+            account: self.bridge.account.user_id.clone(),
+            posted_at: now(),
+        });
         let arrival = Arrival {
             result_id: message.id.to_string(),
             pairs: pairs(attempt, &action, self.item, message, self.portal),
+            awaited,
             forgotten: Vec::new(),
         };
         self.arrived(attempt, last, &arrival).await
@@ -388,8 +410,8 @@ pub(in crate::bridge) async fn settle_echo(
 }
 
 /// Where the look for an attempt's message begins.
-fn posted_after(attempt: &Attempt, clock_offset: Option<SignedDuration>) -> GitterMessageId {
-    let opened = Timestamp::from_millisecond(attempt.opened_at).unwrap_or(Timestamp::UNIX_EPOCH);
+fn posted_after(opened_at: i64, clock_offset: Option<SignedDuration>) -> GitterMessageId {
+    let opened = Timestamp::from_millisecond(opened_at).unwrap_or(Timestamp::UNIX_EPOCH);
     let on_gitter = opened
         .saturating_add(clock_offset.unwrap_or_default())
         .unwrap_or(opened);

@@ -94,7 +94,8 @@ impl Delivery<'_> {
     pub(super) async fn judge_echo(self) -> Result<Option<Context>, BridgeError> {
         if let Ok(message) = serde_json::from_str::<model::Message>(&self.item.body)
             && self.item.operation == "create"
-            && !echo::settled(self.bridge, self.portal, &message).await?
+            && (echo::may_turn_out_ours(self.bridge, self.portal, self.item, &message).await?
+                || !echo::settled(self.bridge, self.portal, &message).await?)
         {
             return Ok(None);
         }
@@ -194,6 +195,25 @@ impl Delivery<'_> {
         }
     }
 
+    /// Looks for what a backup may not know of, and sends it if it is not there.
+    pub(super) async fn look_on_matrix(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
+        let action: MatrixAction = self.action(attempt)?;
+        match self.find_effect(attempt, &action).await {
+            Ok(Some(event_id)) => {
+                self.found_again(event_id.as_str());
+                self.sent(attempt, last, &action, event_id).await
+            }
+            Ok(None) => self.send_to_matrix(attempt, last).await,
+            Err(BridgeError::Matrix(error)) => {
+                let decision = failure::matrix_send(&error, self.item.attempts + 1, now());
+                let decision = failure::of_reading(decision, self.item.attempts + 1, now());
+                self.failed(attempt, AttemptState::Planned, decision, &error.to_string())
+                    .await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn send_event(
         self,
         action: &MatrixAction,
@@ -263,6 +283,7 @@ impl Delivery<'_> {
         let arrival = Arrival {
             result_id: event_id.to_string(),
             pairs: self.matrix_pair(action, event_id).into_iter().collect(),
+            awaited: None,
             forgotten,
         };
         self.arrived(attempt, last, &arrival).await
@@ -354,7 +375,8 @@ impl Delivery<'_> {
         sender: &UserId,
         wanted: &SourceMarker,
     ) -> Result<Option<OwnedEventId>, BridgeError> {
-        debug_assert!(attempt.tries > 0, "only what was tried can have arrived");
+        // Since a backup was made more than this one may have arrived and been removed.
+        let is_its_own = !self.may_be_forgotten(attempt);
         let mut from = None;
         for _ in 0..PAGES {
             let room = &self.portal.matrix_room_id;
@@ -376,7 +398,7 @@ impl Delivery<'_> {
                     }
                     return Ok(None);
                 }
-                if event.redacted {
+                if event.redacted && is_its_own {
                     return Ok(Some(event.event_id));
                 }
             }

@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, Uri},
 };
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -99,7 +100,7 @@ fn client(listener: &TcpListener) -> GitterClient {
     let api_url = format!("http://{}/api/v1", listener.local_addr().unwrap());
     GitterClient::new(&ClientSettings {
         api_url: Url::parse(&api_url).unwrap(),
-        token: SecretString::from("s3cret-token"),
+        token: SecretString::from("s3cret-token").into(),
     })
     .unwrap()
 }
@@ -459,7 +460,7 @@ async fn the_token_shows_nowhere() {
     assert!(!format!("{client:?} {error:?} {error}").contains("s3cret"));
     let settings = ClientSettings {
         api_url: Url::parse("http://localhost/").unwrap(),
-        token: SecretString::from("s3cret\ntoken"),
+        token: SecretString::from("s3cret\ntoken").into(),
     };
     let error = GitterClient::new(&settings).unwrap_err();
     assert!(!format!("{settings:?} {error:?} {error}").contains("s3cret"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use reqwest::{RequestBuilder, Response};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{sync::watch, time::Instant};
 use url::Url;
@@ -17,6 +17,7 @@ use crate::gitter::{
     MAX_REPLY_BYTES, USER_AGENT,
     budget::{Budget, Class, Permit, Report},
     error::{BodyError, GitterError, SetupError},
+    token::Token,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +28,8 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(super) struct Transport {
     http: reqwest::Client,
-    api_url: Url,
+    pub(super) api_url: Url,
+    pub(super) token: Token,
     pub(super) budget: Budget,
     clock_offset: watch::Sender<Option<SignedDuration>>,
 }
@@ -38,12 +40,9 @@ impl Transport {
         if api_url.cannot_be_a_base() {
             return Err(SetupError::ApiUrl(api_url));
         }
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", settings.token.expose_secret()))
-            .map_err(|_| SetupError::Token)?;
-        authorization.set_sensitive(true);
+        authorization(&settings.token.secret()).ok_or(SetupError::Token)?;
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
-            .default_headers(HeaderMap::from_iter([(header::AUTHORIZATION, authorization)]))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
@@ -53,6 +52,7 @@ impl Transport {
         Ok(Self {
             http,
             api_url,
+            token: settings.token.clone(),
             budget: Budget::new(),
             clock_offset: watch::Sender::new(None),
         })
@@ -92,8 +92,14 @@ impl Transport {
         endpoint: &'static str,
         request: RequestBuilder,
     ) -> Result<Reply, GitterError> {
+        let secret = self.token.secret();
         let sent_at = Timestamp::now();
         let started = Instant::now();
+        let request = authorization(&secret)
+            .into_iter()
+            .fold(request, |request, value| {
+                request.header(header::AUTHORIZATION, value)
+            });
         let mut response = request.send().await.map_err(|source| failure(endpoint, source))?;
         let status = response.status();
         let took = started.elapsed();
@@ -114,9 +120,11 @@ impl Transport {
             body => body?,
         };
         if status == StatusCode::UNAUTHORIZED {
+            let login_required = login_required(&body);
+            self.token.refused(&secret, login_required);
             return Err(GitterError::Unauthorized {
                 endpoint,
-                login_required: login_required(&body),
+                login_required,
             });
         }
         Ok(Reply {
@@ -166,6 +174,13 @@ impl Reply {
             source: source.into(),
         })
     }
+}
+
+/// The header that shows a token; `None` for one that no header can hold.
+fn authorization(token: &SecretString) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// What a request without a reply means. A connection that was never made surely carried nothing.

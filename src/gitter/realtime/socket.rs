@@ -18,7 +18,10 @@ use super::{
     wire::{GOODBYE, News, Wire, WireError},
 };
 use crate::{
-    gitter::bayeux::{Output, Session, Transport},
+    gitter::{
+        bayeux::{Output, Session, Transport},
+        token::Token,
+    },
     ids::GitterRoomId,
 };
 
@@ -37,10 +40,12 @@ pub(super) async fn run(
     events: mpsc::Sender<RealtimeEvent>,
     stop: CancellationToken,
 ) {
+    let mut changes = settings.token.changes();
     let random = SmallRng::seed_from_u64(rand::random());
     let mut socket = Socket {
         url: settings.url,
-        session: Session::new(settings.token, random, Instant::now()),
+        session: Session::new(settings.token.secret(), random, Instant::now()),
+        token: settings.token,
         wire: Wire::Closed,
         transport: Transport::WebSocket,
         has_heard: false,
@@ -59,6 +64,7 @@ pub(super) async fn run(
                 (Ok(permit), Some(event)) => permit.send(event),
                 _ => break,
             },
+            Ok(()) = changes.changed() => socket.take_token(),
             news = socket.wire.next(), if may_read => socket.hear(news),
             () = sleep_until(socket.session.deadline()), if may_read => {
                 socket.session.time_passed(Instant::now());
@@ -71,6 +77,7 @@ pub(super) async fn run(
 
 struct Socket {
     url: Url,
+    token: Token,
     session: Session,
     wire: Wire,
     /// The transport of the wire, or of the next one.
@@ -95,7 +102,12 @@ impl Socket {
                         self.lose(&reason);
                     }
                 }
-                Output::Event(event) => self.backlog.push(event),
+                Output::Event(event) => {
+                    if matches!(event, RealtimeEvent::TokenRefused) {
+                        self.token.refused(self.session.token(), false);
+                    }
+                    self.backlog.push(event);
+                }
             }
         }
     }
@@ -115,6 +127,13 @@ impl Socket {
             Transport::LongPolling => Transport::WebSocket,
         };
         tracing::info!(url = %self.url, transport = ?self.transport, "Gitter's realtime server is tried in another way");
+    }
+
+    /// Goes on with the token as it is now, unless Gitter refuses that one.
+    fn take_token(&mut self) {
+        if !self.token.is_refused() {
+            self.session.take_token(self.token.secret(), Instant::now());
+        }
     }
 
     fn obey(&mut self, command: Command) {

@@ -4,6 +4,7 @@ mod pressure;
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::json;
 use tokio::time;
 
@@ -22,7 +23,7 @@ impl Bridge {
     fn start(gitter: &Gitter, rooms_per_socket: usize) -> Self {
         let settings = RealtimeSettings {
             url: gitter.url(),
-            token: SecretString::from("s3cret"),
+            token: SecretString::from("s3cret").into(),
             rooms_per_socket,
         };
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());

@@ -1,5 +1,7 @@
 //! What waits behind an item and changes it, on both databases.
 
+use std::collections::BTreeSet;
+
 use super::databases;
 use crate::{
     ids::GitterRoomId,
@@ -127,7 +129,9 @@ async fn what_went_out_with_another_is_forgotten_with_it_and_by_itself() {
             for item in [&edit, &head] {
                 inbox::settle_item(&mut tx, item, &superseded(), 2).await.unwrap();
             }
-            deleted::forget(&mut tx, forgotten).await.unwrap();
+            deleted::forget(&mut tx, &BTreeSet::from([forgotten.to_owned()]))
+                .await
+                .unwrap();
             let folded = fold::folded_into(&mut tx, &head).await.unwrap();
             assert_eq!(folded[0].body, "{}");
             let attempts = attempt::attempts_of(&mut tx, &key(), head.number).await.unwrap();

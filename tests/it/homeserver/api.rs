@@ -34,6 +34,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/state/{type}/{key}", get(room::state).put(room::set_state))
         .route("/send/{type}/{transaction}", put(event::send))
         .route("/redact/{event}/{transaction}", put(event::redact))
+        .route("/receipt/{type}/{event}", post(room::receipt))
         .route("/event/{event}", get(event::event))
         .route("/messages", get(event::messages));
     let client = Router::new()

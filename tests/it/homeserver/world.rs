@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(super) appservice: Option<Url>,
     pub(super) faults: Vec<Fault>,
     pub(super) pushed_transactions: u64,
+    /// Events that the bot acknowledged, in order.
+    pub(super) receipts: Vec<(OwnedRoomId, String)>,
     transactions: TransactionMemory,
     users: BTreeMap<OwnedUserId, User>,
     rooms: BTreeMap<OwnedRoomId, Room>,
@@ -58,6 +60,7 @@ impl World {
             appservice: None,
             faults: Vec::new(),
             pushed_transactions: 0,
+            receipts: Vec::new(),
             transactions: TransactionMemory::default(),
             users: BTreeMap::new(),
             rooms: BTreeMap::new(),

@@ -78,10 +78,24 @@ impl Bridge {
         .await;
     }
 
+    /// Starts it on a database that was restored, and waits until it is ready.
+    pub(crate) async fn start_restored(&mut self) {
+        self.launch_with(&["--restored"]);
+        self.wait_until_ready().await;
+    }
+
     /// Starts it and does not wait.
     pub(crate) fn launch(&mut self) {
+        self.launch_with(&[]);
+    }
+
+    fn launch_with(&mut self, arguments: &[&str]) {
         let mut command = process::command(PROGRAM);
-        command.arg("-c").arg(self.config_file()).arg("serve");
+        command
+            .arg("-c")
+            .arg(self.config_file())
+            .arg("serve")
+            .args(arguments);
         let process = Process::start("The bridge", &mut command, &self.log()).unwrap();
         self.process = Some(process);
     }

@@ -129,6 +129,32 @@ impl TestDatabase {
         }
     }
 
+    /// Makes a copy of the database; the bridge has to be stopped.
+    pub(crate) async fn back_up(&self) {
+        match self {
+            Self::Sqlite(file) => drop(std::fs::copy(file, file.with_extension("backup")).unwrap()),
+            Self::Postgres { server, name } => {
+                on_server(server, format!("CREATE DATABASE {name}_backup TEMPLATE {name}")).await;
+            }
+        }
+    }
+
+    /// Puts the copy in place of the database; the bridge has to be stopped.
+    pub(crate) async fn restore(&self) {
+        match self {
+            Self::Sqlite(file) => {
+                for part in ["db-wal", "db-shm"] {
+                    std::fs::remove_file(file.with_extension(part)).ok();
+                }
+                std::fs::copy(file.with_extension("backup"), file).unwrap();
+            }
+            Self::Postgres { server, name } => {
+                on_server(server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+                on_server(server, format!("ALTER DATABASE {name}_backup RENAME TO {name}")).await;
+            }
+        }
+    }
+
     /// Removes what would outlive the test's folder.
     pub(crate) async fn remove(&self) {
         if let Self::Postgres { server, name } = self {
@@ -140,4 +166,13 @@ impl TestDatabase {
             pool.close().await;
         }
     }
+}
+
+async fn on_server(server: &str, statement: String) {
+    let pool = PgPool::connect(server).await.unwrap();
+    sqlx::query(AssertSqlSafe(statement))
+        .execute(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
 }

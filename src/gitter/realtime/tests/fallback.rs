@@ -19,7 +19,7 @@ async fn listen() -> (TcpListener, Bridge) {
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
     let settings = RealtimeSettings {
         url: format!("http://{address}/bayeux").parse().unwrap(),
-        token: SecretString::from("s3cret"),
+        token: SecretString::from("s3cret").into(),
         rooms_per_socket: 10,
     };
     let (realtime, events) = Realtime::start(settings, stop.clone(), &tracker);

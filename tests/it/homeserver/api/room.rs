@@ -155,3 +155,15 @@ pub(super) async fn set_state(
     let event_id = shared.change(|world| world.send(&path.room, draft))?;
     Ok(Json(json!({ "event_id": event_id })))
 }
+
+pub(super) async fn receipt(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Path((room, kind, event)): Path<(OwnedRoomId, String, String)>,
+) -> Result<Json<Value>, Refusal> {
+    let mut world = shared.world();
+    world.room(&room)?.must_be_joined(&caller.user)?;
+    assert_eq!(kind, "m.read");
+    world.receipts.push((room, event));
+    Ok(Json(json!({})))
+}

@@ -1,0 +1,259 @@
+//! Tells Matrix people, as the bot and in their message's thread, that something of theirs has failed
+//! (`bridge.notices`), and shows by the bot's read receipt up to where all has crossed (`bridge.receipts`).
+//!
+//! Whom it tells is written down first: after a crash somebody may not be told, but nobody is told twice. It gives no
+//! item its outcome, and no lane waits for it.
+
+use std::{sync::Arc, time::Duration};
+
+use ruma::{OwnedUserId, UserId};
+use serde_json::{Value, json};
+use tracing::{debug, warn};
+
+use super::{Bridge, BridgeError, now};
+use crate::{
+    ids::transaction_id,
+    matrix::{MatrixError, SendEvent, redacted_by},
+    outcome::Reason,
+    store::notice::{self, Untold},
+};
+
+/// Between two looks; so that is also how often a room's receipt moves at most.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a person is not told of more in the same room, in milliseconds.
+const QUIET: i64 = 600_000;
+
+/// How often a notice is sent while the homeserver cannot be reached.
+const TRIES: u32 = 5;
+
+/// Looks until the bridge stops.
+pub(super) async fn run(bridge: Arc<Bridge>) {
+    loop {
+        let round = async {
+            tell_all(&bridge).await?;
+            if bridge.settings.receipts {
+                acknowledge(&bridge).await?;
+            }
+            Ok::<_, BridgeError>(())
+        };
+        match bridge.stop.run_until_cancelled(round).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(error)) => debug!(error = %error, "People cannot be told what crossed now"),
+        }
+        tokio::select! {
+            () = bridge.stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+async fn tell_all(bridge: &Bridge) -> Result<(), BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let untold = notice::untold(&mut tx).await?;
+    drop(tx);
+    for failed in untold {
+        let event: Value = serde_json::from_str(&failed.body).unwrap_or(Value::Null);
+        // Where nobody is to be told, that is written down too: it is no news once somebody is.
+        let listener = listener(bridge, &event).filter(|_| bridge.settings.notices);
+        let now = now();
+        let mut tx = bridge.db.write().await?;
+        let mut is_told = notice::mark_told(&mut tx, &failed.place).await?;
+        if let (true, Some(user)) = (is_told, &listener) {
+            is_told = notice::may_tell(&mut tx, &failed.room, user, now, now - QUIET).await?;
+        }
+        tx.commit().await?;
+        if let (true, Some(user)) = (is_told, listener) {
+            tell(bridge, &failed, &event, &user).await;
+        }
+    }
+    Ok(())
+}
+
+/// Whom to tell: not our own users, and no other bots, which speak in notices.
+fn listener(bridge: &Bridge, event: &Value) -> Option<OwnedUserId> {
+    let is_notice = event.pointer("/content/msgtype").and_then(Value::as_str) == Some("m.notice");
+    let is_state = event.get("state_key").is_some();
+    let sender: OwnedUserId = event.get("sender")?.as_str()?.try_into().ok()?;
+    (!is_notice && !is_state && sender != bridge.matrix.bot()).then_some(sender)
+}
+
+/// Sends the notice, again under the same transaction id where the homeserver cannot be reached.
+async fn tell(bridge: &Bridge, failed: &Untold, event: &Value, user: &UserId) {
+    let text = text(failed.reason, &failed.operation);
+    let place = Place::of(&failed.event_id, &failed.operation, event);
+    let mut sent = send(bridge, failed, &place.content(&text, user, Form::Thread)).await;
+    // A homeserver makes no thread of what is itself an edit or in a thread.
+    if sent
+        .as_ref()
+        .is_err_and(|error| error.status().is_some_and(|status| status == 400))
+    {
+        sent = send(bridge, failed, &place.content(&text, user, Form::Reply)).await;
+    }
+    if let Err(error) = sent {
+        warn!(error = %error, room = %failed.room, item.source = failed.event_id,
+            "A sender could not be told that their message has failed");
+    }
+}
+
+async fn send(bridge: &Bridge, failed: &Untold, content: &Value) -> Result<(), MatrixError> {
+    let form = content
+        .pointer("/m.relates_to/rel_type")
+        .map_or("reply", |_| "thread");
+    let transaction_id = transaction_id(&["notice", form, failed.room.as_str(), &failed.event_id]);
+    let event = SendEvent {
+        room: &failed.room,
+        sender: bridge.matrix.bot(),
+        device: None,
+        transaction_id: &transaction_id,
+        event_type: "m.room.message",
+        content,
+        timestamp: None,
+    };
+    let mut tries = 1;
+    loop {
+        match bridge.matrix.send(&event).await {
+            Err(MatrixError::Unreachable { .. }) if tries < TRIES => {
+                tokio::time::sleep(LOOK * tries).await;
+                tries += 1;
+            }
+            sent => return sent.map(drop),
+        }
+    }
+}
+
+/// Where in the conversation a notice belongs.
+struct Place {
+    /// What its thread hangs on.
+    root: String,
+    /// What it answers.
+    answers: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Thread,
+    Reply,
+}
+
+impl Place {
+    fn of(event_id: &str, operation: &str, event: &Value) -> Self {
+        let relation = event.pointer("/content/m.relates_to");
+        let kind = relation.and_then(|relation| relation.get("rel_type")?.as_str());
+        let related = relation.and_then(|relation| relation.get("event_id")?.as_str());
+        let redacted = redacted_by(operation, event).next();
+        // An edit, a reaction and a redaction are not shown themselves.
+        let (root, answers) = match (kind, related, redacted) {
+            (Some("m.thread"), Some(root), _) => (root, event_id),
+            (_, Some(target), _) | (_, _, Some(target)) => (target, target),
+            _ => (event_id, event_id),
+        };
+        Self {
+            root: root.to_owned(),
+            answers: answers.to_owned(),
+        }
+    }
+
+    fn content(&self, text: &str, user: &UserId, form: Form) -> Value {
+        let reply = json!({ "event_id": self.answers });
+        let relation = match form {
+            Form::Reply => json!({ "m.in_reply_to": reply }),
+            Form::Thread => json!({
+                "rel_type": "m.thread",
+                "event_id": self.root,
+                "is_falling_back": true,
+                "m.in_reply_to": reply,
+            }),
+        };
+        json!({
+            "msgtype": "m.notice",
+            "body": text,
+            "m.mentions": { "user_ids": [user] },
+            "m.relates_to": relation,
+        })
+    }
+}
+
+/// What a sender is told: what did not cross, why, and what helps.
+fn text(reason: Reason, operation: &str) -> String {
+    let what = match operation {
+        "m.room.redaction" => "Your deletion",
+        "m.reaction" => "Your reaction",
+        _ => "Your message",
+    };
+    let why = match reason {
+        Reason::Forbidden => {
+            "Gitter does not allow it in this room. If you think that it should, ask an admin of the Gitter room."
+        }
+        Reason::TooLarge => "it is too large for Gitter. Send it in smaller pieces.",
+        Reason::BadEvent => "Gitter cannot take it in this form. Try to write it in another way.",
+        Reason::SilentBan => {
+            "Gitter threw it away. You need do nothing: the operator of this bridge has been told, and can send it again."
+        }
+        Reason::GaveUp => "Gitter could not be reached for too long. Send it again if it still matters.",
+        _ => "it was refused there. The operator of this bridge can see why, and try it again.",
+    };
+    format!("{what} did not reach Gitter: {why}")
+}
+
+/// Moves the bot's read receipts. One that the homeserver refuses is not tried again until more has crossed.
+async fn acknowledge(bridge: &Bridge) -> Result<(), BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let crossed = notice::crossed(&mut tx).await?;
+    drop(tx);
+    for crossed in crossed {
+        // Of several processes, the one that follows a room acknowledges in it.
+        if !bridge.follows(&crossed.gitter_room) {
+            continue;
+        }
+        match bridge.matrix.acknowledge(&crossed.room, &crossed.event_id).await {
+            Ok(()) => {}
+            Err(error)
+                if error
+                    .status()
+                    .is_some_and(|status| status.is_client_error() && status != 429) =>
+            {
+                debug!(error = %error, room = %crossed.room, "The homeserver takes no read receipt");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let mut tx = bridge.db.write().await?;
+        notice::set_receipt(&mut tx, &crossed).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_goes_where_the_message_is() {
+        let thread =
+            json!({ "content": { "m.relates_to": { "rel_type": "m.thread", "event_id": "$root" } } });
+        let edit =
+            json!({ "content": { "m.relates_to": { "rel_type": "m.replace", "event_id": "$first" } } });
+        let reply = json!({ "content": { "m.relates_to": { "m.in_reply_to": { "event_id": "$other" } } } });
+        for (operation, event, root, answers) in [
+            ("m.room.message", json!({}), "$said", "$said"),
+            ("m.room.message", thread, "$root", "$said"),
+            ("m.room.message", edit, "$first", "$first"),
+            ("m.room.message", reply, "$said", "$said"),
+            (
+                "m.room.redaction",
+                json!({ "redacts": "$gone" }),
+                "$gone",
+                "$gone",
+            ),
+        ] {
+            let place = Place::of("$said", operation, &event);
+            assert_eq!(
+                (place.root.as_str(), place.answers.as_str()),
+                (root, answers),
+                "{event}"
+            );
+        }
+    }
+}
