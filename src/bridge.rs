@@ -18,6 +18,7 @@ mod failure;
 mod fold;
 pub mod forget;
 mod ghost;
+mod kill_point;
 mod lease;
 pub mod ledger;
 mod look_back;

@@ -17,7 +17,12 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use super::{Recovery, deliver::changed_event, now};
+use super::{
+    Recovery,
+    deliver::changed_event,
+    kill_point::{self, KillPoint},
+    now,
+};
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
     matrix::{marker, redacted_by},
@@ -65,6 +70,14 @@ impl Acceptor {
     /// # Errors
     /// When the database fails: then nothing of it was taken, and the homeserver has to send it again.
     pub async fn transaction(&self, transaction_id: &str, body: &[u8]) -> Result<(), StoreError> {
+        if kill_point::answers_first() {
+            let (this, transaction_id, body) = (self.clone(), transaction_id.to_owned(), body.to_owned());
+            tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                this.take(&transaction_id, &body).await
+            });
+            return Ok(());
+        }
         let taken = self.take(transaction_id, body).await;
         if taken.is_err() {
             self.recovery.refused(now());
@@ -97,7 +110,9 @@ impl Acceptor {
             .collect();
         let held = self.hold(&mut tx, lanes.values(), &mut items, now).await?;
         let added = inbox::enqueue(&mut tx, &items, now).await?;
+        KillPoint::Taken.reached(Direction::ToGitter);
         tx.commit().await?;
+        KillPoint::Accepted.reached(Direction::ToGitter);
         if held {
             self.recovery.held.notify_one();
         }

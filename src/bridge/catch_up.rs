@@ -14,7 +14,9 @@ use tracing::{error, info, warn};
 use super::{
     Bridge, BridgeError,
     absences::{self, Listing},
-    accept, failure, now,
+    accept, failure,
+    kill_point::KillPoint,
+    now,
 };
 use crate::{
     gitter::{Class, MessagePage, RealtimeEvent, Snapshot},
@@ -150,7 +152,8 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
                 error!(portal.room = %room, error, "Gitter refuses the subscription; the portal stops");
             }
             RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
-            RealtimeEvent::TokenRefused | RealtimeEvent::Connected | RealtimeEvent::Message { .. } => {}
+            RealtimeEvent::Message { .. } => KillPoint::Accepted.reached(Direction::ToMatrix),
+            RealtimeEvent::TokenRefused | RealtimeEvent::Connected => {}
         }
     }
     bridge.portals_changed();
@@ -236,6 +239,7 @@ async fn take_message(
     if operation == "create" && !held && !id.is_empty() {
         lane::advance_cursor(tx, room, &id).await?;
     }
+    KillPoint::Taken.reached(Direction::ToMatrix);
     Ok(())
 }
 

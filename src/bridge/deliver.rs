@@ -21,7 +21,7 @@ use tracing::info;
 
 use self::to_gitter::Again;
 pub(super) use self::to_gitter::{RECOVERY_WAIT, changed_event, settle_echo};
-use super::{Bridge, BridgeError, now, worker::Step};
+use super::{Bridge, BridgeError, kill_point::KillPoint, now, worker::Step};
 use crate::{
     outcome::{Outcome, Reason},
     store::{
@@ -130,7 +130,9 @@ impl Delivery<'_> {
         attempt::thaw(&mut tx, self.item).await?;
         attempt::freeze(&mut tx, self.item, &attempts).await?;
         self.note_removal(&mut tx).await?;
+        KillPoint::Translated.reached(self.lane.key.direction);
         tx.commit().await?;
+        KillPoint::Frozen.reached(self.lane.key.direction);
         Ok(Step::Next)
     }
 
@@ -153,6 +155,7 @@ impl Delivery<'_> {
             return Ok(false);
         }
         tx.commit().await?;
+        KillPoint::Opened.reached(self.lane.key.direction);
         // The claim is checked once more, just before the request, by a clock that counts suspension.
         Ok(self.bridge.lease.holds())
     }
@@ -160,6 +163,7 @@ impl Delivery<'_> {
     /// Records that an attempt arrived: its result, the map, what is to be forgotten and, for the last one,
     /// the item's outcome.
     async fn arrived(self, attempt: &Attempt, last: bool, arrival: &Arrival) -> Result<Step, BridgeError> {
+        KillPoint::Answered.reached(self.lane.key.direction);
         let now = now();
         let mut tx = self.bridge.db.write().await?;
         // No check of the claim: what has happened is recorded whoever holds the lane by now.
@@ -181,7 +185,9 @@ impl Delivery<'_> {
         }
         let ended = self.forget(&mut tx, &forgotten).await?;
         portals::touch_portal(&mut tx, &self.lane.key.room, now).await?;
+        KillPoint::Settled.reached(self.lane.key.direction);
         tx.commit().await?;
+        KillPoint::Arrived.reached(self.lane.key.direction);
         self.bridge.cache.remove(&ended).await;
         self.bridge.sides.succeeded(self.lane.key.direction);
         Ok(Step::Next)

@@ -11,7 +11,7 @@ use boot_time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
-use super::{Bridge, lease, now, worker};
+use super::{Bridge, kill_point::KillPoint, lease, now, worker};
 use crate::store::{
     Direction, Lane, StoreError,
     lane::{self, ClaimRequest},
@@ -133,6 +133,9 @@ impl Dispatcher {
         let mut tx = self.bridge.db.write().await?;
         let lanes = lane::claim_lanes(&mut tx, request).await?;
         tx.commit().await?;
+        if !lanes.is_empty() {
+            KillPoint::Claimed.reached(direction);
+        }
         Ok(lanes.into_iter().next())
     }
 

@@ -7,12 +7,12 @@ use ruma::{DeviceId, OwnedMxcUri, UserId};
 use tracing::warn;
 use url::Url;
 
-use super::{Bridge, BridgeError, now};
+use super::{Bridge, BridgeError, kill_point::KillPoint, now};
 use crate::{
     gitter::picture_url,
     matrix::{DeviceMemory, GitterUser, MatrixError},
     model,
-    store::{Ghost, Member, Portal, ghost, member},
+    store::{Direction, Ghost, Member, Portal, ghost, member},
     translate::ghost_display_name,
 };
 
@@ -33,6 +33,7 @@ pub(super) async fn prepare(
     {
         if !ghost.registered {
             bridge.matrix.register(sender).await?;
+            KillPoint::Registered.reached(Direction::ToMatrix);
             let mut tx = bridge.db.write().await?;
             ghost::mark_registered(&mut tx, sender).await?;
             tx.commit().await?;
@@ -59,6 +60,7 @@ pub(super) async fn join(bridge: &Bridge, portal: &Portal, sender: &UserId) -> R
         }
         joined => joined?,
     }
+    KillPoint::Joined.reached(Direction::ToMatrix);
     let mut tx = bridge.db.write().await?;
     let joined = Member {
         user_id: sender.to_owned(),
@@ -159,6 +161,7 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
             }
         }
     }
+    KillPoint::Shown.reached(Direction::ToMatrix);
     let mut tx = bridge.db.write().await?;
     ghost::record_profile(&mut tx, &shown).await?;
     tx.commit().await?;
@@ -222,6 +225,7 @@ pub(super) async fn device(bridge: &Bridge, sender: &UserId) -> Result<Option<St
         bridge.forget_device_memory();
         return Ok(None);
     }
+    KillPoint::DeviceMade.reached(Direction::ToMatrix);
     let mut tx = bridge.db.write().await?;
     ghost::record_device(&mut tx, sender, DEVICE, now()).await?;
     tx.commit().await?;

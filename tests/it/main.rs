@@ -22,6 +22,9 @@ mod homeserver;
 mod homeserver_failure;
 #[cfg(test)]
 mod kill;
+#[cfg(feature = "kill-points")]
+#[cfg(test)]
+mod kill_points;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What every run of tests covers, so that all of them share one build.
-const WORKSPACE: [&str; 3] = ["--workspace", "--features", "e2e"];
+const WORKSPACE: [&str; 3] = ["--workspace", "--features", "e2e,kill-points"];
 
 /// Runs the tests whose names contain `filter`, or all, and gives the exit code: that of the first test run
 /// that failed, else 0. The quick ones come first: nobody waits for a homeserver to learn of a plain mistake.

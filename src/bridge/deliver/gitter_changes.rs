@@ -12,6 +12,7 @@ use crate::{
     bridge::{
         BridgeError,
         failure::{self, Decision},
+        kill_point::KillPoint,
         now,
         worker::Step,
     },
@@ -117,6 +118,7 @@ impl Delivery<'_> {
         let mut tx = self.bridge.db.write().await?;
         deleted::record_deleted(&mut tx, room, id, true, now()).await?;
         tx.commit().await?;
+        KillPoint::DeletionNoted.reached(self.lane.key.direction);
         if !self.open(attempt).await? {
             return Ok(Step::Lost);
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gitter_matrix_bridge::config::Config;
 use serde_json::Value;
+use tokio::process::Command;
 use url::Url;
 use xtask::process::{self, Process};
 
@@ -89,8 +90,27 @@ impl Bridge {
         self.launch_with(&[]);
     }
 
-    fn launch_with(&mut self, arguments: &[&str]) {
+    /// Starts it so that it dies at a kill point, or goes without something it relies on, as `FAILPOINTS` says.
+    pub(crate) fn launch_to_fail(&mut self, failpoints: &str) {
         let mut command = process::command(PROGRAM);
+        command.env("FAILPOINTS", failpoints);
+        self.launch_by(command, &[]);
+    }
+
+    /// Waits until it has died by itself.
+    pub(crate) async fn dies(&mut self, point: &str) {
+        until(&format!("the bridge to die at {point}"), async || {
+            Ok(self.process.as_mut().unwrap().check().is_err().then_some(()))
+        })
+        .await;
+        self.process = None;
+    }
+
+    fn launch_with(&mut self, arguments: &[&str]) {
+        self.launch_by(process::command(PROGRAM), arguments);
+    }
+
+    fn launch_by(&mut self, mut command: Command, arguments: &[&str]) {
         command
             .arg("-c")
             .arg(self.config_file())
