@@ -199,6 +199,26 @@ mod tests {
         assert_eq!(split(&body, &plan), ["x".repeat(4093), "@wren".to_owned()]);
     }
 
+    /// Names may be much longer than the mentions that are written for them.
+    #[test]
+    fn what_becomes_shorter_than_it_was_is_not_cut() {
+        let name = "W".repeat(500);
+        let mut body = Body::new(&vec![name.as_str(); 40].join(" "));
+        for number in 0..40 {
+            let start = number * 501;
+            body.mark(start..start + 500, MarkKind::Mention("@wren".to_owned()));
+        }
+        let plan = Plan {
+            prefix: "",
+            opening: "",
+            cut_note: "",
+            max_parts: 4,
+            correction: None,
+            link_units: 120,
+        };
+        assert_eq!(split(&body, &plan), [vec!["@wren"; 40].join(" ")]);
+    }
+
     #[test]
     fn the_last_part_says_that_it_was_cut() {
         let parts = parts(&"word ".repeat(5000), 2);

@@ -1,7 +1,10 @@
 //! Any input gives actions or a skip, and what is always true of actions.
 
 use proptest::prelude::*;
-use serde_json::{json, value::to_raw_value};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{split::MAX_UNITS, *};
 
@@ -250,4 +253,45 @@ fn no_link_leads_to_a_script() {
     ] {
         assert!(hostile(formatted).contains("\"text\":\"x\""), "{formatted}");
     }
+}
+
+fn raw(event: &Value) -> Box<RawValue> {
+    to_raw_value(event).unwrap()
+}
+
+#[test]
+fn an_event_without_an_id_is_linked_by_its_room() {
+    let context = context(true, false);
+    let mut event = json!({ "type": "m.room.message", "sender": "@ana:example.org", "content": {} });
+    let room = "https://matrix.to/#/!r:example.org";
+    assert_eq!(
+        to_gitter::link_to_itself(&raw(&event), &context),
+        format!("{room}?via=example.org")
+    );
+    event["event_id"] = json!("$e1");
+    assert_eq!(
+        to_gitter::link_to_itself(&raw(&event), &context),
+        format!("{room}/$e1?via=example.org")
+    );
+}
+
+#[test]
+fn what_an_event_changes_is_found_wherever_that_is_said() {
+    let event = |fields: Value| {
+        let mut event =
+            json!({ "type": "m.room.redaction", "event_id": "$e2", "sender": "@ana:example.org" });
+        event
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        to_gitter::targets(&raw(&event))
+    };
+    assert_eq!(event(json!({ "redacts": "$e1", "content": {} })), ["$e1"]);
+    assert_eq!(event(json!({ "content": { "redacts": "$e1" } })), ["$e1"]);
+    let edit = json!({ "m.relates_to": { "rel_type": "m.replace", "event_id": "$e1" } });
+    assert_eq!(
+        event(json!({ "type": "m.room.message", "content": edit })),
+        ["$e1"]
+    );
+    assert_eq!(event(json!({ "content": {} })), [""; 0]);
 }

@@ -34,6 +34,7 @@ const WITHOUT_DEVICES: Options = Options {
     rate_limit: 0,
     rate_window: Duration::from_mins(1),
     database_server: None,
+    database_folder: None,
     give_up_after: "24h",
 };
 

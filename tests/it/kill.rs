@@ -17,6 +17,7 @@ on_both_databases![
     killed_five_times_with_a_hundred_messages_waiting_it_loses_and_doubles_nothing,
     killed_again_and_again_among_messages_it_loses_and_doubles_nothing,
     killed_with_a_homeserver_without_devices_it_loses_and_doubles_nothing,
+    killed_in_a_burst_it_loses_and_doubles_nothing,
 ];
 
 /// How many messages wait on each side when the bridge is killed.
@@ -85,5 +86,18 @@ async fn killed_again_and_again_among_messages_it_loses_and_doubles_nothing(data
         world.bridge.kill().await;
         world.bridge.start().await;
     }
+    world.finish().await;
+}
+
+/// Killed 0.1 s after 1,200 messages were said at once.
+async fn killed_in_a_burst_it_loses_and_doubles_nothing(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    for number in 0..1_200 {
+        world.ana_says(&room, &format!("burst {number}"));
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.bridge.kill().await;
+    world.bridge.start().await;
     world.finish().await;
 }

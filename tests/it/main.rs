@@ -9,6 +9,8 @@ mod chaos;
 #[cfg(test)]
 mod crossing;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod folding;

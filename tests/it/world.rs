@@ -51,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) rate_window: Duration,
     /// The PostgreSQL server, where it is not that of `DATABASE_URL`.
     pub(crate) database_server: Option<String>,
+    /// Where SQLite's file is to be, if not beside all else.
+    pub(crate) database_folder: Option<PathBuf>,
     /// Whether the token is in a file, [`World::token_file`].
     pub(crate) token_file: bool,
     /// `bridge.give_up_after`.
@@ -65,6 +67,7 @@ impl Default for Options {
             rate_limit: 0,
             rate_window: Duration::from_mins(1),
             database_server: None,
+            database_folder: None,
             token_file: false,
             give_up_after: "24h",
         }
@@ -99,7 +102,8 @@ impl World {
             .prefix("gitter-bridge-it-")
             .tempdir()
             .unwrap();
-        let database = TestDatabase::make(database, options.database_server, folder.path()).await;
+        let place = options.database_folder.as_deref().unwrap_or(folder.path());
+        let database = TestDatabase::make(database, options.database_server, place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
             rate_limit: options.rate_limit,
             rate_window: options.rate_window,
