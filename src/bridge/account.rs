@@ -39,8 +39,8 @@ impl From<StoreError> for AccountError {
 }
 
 /// What to do about an account that Gitter has banned silently.
-const BANNED: &str = "ask the Gitter server's operator to lift the ban; then `gitter-matrix-bridge account resume`, and \
-                      `item retry` for what has failed";
+const BANNED: &str = "ask the Gitter server's operator to lift the ban; then `item retry` what has failed, and \
+                      after it `gitter-matrix-bridge account resume`";
 
 /// What to do about a token that is refused.
 const REFUSED: &str =

@@ -7,13 +7,15 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{Bridge, BridgeError, accept, now};
 use crate::{
     ids::GitterRoomId,
+    matrix::MatrixError,
     store::{
         Direction, LaneKey, Portal, StoreError, held,
         held::{HeldEvent, Known},
@@ -103,21 +105,54 @@ async fn look(bridge: Arc<Bridge>, room: GitterRoomId) {
     let is_restored = is_restored(&bridge, &room).await;
     let limit = if is_restored { RESTORED_LIMIT } else { LIMIT };
     let pages = if is_restored { RESTORED_PAGES } else { PAGES };
+    let mut gave_up = false;
     let error = match tokio::time::timeout(limit, try_look(&bridge, &room, asked_at, pages)).await {
         Ok(Ok(0)) => return debug!(portal.room = %room, "Nothing was left out in a Matrix room"),
         Ok(Ok(missed)) => {
             return info!(portal.room = %room, events = missed, "The homeserver left events out; they go on now");
+        }
+        Ok(Err(BridgeError::Matrix(error))) if is_restored && is_refusal(&error) => {
+            gave_up = give_up(&bridge, &room).await;
+            error.to_string()
         }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", limit.as_secs()),
     };
     warn!(portal.room = %room, error, "A Matrix room cannot be looked at");
     // What is new must not have its place before what the backup does not know.
-    if is_restored {
+    if is_restored && !gave_up {
         return;
     }
     if let Err(error) = let_old_go(&bridge, &room, asked_at - PATIENCE).await {
         warn!(portal.room = %room, error = %error, "Held events cannot be let go yet");
+    }
+}
+
+/// Whether the bot may not read a room, or there is none: asking again does not help.
+fn is_refusal(error: &MatrixError) -> bool {
+    matches!(
+        error.status(),
+        Some(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
+    )
+}
+
+/// Goes on without what a backup does not know of a room. Whether that is noted.
+async fn give_up(bridge: &Bridge, room: &GitterRoomId) -> bool {
+    let noted = async {
+        let mut tx = bridge.db.write().await?;
+        restored::looked_back(&mut tx, room).await?;
+        tx.commit().await
+    };
+    match noted.await {
+        Ok(()) => {
+            error!(portal.room = %room, "A Matrix room cannot be read: what was said in it since the backup is not \
+                looked for. Let the bot in again, or unlink the room");
+            true
+        }
+        Err(error) => {
+            warn!(portal.room = %room, error = %error, "That a room cannot be read cannot be noted yet");
+            false
+        }
     }
 }
 

@@ -7,9 +7,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tracing::{debug, warn};
 
 use super::{Bridge, now};
-use crate::store::{
-    LaneKey, StoreError,
-    retention::{self, Horizons, OldItem},
+use crate::{
+    metrics,
+    store::{
+        LaneKey, StoreError,
+        retention::{self, Horizons, OldItem},
+    },
 };
 
 /// How long after one pass the next begins.
@@ -24,6 +27,7 @@ const BATCH: i64 = 200;
 /// Goes through what is old, again and again, until the bridge stops.
 pub(super) async fn run(bridge: Arc<Bridge>) {
     loop {
+        metrics::tidy();
         match bridge.stop.run_until_cancelled(pass(&bridge)).await {
             None => return,
             Some(Ok(0)) => {}

@@ -11,7 +11,7 @@ use tracing::{error, warn};
 
 use super::{Bridge, BridgeError, ban_triggers, now};
 use crate::store::{
-    Direction, Portal, PortalState, StoreError, Tx, account,
+    Direction, LaneKey, Portal, PortalState, StoreError, Tx, account,
     awaited::{self, AwaitedEcho},
     deleted, lane, ledger, portal,
 };
@@ -64,7 +64,13 @@ async fn look(bridge: &Bridge) -> Result<(), BridgeError> {
         let is_deleted = deleted::is_deleted(&mut tx, &awaited.room, &awaited.message).await?;
         drop(tx);
         match portal {
-            Some(portal) if !is_deleted => look_for(bridge, &portal, &awaited).await?,
+            Some(portal) if !is_deleted => match look_for(bridge, &portal, &awaited).await {
+                // Of one message nothing can be said; the next may be another matter.
+                Err(BridgeError::Gitter(error)) if error.status().is_some() => {
+                    warn!(portal.room = %awaited.room, error = %error, "A message cannot be looked for now");
+                }
+                looked => looked?,
+            },
             // Nobody can be told of it any more, or it is gone by our own doing.
             _ => forget(bridge, &awaited).await?,
         }
@@ -110,6 +116,15 @@ async fn forget(bridge: &Bridge, awaited: &AwaitedEcho) -> Result<(), StoreError
 async fn not_stored(bridge: &Bridge, portal: &Portal, awaited: &AwaitedEcho) -> Result<(), BridgeError> {
     let why = format!("{NOT_STORED}; it was not told of, and it is not there");
     let mut tx = bridge.db.write().await?;
+    lane::lock_lane(&mut tx, &LaneKey::live(Some(&awaited.room), Direction::ToGitter)).await?;
+    lane::lock_lane(&mut tx, &LaneKey::live(Some(&awaited.room), Direction::ToMatrix)).await?;
+    // It may have been deleted, or told of, while it was looked for.
+    awaited::forget_heard(&mut tx).await?;
+    let is_deleted = deleted::is_deleted(&mut tx, &awaited.room, &awaited.message).await?;
+    if is_deleted || !awaited::is_awaited(&mut tx, awaited).await? {
+        awaited::forget(&mut tx, awaited).await?;
+        return Ok(tx.commit().await?);
+    }
     let made_by = ledger::of_result(&mut tx, awaited.message.as_str()).await?;
     for entry in made_by {
         let place = entry.place;
@@ -137,7 +152,8 @@ pub(super) async fn pause(bridge: &Bridge, tx: &mut Tx, now: i64) -> Result<(), 
         error!(
             account.name = bridge.account.username,
             "Gitter accepts the account's messages without storing them: it is banned silently, and nothing is sent \
-             any more. Ask the Gitter server's operator to lift the ban, then `gitter-matrix-bridge account resume`"
+             any more. Ask the Gitter server's operator to lift the ban, then `item retry` what has \
+             failed, and after it `gitter-matrix-bridge account resume`"
         );
     }
     Ok(())

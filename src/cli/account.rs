@@ -25,8 +25,8 @@ pub(super) enum Command {
     },
     /// Let an account send again that was paused for a silent ban
     #[command(
-        after_help = "Ask the Gitter server's operator to lift the ban first. What has failed meanwhile is sent \
-        by `item retry`.\n\nExample:\n  gitter-matrix-bridge account resume bridge_bot"
+        after_help = "Ask the Gitter server's operator to lift the ban first. Then retry what has failed meanwhile \
+        (`item retry`), and after that resume: so all goes out in its order.\n\nExample:\n  gitter-matrix-bridge account resume bridge_bot"
     )]
     Resume {
         /// The account's user name or id on Gitter

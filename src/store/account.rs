@@ -12,6 +12,8 @@ use crate::ids::GitterUserId;
 statements! {
     UPSERT = "INSERT INTO account (user_id, username, seen_at) VALUES ($1, $2, $3)
         ON CONFLICT (user_id) DO UPDATE SET username = excluded.username, seen_at = excluded.seen_at";
+    // One account posts for all rooms.
+    TAKE_OVER = "UPDATE portal SET account_id = $1 WHERE account_id <> $1";
     PAUSE = "UPDATE account SET paused_at = $2, pause_reason = $3 WHERE user_id = $1 AND paused_at = 0";
     RESUME = "UPDATE account SET paused_at = 0, pause_reason = '' WHERE user_id = $1";
     IS_PAUSED = "SELECT 1 FROM account WHERE user_id = $1 AND paused_at <> 0";
@@ -71,9 +73,10 @@ impl TryFrom<Row> for AccountState {
     }
 }
 
-/// Remembers an account, with its current user name.
+/// Remembers the account that posts from now on, in all rooms, with its current user name.
 pub async fn record_account(tx: &mut Tx, account: &Account, now: i64) -> Result<(), StoreError> {
     execute!(tx, UPSERT, account.user_id.as_str(), &account.username, now)?;
+    execute!(tx, TAKE_OVER, account.user_id.as_str())?;
     Ok(())
 }
 

@@ -24,6 +24,7 @@ statements! {
         WHERE EXISTS (SELECT 1 FROM inbox WHERE inbox.source_id = awaited_echo.gitter_message_id
             AND inbox.direction = 'to_matrix')";
     FORGET = "DELETE FROM awaited_echo WHERE gitter_room_id = $1 AND gitter_message_id = $2";
+    IS_AWAITED = "SELECT 1 FROM awaited_echo WHERE gitter_room_id = $1 AND gitter_message_id = $2";
     UNDO_ATTEMPT = "UPDATE attempt SET state = 'planned', result_id = '', settled_at = 0, error = $6
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND result_id = $5
             AND state = 'done'";
@@ -95,6 +96,12 @@ pub async fn forget_heard(tx: &mut Tx) -> Result<(), StoreError> {
 pub async fn forget(tx: &mut Tx, awaited: &AwaitedEcho) -> Result<(), StoreError> {
     execute!(tx, FORGET, awaited.room.as_str(), awaited.message.as_str())?;
     Ok(())
+}
+
+/// Whether nothing was heard of a message yet.
+pub async fn is_awaited(tx: &mut Tx, awaited: &AwaitedEcho) -> Result<bool, StoreError> {
+    let (room, message) = (awaited.room.as_str(), awaited.message.as_str());
+    Ok(query!(tx, fetch_optional, (i32,), IS_AWAITED, room, message)?.is_some())
 }
 
 /// Messages that were posted at a time or before, oldest first; at most 100.

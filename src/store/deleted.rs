@@ -34,6 +34,16 @@ statements! {
                 AND target IN (
                     SELECT CAST($1 AS TEXT)
                     UNION ALL SELECT source_id FROM inbox WHERE target = $1 AND target <> ''))";
+    // A failed item that was never sent is translated again without it, should it be retried.
+    THAW_FAILED = "DELETE FROM attempt
+        WHERE (gitter_room_id, direction, purpose, number) IN (
+            SELECT head.gitter_room_id, head.direction, head.purpose, head.number
+            FROM inbox AS edit JOIN inbox AS head ON head.gitter_room_id = edit.gitter_room_id
+                AND head.direction = edit.direction AND head.purpose = edit.purpose AND head.number = edit.folded_into
+            WHERE edit.source_id = $1 AND edit.folded_into <> 0 AND head.state = 'settled' AND head.outcome = 'failed')
+        AND NOT EXISTS (SELECT 1 FROM attempt AS other
+            WHERE other.gitter_room_id = attempt.gitter_room_id AND other.direction = attempt.direction
+                AND other.purpose = attempt.purpose AND other.number = attempt.number AND other.state <> 'planned')";
     FORGET_FOLDED = "UPDATE attempt SET action = '{}'
         WHERE (gitter_room_id, direction, purpose, number) IN (
             SELECT head.gitter_room_id, head.direction, head.purpose, head.number
@@ -71,17 +81,18 @@ pub async fn deletion_refused(
 }
 
 /// Forgets what events and Gitter messages said, wherever it is kept. That they were there stays known, but of
-/// edits, which are undone. One table after the other: an event and its Gitter message share rows of the map, and two
+/// edits, which are undone. One table after the other, attempts first: an event and its Gitter message share rows of the map, and two
 /// lanes that forget one each must not wait for each other.
 pub async fn forget(tx: &mut Tx, source_ids: &BTreeSet<String>) -> Result<(), StoreError> {
     for source_id in source_ids {
         execute!(tx, FORGET_ACTIONS, source_id)?;
+        execute!(tx, THAW_FAILED, source_id)?;
+        execute!(tx, FORGET_FOLDED, source_id)?;
+        execute!(tx, FORGET_CHANGES, source_id)?;
     }
     for source_id in source_ids {
         execute!(tx, FORGET_BODY, source_id)?;
-        execute!(tx, FORGET_FOLDED, source_id)?;
         execute!(tx, FORGET_EDITS, source_id)?;
-        execute!(tx, FORGET_CHANGES, source_id)?;
     }
     for source_id in source_ids {
         message::forget_text(tx, source_id).await?;

@@ -27,6 +27,9 @@ statements! {
         ORDER BY number";
     FOLD = "UPDATE inbox SET folded_into = $5
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
+    UNFOLD = "UPDATE inbox SET state = 'waiting', outcome = '', reason = '', detail = '', settled_at = 0, folded_into = 0
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND folded_into = $4 AND folded_into <> 0
+            AND body <> '{}'";
     // An edit keeps nobody waiting who reads along; everything else that is sent does.
     SPEAKS = "SELECT number FROM inbox
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number > $4 AND state = 'waiting'
@@ -72,6 +75,14 @@ pub async fn fold_into(tx: &mut Tx, edit: &Item, item: &Item) -> Result<(), Stor
     let lane = &edit.lane;
     let (direction, purpose) = (lane.direction.as_str(), lane.purpose.as_str());
     execute!(tx, FOLD, &lane.room, direction, purpose, edit.number, item.number)?;
+    Ok(())
+}
+
+/// Lets the edits that were to go out with an item wait again, but those that are forgotten.
+pub async fn unfold(tx: &mut Tx, item: &Item) -> Result<(), StoreError> {
+    let lane = &item.lane;
+    let (direction, purpose) = (lane.direction.as_str(), lane.purpose.as_str());
+    execute!(tx, UNFOLD, &lane.room, direction, purpose, item.number)?;
     Ok(())
 }
 

@@ -13,6 +13,8 @@ statements! {
             backup_at = CASE WHEN backup_at > 0 AND (EXISTS (SELECT 1 FROM portal WHERE look_back)
                 OR EXISTS (SELECT 1 FROM inbox WHERE state <> 'settled')) THEN backup_at ELSE $2 END";
     LOOK_BACK = "UPDATE portal SET look_back = TRUE";
+    // What was posted before the backup may be deleted since.
+    AWAIT_NOTHING = "DELETE FROM awaited_echo";
     READ = "SELECT restored_at, backup_at FROM installation";
     TO_LOOK_BACK = "SELECT gitter_room_id FROM portal WHERE look_back ORDER BY gitter_room_id";
     LOOKED_BACK = "UPDATE portal SET look_back = FALSE WHERE gitter_room_id = $1";
@@ -50,6 +52,7 @@ pub async fn begin(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
     let (accepted, settled) = query!(tx, fetch_one, (i64, i64), LAST_USE)?;
     execute!(tx, BEGIN, now, accepted.max(settled))?;
     execute!(tx, LOOK_BACK)?;
+    execute!(tx, AWAIT_NOTHING)?;
     Ok(())
 }
 

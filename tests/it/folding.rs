@@ -22,6 +22,7 @@ on_both_databases![
     edits_into_more_messages_go_out_by_themselves,
     edits_that_come_while_the_budget_is_spent_are_folded,
     an_edit_that_was_folded_is_taken_back_before_it_is_sent,
+    an_edit_is_left_when_the_one_that_it_was_to_go_out_with_is_taken_back,
     killed_with_folded_edits_it_loses_and_doubles_nothing,
     pairs_of_messages_and_edits_keep_the_budget,
 ];
@@ -302,6 +303,27 @@ async fn an_edit_that_was_folded_is_taken_back_before_it_is_sent(database: Datab
     assert_eq!(world.texts(&room), ["first", "fresh"]);
     let left = world.database.number(UNSAID, &room.gitter.to_string()).await;
     assert_eq!(left, 0, "rows that still hold what was taken back");
+    world.close().await;
+}
+
+async fn an_edit_is_left_when_the_one_that_it_was_to_go_out_with_is_taken_back(database: Database) {
+    let mut world = World::with(database, soon_spent()).await;
+    let room = world.link_and_greet("pier").await;
+    let first = world.ana_says(&room, "first");
+    world.arrives_on_gitter(&room, "first").await;
+    world.drained().await;
+    world.spend_budget().await;
+    let second = world.ana_edits(&room, &first, "second");
+    world.ana_edits(&room, &first, "third");
+    world.homeserver.wait_until_pushed().await;
+    until("the edit to be folded", async || {
+        let folded = world.items("skipped superseded").await;
+        Ok((folded == 1).then_some(()))
+    })
+    .await;
+    world.redacts(&room, &second);
+    world.drained().await;
+    assert_eq!(world.texts(&room), ["hello", "third"]);
     world.close().await;
 }
 

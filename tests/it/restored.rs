@@ -5,12 +5,14 @@ use serde_json::json;
 use crate::world::{
     Options, Room, World,
     database::{Database, on_both_databases},
+    until,
 };
 
 on_both_databases![
     after_an_old_backup_nothing_is_lost_and_nothing_comes_twice,
     in_prefix_form_nothing_comes_twice_either,
     edits_and_deletions_since_the_backup_are_not_made_again,
+    edits_of_what_crossed_since_the_backup_change_it,
 ];
 
 /// Everything is said twice, so that only order tells the two from each other.
@@ -144,5 +146,43 @@ async fn edits_and_deletions_since_the_backup_are_not_made_again(database: Datab
     texts.sort();
     assert_eq!(texts, ["after", "of wren again", "second"]);
     assert!(world.on_gitter(&room, posted).is_none());
+    world.close().await;
+}
+
+async fn edits_of_what_crossed_since_the_backup_change_it(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    say(&world, &room, "before");
+    world.crossed().await;
+    world.bridge.stop().await;
+    world.database.back_up().await;
+    world.bridge.start().await;
+    let early = world.ana_says(&room, "early");
+    world.arrives_on_gitter(&room, "early").await;
+    world.ana_edits(&room, &early, "early, edited since");
+    world.arrives_on_gitter(&room, "early, edited since").await;
+    let late = world.ana_says(&room, "late");
+    world.arrives_on_gitter(&room, "late").await;
+    let gone = world.ana_says(&room, "gone");
+    let posted = world.arrives_on_gitter(&room, "gone").await.id;
+    world.drained().await;
+    let messages = world.gitter.messages(room.gitter).len();
+    world.bridge.stop().await;
+    world.database.restore().await;
+    world.homeserver.restart().await;
+    world.ana_edits(&room, &late, "late, edited meanwhile");
+    world.bridge.start_restored().await;
+    world.arrives_on_gitter(&room, "late, edited meanwhile").await;
+    // Once it is known where it is, it can be taken back.
+    world.homeserver.redact(&room.matrix, &world.ana, &gone);
+    until("what is redacted to be gone", async || {
+        Ok(world.on_gitter(&room, posted).is_none().then_some(()))
+    })
+    .await;
+    world.drained().await;
+    let found = world.gitter.messages(room.gitter);
+    assert_eq!(found.len(), messages - 1, "{found:?}");
+    let texts: Vec<&str> = found.iter().map(|message| message.text.as_str()).collect();
+    assert!(texts.contains(&"early, edited since"), "{texts:?}");
     world.close().await;
 }

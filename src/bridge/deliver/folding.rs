@@ -106,7 +106,7 @@ impl Delivery<'_> {
             return self.wait_for_other_lane().await;
         };
         let mut tx = self.bridge.db.write().await?;
-        if !lane::verify_lease(&mut tx, self.lane).await? {
+        if !self.is_ours(&mut tx).await? {
             return Ok(Step::Lost);
         }
         for version in &mut versions {
@@ -145,7 +145,7 @@ impl Delivery<'_> {
         let mut tx = self.bridge.db.read().await?;
         changes.items = folds::folded_into(&mut tx, self.item).await?;
         changes.folded = changes.items.iter().map(|change| change.number).collect();
-        if !again.is_retry() {
+        if !again.is_retry() && !self.may_have_crossed() {
             let behind = self.item.number;
             let waiting = folds::waiting_changes(&mut tx, &self.lane.key, behind, subject, MOST).await?;
             // Where there are more than can be looked at, the rest is left to its own turn.
@@ -158,6 +158,31 @@ impl Delivery<'_> {
             changes.items.sort_by_key(|change| change.number);
         }
         Ok(changes)
+    }
+
+    /// Whether a backup that was restored may not know that the item crossed: then nothing folds, since it is only known
+    /// after a look what was sent before.
+    fn may_have_crossed(self) -> bool {
+        self.bridge.restored.may_hold(self.item.source_time)
+    }
+
+    /// What an attempt's message may say by now: its own text, or what edits that wait make of it.
+    pub(super) async fn later_versions(self, attempt: &Attempt) -> Result<Vec<GitterAction>, BridgeError> {
+        let Some(subject) = fold::subject(self.item) else {
+            return Ok(Vec::new());
+        };
+        let mut tx = self.bridge.db.read().await?;
+        let (lane, behind) = (&self.lane.key, self.item.number);
+        let waiting = folds::waiting_changes(&mut tx, lane, behind, subject, MOST).await?;
+        drop(tx);
+        let place = usize::try_from(attempt.position).unwrap_or(usize::MAX);
+        let mut versions = Vec::new();
+        for edit in fold::decide(self.item, &waiting, |_| false).edits {
+            if let Loaded::Ready(Some(version)) = self.version(edit, Again::default()).await? {
+                versions.extend(version.actions.get(place).cloned());
+            }
+        }
+        Ok(versions)
     }
 
     /// The item and its edits, each as it is on Gitter; `None` if one has to wait. It ends before an edit that is no
@@ -232,14 +257,25 @@ impl Delivery<'_> {
     /// Settles an item that was taken back before it was sent, and what goes with it.
     async fn take_back(self, folding: &Folding<'_>, by: &Item) -> Result<Step, BridgeError> {
         let mut tx = self.bridge.db.write().await?;
-        if !lane::verify_lease(&mut tx, self.lane).await? {
+        if !self.is_ours(&mut tx).await? {
             return Ok(Step::Lost);
+        }
+        if fold::subject(self.item) != Some(&by.target) {
+            // An edit alone is taken back: those that were to go out with it go out by themselves.
+            folds::unfold(&mut tx, self.item).await?;
         }
         let mut ended = self.end(&mut tx, &taken_back(by), now()).await?;
         ended.extend(self.settle_undone(&mut tx, folding).await?);
         tx.commit().await?;
         self.bridge.cache.remove(&ended).await;
         Ok(Step::Next)
+    }
+
+    /// Whether the lane is still claimed, and nobody gave the item its outcome meanwhile.
+    async fn is_ours(self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let item = (&self.lane.key, self.item.number);
+        Ok(lane::verify_lease(tx, self.lane).await?
+            && inbox::waiting_item(tx, item.0, item.1).await?.is_some())
     }
 
     /// Settles what needs nothing on Gitter any more. Redactions last: what they forget is settled then.
@@ -264,7 +300,9 @@ impl Delivery<'_> {
     /// the worker begins the item anew; only where nothing of it was ever sent.
     pub(super) async fn is_overtaken(self, attempt: &Attempt) -> Result<bool, BridgeError> {
         let is_fresh = attempt.state == AttemptState::Planned && (attempt.position, attempt.tries) == (0, 0);
-        let was_tried = self.item.first_attempt_at > 0 || now() - self.item.created_at > PATIENCE;
+        let was_tried = self.item.first_attempt_at > 0
+            || self.may_have_crossed()
+            || now() - self.item.created_at > PATIENCE;
         let Some(subject) = fold::subject(self.item).filter(|_| is_fresh && !was_tried) else {
             return Ok(false);
         };

@@ -283,8 +283,9 @@ impl Delivery<'_> {
 
     /// The first message, in order of ids and not in the map, that can be the attempt's.
     async fn find_posted(self, attempt: &Attempt) -> Result<Option<model::Message>, BridgeError> {
-        let action: GitterAction = self.action(attempt)?;
+        let mut actions: Vec<GitterAction> = vec![self.action(attempt)?];
         let opened_at = if self.may_be_forgotten(attempt) {
+            actions.extend(self.later_versions(attempt).await?);
             self.bridge.restored.since()
         } else {
             attempt.opened_at
@@ -310,7 +311,11 @@ impl Delivery<'_> {
             messages.sort_by(|one, other| one.id.cmp(&other.id));
             let newest = messages.last().map(|message| message.id.clone());
             for message in messages {
-                if echo::matches(&action, &self.bridge.account, &message) {
+                let account = &self.bridge.account;
+                if actions
+                    .iter()
+                    .any(|action| echo::matches(action, account, &message))
+                {
                     let mut tx = self.bridge.db.read().await?;
                     if message::by_gitter_id(&mut tx, self.portal, &message.id)
                         .await?
