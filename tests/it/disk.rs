@@ -23,11 +23,19 @@ async fn a_disk_that_fills_up_and_is_freed_again_loses_nothing() {
         let filler = disk.join("filler");
         world.both_say(&room, &format!("round {round}, while it fills up,"), 20);
         fill(&filler);
-        world.both_say(&room, &format!("round {round}, while it is full,"), 20);
-        let refused = "A transaction could not be stored";
+        let refusals = || {
+            world
+                .bridge
+                .whole_log()
+                .matches("A transaction could not be stored")
+                .count()
+        };
+        let (before, mut said) = (refusals(), 0);
+        // What SQLite has of the disk already it may write to for a while.
         until("the disk to be full", async || {
-            let refusals = world.bridge.whole_log().matches(refused).count();
-            Ok((refusals > 2 * round).then_some(()))
+            said += 1;
+            world.both_say(&room, &format!("round {round}, while it is full, {said}:"), 10);
+            Ok((refusals() > before).then_some(()))
         })
         .await;
         std::fs::remove_file(&filler).unwrap();
