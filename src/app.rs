@@ -1,6 +1,7 @@
 //! Puts the bridge together, runs it, and ends it in order. Every wait at the start says what it waits for.
 
 use std::{
+    error::Error as _,
     fs::{File, OpenOptions, TryLockError},
     future::Future,
     sync::{Arc, OnceLock},
@@ -27,7 +28,7 @@ use crate::{
     matrix::{self, DeviceMemory, MatrixClient, MatrixError},
     media::Signer,
     registration::Registration,
-    store::{self, Db, account::Account, restored::Restored},
+    store::{self, Db, StoreError, account::Account, restored::Restored},
     translate::context,
 };
 
@@ -36,6 +37,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// The longest wait between two tries to reach a side at the start.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The wait before the second try to reach the database at the start.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs the bridge until a signal ends it: the first lets what is under way finish, the second does not.
 ///
@@ -58,7 +62,11 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let _lock = lock_data_dir(config)?;
-    let (db, restored) = open_database(config, restored).await?;
+    let reached = stop.run_until_cancelled(reach_database(config, restored)).await;
+    let Some(reached) = reached else {
+        return Ok(());
+    };
+    let (db, restored) = reached.context("database.url")?;
     let process = Process {
         config,
         registration,
@@ -151,8 +159,24 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
     }
 }
 
-async fn open_database(config: &Config, restored: bool) -> anyhow::Result<(Db, Restored)> {
-    let db = Db::open(&config.database.url).await.context("database.url")?;
+/// Opens the database as soon as it can be reached.
+async fn reach_database(config: &Config, restored: bool) -> Result<(Db, Restored), StoreError> {
+    let mut wait = FIRST_WAIT;
+    loop {
+        match open_database(config, restored).await {
+            Err(error) if error.may_pass() => {
+                let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                warn!(error = %error, cause, seconds = wait.as_secs(), "The database cannot be reached; waiting");
+            }
+            opened => return opened,
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+async fn open_database(config: &Config, restored: bool) -> Result<(Db, Restored), StoreError> {
+    let db = Db::open(&config.database.url).await?;
     let mut tx = db.write().await?;
     let now = jiff::Timestamp::now().as_millisecond();
     store::installation::claim_installation(&mut tx, &config.homeserver.server_name, now).await?;

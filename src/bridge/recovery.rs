@@ -1,9 +1,9 @@
-//! When the homeserver may be catching up on the bridge: for some time after the bridge started, refused a
-//! transaction, or was sent something late.
+//! When the homeserver may leave events out: for some time after the bridge started, refused a transaction, or was
+//! sent something late, and after the homeserver could not be reached.
 //!
-//! It matters since Synapse can leave an event out when it ends such a time: an event that it stores just
-//! then is neither pushed with the old ones nor with the new, but only after the next failure
-//! (`bridge::look_back` makes up for that).
+//! Synapse can leave an event out when it ends its catching up: an event that it stores just then is neither pushed
+//! with the old ones nor with the new, but only after the next failure. And one that it stored just before a crash
+//! it may never push at all. `bridge::look_back` makes up for both.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -35,7 +35,7 @@ impl Recovery {
         }
     }
 
-    /// A transaction was refused: the homeserver will catch up.
+    /// A transaction was refused then, or the homeserver could not be reached: it will catch up, or start anew.
     pub(super) fn refused(&self, now: i64) {
         self.until.fetch_max(now + PERIOD, Ordering::Relaxed);
     }

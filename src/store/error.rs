@@ -119,3 +119,27 @@ macro_rules! words {
 }
 
 pub(super) use words;
+
+impl StoreError {
+    /// Whether the database is away, or just starting or ending: it may be there in a moment.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database(source) | Self::Refused { source, .. } => is_away(source),
+            Self::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
+                is_away(source)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether nobody answers, or PostgreSQL says that it starts, ends or is full (its classes 57P and 53).
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
+        _ => false,
+    }
+}

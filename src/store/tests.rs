@@ -183,3 +183,12 @@ mod folding;
 mod links;
 mod members;
 mod retained;
+
+/// What may pass is waited for at the start; what needs a person is told.
+#[tokio::test]
+async fn a_database_that_is_away_may_come_back() {
+    let nobody = DatabaseUrl::Postgres("postgres://bridge@127.0.0.1:1/bridge".to_owned().into());
+    assert!(Db::open(&nobody).await.unwrap_err().may_pass());
+    let file = DatabaseUrl::Sqlite("/dev/null/bridge.db".into());
+    assert!(!Db::open(&file).await.unwrap_err().may_pass());
+}

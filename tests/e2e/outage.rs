@@ -124,3 +124,51 @@ async fn a_bridge_killed_again_and_again_loses_and_doubles_nothing() -> Result<(
     world.crossed(written, written, Duration::from_mins(3)).await?;
     world.finish().await
 }
+
+/// The homeserver is killed, as by a power cut, while people talk on both sides.
+#[tokio::test]
+async fn a_homeserver_killed_again_and_again_loses_and_doubles_nothing() -> Result<()> {
+    const KILLS: usize = 5;
+    const MESSAGES: usize = 500;
+    let mut world = World::start(Options::default()).await?;
+    let room = world.link("pier").await?;
+    let ana = world.matrix_person("ana", "Ana").await?;
+    let wren = world.gitter.sign_in("wren").await?;
+
+    let written = Cell::new(0);
+    let traffic = async {
+        for number in 0..MESSAGES {
+            let text = format!("message {number}");
+            let content = json!({ "msgtype": "m.text", "body": text });
+            // As clients do: the same transaction, until the homeserver has it.
+            let said = until(
+                "the homeserver to take a message",
+                Duration::from_mins(1),
+                async || {
+                    let sent = ana.send(&room.matrix, &text, content.clone()).await;
+                    Ok(sent.ok())
+                },
+            );
+            try_join!(said, wren.say(&room.gitter, &text))?;
+            written.set(number + 1);
+        }
+        anyhow::Ok(())
+    };
+    let synapse = &mut world.synapse;
+    let kills = async {
+        for kill in 1..=KILLS {
+            let due = kill * MESSAGES / (KILLS + 1);
+            until("messages to be written", Duration::from_mins(2), async || {
+                Ok((written.get() >= due).then_some(()))
+            })
+            .await?;
+            synapse.kill().await?;
+            synapse.launch().await?;
+        }
+        anyhow::Ok(())
+    };
+    try_join!(traffic, kills)?;
+
+    world.crossed(MESSAGES, MESSAGES, Duration::from_mins(3)).await?;
+    world.finish().await
+}

@@ -85,6 +85,17 @@ impl Synapse {
         }
     }
 
+    /// Ends it as a power cut would.
+    ///
+    /// # Errors
+    /// When the process cannot be waited for.
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(process) => process.kill().await,
+            None => Ok(()),
+        }
+    }
+
     /// Starts it again, at the same address and with the same data.
     ///
     /// # Errors

@@ -238,9 +238,14 @@ impl Delivery<'_> {
                 inbox::postpone(&mut tx, self.item, until, why).await?;
                 Step::Wait { until }
             }
-            Decision::PauseSide { until } => Step::Wait {
-                until: self.bridge.sides.pause(self.lane.key.direction, until, why, now),
-            },
+            Decision::PauseSide { until } => {
+                let until = self.bridge.sides.pause(self.lane.key.direction, until, why, now);
+                if self.lane.key.direction == Direction::ToMatrix {
+                    // A homeserver that is started again after a crash may have lost what it was about to push.
+                    self.bridge.recovery.refused(until);
+                }
+                Step::Wait { until }
+            }
             Decision::AwaitToken => Step::Wait { until: now },
             Decision::BreakPortal => {
                 self.tell(

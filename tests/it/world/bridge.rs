@@ -91,6 +91,7 @@ impl Bridge {
     }
 
     /// Starts it so that it dies at a kill point, or goes without something it relies on, as `FAILPOINTS` says.
+    #[cfg(feature = "kill-points")]
     pub(crate) fn launch_to_fail(&mut self, failpoints: &str) {
         let mut command = process::command(PROGRAM);
         command.env("FAILPOINTS", failpoints);
@@ -98,6 +99,7 @@ impl Bridge {
     }
 
     /// Waits until it has died by itself.
+    #[cfg(feature = "kill-points")]
     pub(crate) async fn dies(&mut self, point: &str) {
         until(&format!("the bridge to die at {point}"), async || {
             Ok(self.process.as_mut().unwrap().check().is_err().then_some(()))
