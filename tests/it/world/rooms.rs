@@ -167,9 +167,16 @@ impl World {
         self.rooms.iter().map(|room| self.differences_in(room)).collect()
     }
 
+    /// Whether the bridge itself tells somebody something, which is for Matrix alone.
+    fn is_notice_of_bot(&self, event: &Value) -> bool {
+        let bot = format!("@{}:localhost", self.registration.sender_localpart);
+        event["sender"] == bot && event["content"]["msgtype"] == "m.notice"
+    }
+
     fn differences_in(&self, room: &Room) -> String {
         let mut differences = String::new();
-        let on_matrix = self.messages_on_matrix(room);
+        let mut on_matrix = self.messages_on_matrix(room);
+        on_matrix.retain(|event| !self.is_notice_of_bot(event));
         let on_gitter = self.gitter.messages(room.gitter);
         let (from_gitter, of_matrix): (Vec<_>, Vec<_>) = on_matrix
             .iter()
