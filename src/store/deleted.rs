@@ -81,8 +81,8 @@ pub async fn deletion_refused(
 }
 
 /// Forgets what events and Gitter messages said, wherever it is kept. That they were there stays known, but of
-/// edits, which are undone. One table after the other, attempts first: an event and its Gitter message share rows of the map, and two
-/// lanes that forget one each must not wait for each other.
+/// edits, which are undone. One table after the other, attempts first: an event and its Gitter message share rows of
+/// the map, and two lanes that forget one each must not wait for each other.
 pub async fn forget(tx: &mut Tx, source_ids: &BTreeSet<String>) -> Result<(), StoreError> {
     for source_id in source_ids {
         execute!(tx, FORGET_ACTIONS, source_id)?;

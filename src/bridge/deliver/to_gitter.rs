@@ -202,8 +202,8 @@ impl Delivery<'_> {
         }
     }
 
-    /// Waits for the budget; `None` if the bridge stops meanwhile, or the token is refused. It comes before the attempt: the attempt's
-    /// time is then that of the request.
+    /// Waits for the budget; `None` if the bridge stops meanwhile, or the token is refused. It comes before the
+    /// attempt: the attempt's time is then that of the request.
     pub(super) async fn gitter_permit(self) -> Result<Option<Permit>, BridgeError> {
         let permit = self.bridge.gitter.permit(self.class().await?);
         let permit = self.bridge.stop.run_until_cancelled(permit).await;
