@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use crate::{
     bridge::{Acceptor, Bridge, Parts, Recovery, Settings, media::Links},
     cache::Cache,
-    config::{Config, DatabaseUrl, Reactions, Threads, secret},
+    config::{Config, DatabaseUrl, secret},
     gitter::{self, FileClient, GitterClient, GitterError, PictureClient, Realtime, RealtimeSettings},
     http::{
         self,
@@ -29,7 +29,6 @@ use crate::{
     media::Signer,
     registration::Registration,
     store::{self, Db, StoreError, account::Account, restored::Restored},
-    translate::context,
 };
 
 /// How long what is under way may take to finish once the bridge is told to stop.
@@ -304,7 +303,7 @@ impl Process<'_> {
             }),
             cache: Arc::clone(&self.cache),
             realtime,
-            settings: settings(config),
+            settings: Settings::of(config),
             recovery: Arc::clone(&self.recovery),
             restored: self.restored,
             wake: Arc::clone(&self.wake),
@@ -445,41 +444,4 @@ where
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
-}
-
-fn settings(config: &Config) -> Settings {
-    let bridge = &config.bridge;
-    Settings {
-        server_name: config.homeserver.server_name.clone(),
-        web_url: config.gitter.web_url.clone(),
-        rooms: bridge.rooms.clone(),
-        ghost_localpart: bridge.ghost_localpart.clone(),
-        translation: context::Settings {
-            threads: match bridge.threads {
-                Threads::Thread => context::Threads::Thread,
-                Threads::Reply => context::Threads::Reply,
-            },
-            reactions: match bridge.reactions {
-                Reactions::Ignore => context::Reactions::Ignore,
-                Reactions::Thread => context::Reactions::Thread,
-            },
-            announce: bridge.announce,
-            max_parts: bridge.max_parts,
-            relay_foreign: bridge.relay_foreign,
-            ghost_display_name: bridge.ghost_display_name.clone(),
-        },
-        give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
-        keep_ledger: days(bridge.ledger_days),
-        sweep: days(bridge.sweep_days),
-        notices: bridge.notices,
-        receipts: bridge.receipts,
-        token_file: config.gitter.token_file.as_ref().map(|file| file.path.clone()),
-        files_hosts: config.gitter.files_hosts.clone(),
-        image_proxy_host: config.gitter.image_proxy_host.clone(),
-    }
-}
-
-/// Days in milliseconds.
-fn days(days: u32) -> i64 {
-    i64::from(days) * 86_400_000
 }

@@ -31,6 +31,7 @@ pub mod provision;
 mod recovery;
 mod retention;
 mod revoke;
+pub mod settings;
 mod sides;
 mod silent_ban;
 mod subscriptions;
@@ -40,7 +41,6 @@ mod worker;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -48,57 +48,21 @@ use std::{
 };
 
 use jiff::Timestamp;
-use ruma::OwnedServerName;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
-use url::Url;
 
-pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery};
+pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
     ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures, sides::Sides,
 };
 use crate::{
     cache::Cache,
-    config::RoomPatterns,
     gitter::{FileClient, GitterClient, PictureClient, Realtime, RealtimeEvent},
-    ids::{GhostTemplate, GitterRoomId},
+    ids::GitterRoomId,
     matrix::{DeviceMemory, MatrixClient},
     store::{Db, account::Account, restored::Restored},
-    translate::context,
 };
-
-/// What the flow needs to know of the configuration.
-#[derive(Debug)]
-pub struct Settings {
-    /// `homeserver.server_name`.
-    pub server_name: OwnedServerName,
-    /// `gitter.web_url`.
-    pub web_url: Url,
-    /// `bridge.rooms`: the Gitter URIs that may be linked.
-    pub rooms: RoomPatterns,
-    /// `bridge.ghost_localpart`.
-    pub ghost_localpart: GhostTemplate,
-    /// The settings that translation reads.
-    pub translation: context::Settings,
-    /// `bridge.give_up_after`, in milliseconds.
-    pub give_up_after: i64,
-    /// `bridge.ledger_days`, in milliseconds.
-    pub keep_ledger: i64,
-    /// `bridge.sweep_days`, in milliseconds: how far back deletions on Gitter are looked for, and so long at least
-    /// what tells repeats is kept; 0 for not at all.
-    pub sweep: i64,
-    /// `bridge.notices`: whether senders are told that their message has failed.
-    pub notices: bool,
-    /// `bridge.receipts`: whether the bot's read receipt shows what has crossed.
-    pub receipts: bool,
-    /// `gitter.token_file`, where the token is in a file.
-    pub token_file: Option<PathBuf>,
-    /// `gitter.files_hosts`.
-    pub files_hosts: Vec<String>,
-    /// `gitter.image_proxy_host`.
-    pub image_proxy_host: Option<String>,
-}
 
 /// What a bridge is made of.
 #[derive(Debug)]

@@ -25,6 +25,7 @@ pub mod portal;
 pub mod probe;
 pub mod restored;
 pub mod retention;
+pub mod setting;
 #[cfg(test)]
 mod tests;
 mod value;

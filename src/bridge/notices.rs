@@ -55,10 +55,14 @@ async fn tell_all(bridge: &Bridge) -> Result<(), BridgeError> {
     drop(tx);
     for failed in untold {
         let event: Value = serde_json::from_str(&failed.body).unwrap_or(Value::Null);
-        // Where nobody is to be told, that is written down too: it is no news once somebody is.
-        let listener = listener(bridge, &event).filter(|_| bridge.settings.notices);
         let now = now();
         let mut tx = bridge.db.write().await?;
+        // Where nobody is to be told, that is written down too: it is no news once somebody is.
+        let wanted = bridge
+            .room_settings(&mut tx, &failed.place.lane.room)
+            .await?
+            .notices;
+        let listener = listener(bridge, &event).filter(|_| wanted);
         let mut is_told = notice::mark_told(&mut tx, &failed.place).await?;
         if let (true, Some(user)) = (is_told, &listener) {
             is_told = notice::may_tell(&mut tx, &failed.room, user, now, now - QUIET).await?;

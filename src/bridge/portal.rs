@@ -130,6 +130,10 @@ pub(super) async fn for_operation(
         return Ok(Loaded::Ready(context));
     };
     let mut tx = bridge.db.read().await?;
+    context.settings.threads = bridge
+        .room_settings(&mut tx, portal.gitter_room_id.as_str())
+        .await?
+        .threads;
     let by = item.created_at + CLOCK_SLACK;
     let mut under_way =
         attempt::unsettled_attempts(&mut tx, &item.lane.room, Direction::ToGitter, by).await?;

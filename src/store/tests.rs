@@ -6,7 +6,7 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, attempt, awaited, db::Open, deleted, fold, forget, ghost, held, inbox,
-    installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention,
+    installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention, setting,
 };
 use crate::config::DatabaseUrl;
 
@@ -28,6 +28,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         member::STATEMENTS,
         message::STATEMENTS,
         notice::STATEMENTS,
+        setting::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,
         restored::STATEMENTS,
