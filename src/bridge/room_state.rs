@@ -7,11 +7,11 @@
 mod bridge_event;
 mod power;
 
-use ruma::{OwnedMxcUri, OwnedUserId, RoomId, events::StateEventType};
+use ruma::{OwnedMxcUri, OwnedRoomAliasId, OwnedUserId, RoomId, events::StateEventType};
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, ghost};
+use super::{Bridge, BridgeError, alias, ghost};
 use crate::{
     gitter::picture_url,
     matrix::MatrixError,
@@ -69,6 +69,7 @@ pub(super) async fn write(bridge: &Bridge, portal: &Portal, room: &model::Room) 
     }
     if created {
         pieces.extend(access(room));
+        pieces.extend(shown_aliases(alias::keep(bridge, portal, room).await?));
     }
     for piece in pieces {
         put(bridge, &portal.matrix_room_id, &piece).await?;
@@ -147,6 +148,13 @@ fn description(room: &model::Room) -> [Piece; 2] {
 pub(super) fn name(room: &model::Room) -> &str {
     let named = Some(room.name.as_str()).filter(|name| !name.is_empty());
     named.or(room.uri.as_deref()).unwrap_or_default()
+}
+
+/// The alias that clients show, and the others.
+fn shown_aliases(aliases: Vec<OwnedRoomAliasId>) -> Option<Piece> {
+    let (shown, others) = aliases.split_first()?;
+    let content = json!({ "alias": shown, "alt_aliases": others });
+    Some(Piece::new(StateEventType::RoomCanonicalAlias, content))
 }
 
 /// Who may read and join: everyone, as on Gitter, while the Gitter room is public.
