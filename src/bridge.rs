@@ -37,8 +37,10 @@ mod room_state;
 pub mod settings;
 mod sides;
 mod silent_ban;
+mod space;
 mod subscriptions;
 mod sweep;
+pub mod third_party;
 mod token;
 mod worker;
 

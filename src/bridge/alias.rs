@@ -90,6 +90,20 @@ pub(super) async fn keep(
     Ok(kept)
 }
 
+/// The alias to tell people of a portal: one that it has, by its URI if it can be, or one that it gets once it is tried.
+pub(super) fn to_show(
+    bridge: &Bridge,
+    portal: &Portal,
+    known: &[OwnedRoomAliasId],
+) -> Option<OwnedRoomAliasId> {
+    let of = |name: &str| alias_of(bridge, &names::localpart(&bridge.settings.alias_prefix, name));
+    let by_uri = of(&portal.gitter_uri);
+    let by_id = of(portal.gitter_room_id.as_str());
+    let text = portal.gitter_uri.replace('/', "_");
+    let alone = candidates(&text).of_two_parts.len() == 1;
+    by_uri.filter(|alias| alone || known.contains(alias)).or(by_id)
+}
+
 /// Whether it is noted that an alias leads to a portal's room.
 async fn is_known(bridge: &Bridge, alias: &RoomAliasId, portal: &Portal) -> Result<bool, BridgeError> {
     let mut tx = bridge.db.read().await?;
@@ -140,7 +154,7 @@ async fn lead(
 }
 
 /// Makes an alias lead to a room, wherever it led before.
-async fn take(bridge: &Bridge, alias: &RoomAliasId, room: &RoomId) -> Result<(), MatrixError> {
+pub(super) async fn take(bridge: &Bridge, alias: &RoomAliasId, room: &RoomId) -> Result<(), MatrixError> {
     match bridge.matrix.create_alias(alias, room).await {
         Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
             if bridge.matrix.resolve_alias(alias).await?.as_deref() == Some(room) {
@@ -260,16 +274,7 @@ fn found(answer: Result<model::Room, GitterError>) -> Result<Option<model::Room>
             | GitterError::Renamed { .. }
             | GitterError::OtherRoom { .. },
         ) => Ok(None),
-        Err(GitterError::Status { status, .. })
-            if [
-                StatusCode::NOT_FOUND,
-                StatusCode::FORBIDDEN,
-                StatusCode::BAD_REQUEST,
-            ]
-            .contains(&status) =>
-        {
-            Ok(None)
-        }
+        Err(error) if error.refuses() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        media, member, portal,
+        media, member, portal, room_admin,
     },
 };
 
@@ -213,6 +213,11 @@ impl Bridge {
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
         if let Some(replaced) = &replaced {
             leave::take_leave(self, replaced, parted, Some(&portal)).await;
+        }
+        if portal.kind == PortalKind::Created
+            && let Err(error) = room_state::refresh_admins(self, &portal).await
+        {
+            warn!(portal.uri = portal.gitter_uri, error = %error, "Who the admins of a room are is not known");
         }
         if let Err(error) = room_state::write(self, &portal, gitter).await {
             warn!(portal.uri = portal.gitter_uri, error = %error, "A room's state could not be set");
@@ -413,6 +418,7 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
     let rested = media::suspend(tx, room).await?;
+    room_admin::set_room_admins(tx, room, &[]).await?;
     portal::delete_portal(tx, room).await?;
     Ok(rested)
 }

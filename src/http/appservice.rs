@@ -17,7 +17,10 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tracing::{error, warn};
 
-use super::error::{ApiError, check_token};
+use super::{
+    error::{ApiError, check_token},
+    thirdparty,
+};
 use crate::bridge::{Acceptor, Bridge, BridgeError, alias::AliasAnswer, provision::ProvisionError};
 
 /// The largest transaction, in bytes.
@@ -35,7 +38,8 @@ pub struct AppserviceState {
 }
 
 impl AppserviceState {
-    fn bridge(&self) -> Result<&Arc<Bridge>, ApiError> {
+    /// The bridge, if it runs already.
+    pub(super) fn bridge(&self) -> Result<&Arc<Bridge>, ApiError> {
         let starting = "the bridge is still starting";
         let running = self.bridge.get();
         running.ok_or_else(|| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", starting))
@@ -49,6 +53,7 @@ pub fn router(state: AppserviceState) -> Router {
         .route("/_matrix/app/v1/ping", post(ping))
         .route("/_matrix/app/v1/users/{user_id}", get(user))
         .route("/_matrix/app/v1/rooms/{*room_alias}", get(room))
+        .nest("/_matrix/app/v1/thirdparty", thirdparty::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::max(LARGEST_TRANSACTION))
@@ -145,7 +150,7 @@ fn not_found(error: String) -> ApiError {
 }
 
 /// The answer where one of the sides or the database failed. What it said is for the log.
-fn failed(failure: &BridgeError) -> ApiError {
+pub(super) fn failed(failure: &BridgeError) -> ApiError {
     error!(error = %failure, "A query of the homeserver failed");
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,

@@ -18,6 +18,7 @@ use crate::{
 on_both_databases![
     a_linked_room_says_what_it_is_bridged_to_and_keeps_its_name,
     an_operator_has_a_room_made,
+    admins_on_gitter_have_power_in_a_room_that_was_made,
     a_room_that_was_made_and_not_noted_is_taken_up,
     joining_an_alias_makes_the_room,
     two_who_join_one_alias_meet_in_one_room,
@@ -28,7 +29,7 @@ on_both_databases![
 ];
 
 /// The contents of all events of a type in a Matrix room, in order.
-fn states(world: &World, room: &Room, event_type: &str) -> Vec<Value> {
+pub(crate) fn states(world: &World, room: &Room, event_type: &str) -> Vec<Value> {
     let mut events = world.homeserver.events(&room.matrix);
     events.retain(|event| event["type"] == event_type && event.get("state_key").is_some());
     events.iter_mut().map(|event| event["content"].take()).collect()
@@ -43,7 +44,7 @@ fn give_power(world: &World, room: &Room) {
 }
 
 /// Has the bridge look through a room, and waits until it has.
-async fn sync(world: &World, room: &Room) {
+pub(crate) async fn sync(world: &World, room: &Room) {
     let path = format!("rooms/{}/sync", room.gitter);
     let looked = || world.bridge.whole_log().matches("Looked through a room").count();
     let before = looked();
@@ -83,17 +84,17 @@ async fn a_linked_room_says_what_it_is_bridged_to_and_keeps_its_name(database: D
 }
 
 /// Makes a public room on Gitter.
-fn on_gitter(world: &World, uri: &str) -> String {
+pub(crate) fn on_gitter(world: &World, uri: &str) -> String {
     world.gitter.add_room(&NewRoom::public(uri)).unwrap().to_string()
 }
 
 /// What the admin API says of a room that it was asked to make.
-async fn create(world: &World, uri: &str) -> (u16, Value) {
+pub(crate) async fn create(world: &World, uri: &str) -> (u16, Value) {
     world.admin().post_room(&json!({ "gitter_uri": uri })).await
 }
 
 /// The room of a portal.
-fn room_of(portal: &Value) -> Room {
+pub(crate) fn room_of(portal: &Value) -> Room {
     Room {
         uri: portal["gitter_uri"].as_str().unwrap().to_owned(),
         gitter: portal["gitter_room_id"].as_str().unwrap().parse().unwrap(),
@@ -165,6 +166,29 @@ async fn an_operator_has_a_room_made(database: Database) {
     world.arrives_on_gitter(&room, "hello").await;
     world.wren_says(&room, "hello, too");
     world.arrives_on_matrix(&room, "hello, too").await;
+    world.close().await;
+}
+
+async fn admins_on_gitter_have_power_in_a_room_that_was_made(database: Database) {
+    let world = World::start(database).await;
+    let new = NewRoom {
+        admins: vec!["wren".to_owned()],
+        ..NewRoom::public("tidepool/pier")
+    };
+    world.gitter.add_room(&new).unwrap();
+    let (_, portal) = create(&world, "tidepool/pier").await;
+    let room = room_of(&portal);
+    let levels = states(&world, &room, "m.room.power_levels");
+    let users = levels.last().unwrap()["users"].as_object().unwrap();
+    let [(ghost, level)] = &users.iter().collect::<Vec<_>>()[..] else {
+        panic!("one ghost has power, and the bot, which made the room, is not listed: {users:?}");
+    };
+    assert!(
+        ghost.starts_with("@gitter_wren-") && **level == json!(50),
+        "{users:?}"
+    );
+    sync(&world, &room).await;
+    assert_eq!(states(&world, &room, "m.room.power_levels").len(), levels.len());
     world.close().await;
 }
 

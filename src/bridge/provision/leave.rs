@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::{
-    bridge::{Bridge, BridgeError, alias, room_state},
+    bridge::{Bridge, BridgeError, alias, room_state, space},
     store::Portal,
 };
 
@@ -26,6 +26,8 @@ pub(super) async fn take_leave(
     tell(portal, "Its aliases still lead to an unlinked room", aliases);
     let state = room_state::withdraw(bridge, portal).await;
     tell(portal, "An unlinked room still says that it is bridged", state);
+    let child = space::withdraw(bridge, portal).await;
+    tell(portal, "An unlinked room is still in its Space", child);
     if let Some(successor) = successor {
         let left = bury(bridge, portal, successor).await;
         tell(portal, "A room that was replaced does not say so", left);
