@@ -172,6 +172,7 @@ impl Bridge {
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
+        self.tracker.spawn(room_state::keep_admins(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));
