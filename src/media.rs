@@ -22,6 +22,9 @@ use crate::ids::{MediaId, MediaPurpose};
 /// The path before what is signed.
 const PATH: &str = "/media/";
 
+/// What the bridge answers at `/media/health`, so that whoever asks knows that it is the bridge.
+pub const PROOF: &str = "gitter-matrix-bridge";
+
 /// The characters of what is signed.
 const SIGNED_LENGTH: usize = 48;
 
