@@ -6,6 +6,7 @@
 pub mod account;
 pub mod attempt;
 pub mod awaited;
+pub mod copy;
 mod db;
 pub mod deleted;
 mod error;
