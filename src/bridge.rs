@@ -31,6 +31,7 @@ pub mod provision;
 mod recovery;
 mod retention;
 mod revoke;
+mod room_state;
 pub mod settings;
 mod sides;
 mod silent_ban;

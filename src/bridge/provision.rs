@@ -10,7 +10,7 @@ use ruma::{OwnedRoomId, RoomId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, catch_up, now};
+use super::{Bridge, BridgeError, catch_up, now, room_state};
 use crate::{
     check::Check,
     gitter::{Class, MessagePage},
@@ -154,6 +154,9 @@ impl Bridge {
         tx.commit().await?;
         self.cache.remove(&rested).await;
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
+        if let Err(error) = room_state::withdraw(self, &portal).await {
+            warn!(portal.uri = portal.gitter_uri, error = %error, "An unlinked room still says that it is bridged");
+        }
         for ghost in ghosts {
             if let Err(error) = self.matrix.leave(&portal.matrix_room_id, &ghost).await {
                 warn!(ghost.id = %ghost, error = %error, "A ghost could not leave an unlinked room");
@@ -244,6 +247,9 @@ impl Bridge {
             return Err(ProvisionError::NoSubscription);
         }
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
+        if let Err(error) = room_state::write(self, &portal, gitter).await {
+            warn!(portal.uri = portal.gitter_uri, error = %error, "A room's state could not be set");
+        }
         Ok(Portal {
             state: PortalState::Active,
             ..portal
