@@ -4,6 +4,7 @@ mod access;
 mod alias;
 mod create;
 mod state;
+mod successor;
 
 use ruma::{
     EventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,

@@ -6,7 +6,7 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, alias, attempt, awaited, db::Open, deleted, fold, forget, ghost, held, inbox,
-    installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention,
+    installation, lane, ledger, life, media, member, message, notice, portal, probe, restored, retention,
     room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
@@ -26,6 +26,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         installation::STATEMENTS,
         lane::STATEMENTS,
         ledger::STATEMENTS,
+        life::STATEMENTS,
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,
