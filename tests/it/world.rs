@@ -77,6 +77,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The section `bridge` of the configuration.
+    fn section(&self) -> Value {
+        json!({ "give_up_after": self.give_up_after, "privacy_check": self.privacy_check })
+    }
+}
+
 /// Everything that runs for one test.
 pub(crate) struct World {
     pub(crate) homeserver: FakeHomeserver,
@@ -133,10 +140,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = json!({
-            "give_up_after": options.give_up_after,
-            "privacy_check": options.privacy_check,
-        });
+        config["bridge"] = options.section();
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),
