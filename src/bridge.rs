@@ -21,6 +21,7 @@ mod ghost;
 mod kill_point;
 mod lease;
 pub mod ledger;
+mod life;
 mod look_back;
 mod measure;
 pub mod media;
@@ -31,6 +32,8 @@ pub mod provision;
 mod recovery;
 mod retention;
 mod revoke;
+mod room_state;
+mod say;
 pub mod settings;
 mod sides;
 mod silent_ban;
@@ -117,6 +120,7 @@ pub struct Bridge {
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
     /// The Gitter rooms that this process follows.
     followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
+    life: life::Life,
     /// Raised whenever a portal's state may have changed.
     portals_changed: watch::Sender<u64>,
 }
@@ -144,6 +148,7 @@ impl Bridge {
             restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
+            life: life::Life::default(),
             portals_changed: watch::Sender::new(0),
         })
     }
@@ -167,6 +172,7 @@ impl Bridge {
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
+        self.tracker.spawn(life::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

@@ -74,7 +74,11 @@ pub(super) async fn join(bridge: &Bridge, portal: &Portal, sender: &UserId) -> R
 }
 
 /// The ghost of a message's author, with what the message shows of the author noted.
-async fn learn(bridge: &Bridge, sender: &UserId, author: &model::User) -> Result<Option<Ghost>, BridgeError> {
+pub(super) async fn learn(
+    bridge: &Bridge,
+    sender: &UserId,
+    author: &model::User,
+) -> Result<Option<Ghost>, BridgeError> {
     let Some(gitter_user_id) = author.account_id() else {
         return Ok(None);
     };
@@ -189,7 +193,7 @@ fn allowed(ghost: &Ghost, set: Result<(), MatrixError>) -> Result<(), MatrixErro
 }
 
 /// Uploads a picture of a Gitter user, once.
-async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, BridgeError> {
+pub(super) async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, BridgeError> {
     let mut tx = bridge.db.read().await?;
     if let Some(mxc) = ghost::avatar(&mut tx, source).await? {
         return Ok(mxc.into());

@@ -10,7 +10,7 @@ use ruma::{OwnedRoomId, RoomId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, catch_up, now};
+use super::{Bridge, BridgeError, catch_up, now, room_state};
 use crate::{
     check::Check,
     gitter::{Class, MessagePage},
@@ -20,7 +20,7 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        media, member, portal,
+        life, media, member, portal,
     },
 };
 
@@ -70,6 +70,9 @@ pub struct PortalView {
     pub failed: i64,
     /// When something last crossed.
     pub last_bridged_at: Option<Timestamp>,
+    /// Why it does not work, for people; absent where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_detail: Option<String>,
 }
 
 /// Why rooms could not be linked or unlinked.
@@ -135,6 +138,9 @@ impl Bridge {
         }
         match (survey.gitter_room, survey.matrix_room) {
             (Some(gitter), Some(matrix)) if survey.checks.all_passed() => {
+                if let Some(outlived) = survey.outlived {
+                    self.unlink(outlived.gitter_room_id.as_str()).await?;
+                }
                 let portal = self.make_portal(&gitter, matrix, survey.virtual_users).await?;
                 Ok(Linked::New(self.view(portal).await?))
             }
@@ -154,6 +160,9 @@ impl Bridge {
         tx.commit().await?;
         self.cache.remove(&rested).await;
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
+        if let Err(error) = room_state::withdraw(self, &portal).await {
+            warn!(portal.uri = portal.gitter_uri, error = %error, "An unlinked room still says that it is bridged");
+        }
         for ghost in ghosts {
             if let Err(error) = self.matrix.leave(&portal.matrix_room_id, &ghost).await {
                 warn!(ghost.id = %ghost, error = %error, "A ghost could not leave an unlinked room");
@@ -178,7 +187,7 @@ impl Bridge {
         self.view(portal).await
     }
 
-    async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
+    pub(super) async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
         let mut tx = self.db.read().await?;
         let found = match (RoomId::parse(room), room.parse::<GitterRoomId>()) {
             (Ok(room), _) => portal::portal_by_matrix_room(&mut tx, &room).await?,
@@ -244,6 +253,9 @@ impl Bridge {
             return Err(ProvisionError::NoSubscription);
         }
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
+        if let Err(error) = room_state::write(self, &portal, gitter).await {
+            warn!(portal.uri = portal.gitter_uri, error = %error, "A room's state could not be set");
+        }
         Ok(Portal {
             state: PortalState::Active,
             ..portal
@@ -318,6 +330,11 @@ fn taken(portal: &Portal) -> ProvisionError {
 
 async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
     let counts = portal::count_items(tx, &portal.gitter_room_id).await?;
+    let works = matches!(portal.state, PortalState::Active | PortalState::CatchingUp);
+    let life = life::of(tx, &portal.gitter_room_id).await?;
+    let detail = life
+        .map(|life| life.detail)
+        .filter(|detail| !works && !detail.is_empty());
     let crossed =
         (portal.last_bridged_at > 0).then(|| Timestamp::from_millisecond(portal.last_bridged_at).ok());
     Ok(PortalView {
@@ -329,6 +346,7 @@ async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
         waiting: counts.waiting,
         failed: counts.failed,
         last_bridged_at: crossed.flatten(),
+        state_detail: detail,
     })
 }
 

@@ -54,6 +54,10 @@ mod replicas;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod rooms_life;
+#[cfg(test)]
+mod rooms_made;
+#[cfg(test)]
 mod silent_ban;
 #[cfg(test)]
 mod token;

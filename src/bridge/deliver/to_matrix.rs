@@ -270,6 +270,7 @@ impl Delivery<'_> {
     /// The sender could not be made ready, so this try sent nothing; an earlier one may have.
     async fn not_sent(self, attempt: &Attempt, error: &MatrixError) -> Result<Step, BridgeError> {
         let decision = failure::matrix_send(error, attempt.tries + 1, now());
+        let decision = self.unless_of_room(decision, error).await?;
         let state = if attempt.state == AttemptState::Planned {
             AttemptState::Planned
         } else {
@@ -296,6 +297,7 @@ impl Delivery<'_> {
             }
             _ => failure::matrix_send(error, attempt.tries + 1, now()),
         };
+        let decision = self.unless_of_room(decision, error).await?;
         if error.is("M_UNKNOWN_DEVICE") {
             let mut tx = self.bridge.db.write().await?;
             ghosts::forget_device(&mut tx, action.sender()).await?;

@@ -22,6 +22,8 @@ pub(crate) struct RoomOptions {
     pub(crate) private: bool,
     pub(crate) alias: Option<OwnedRoomAliasId>,
     pub(crate) name: Option<String>,
+    /// The room that it succeeds.
+    pub(crate) predecessor: Option<OwnedRoomId>,
 }
 
 #[derive(Debug, Default)]

@@ -39,9 +39,13 @@ impl World {
         } else {
             json!({ "users": { creator.as_str(): 100 } })
         };
+        let mut creation = json!({ "room_version": version });
+        if let Some(predecessor) = &options.predecessor {
+            creation["predecessor"] = json!({ "room_id": predecessor });
+        }
         let join_rule = if options.private { "invite" } else { "public" };
         let mut state = vec![
-            ("m.room.create", "", json!({ "room_version": version })),
+            ("m.room.create", "", creation),
             (
                 "m.room.member",
                 creator.as_str(),
