@@ -113,7 +113,7 @@ impl World {
             .tempdir()
             .unwrap();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
-        let database = TestDatabase::make(database, options.database_server, place).await;
+        let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
             rate_limit: options.rate_limit,
             rate_window: options.rate_window,
