@@ -24,6 +24,7 @@ pub mod ledger;
 mod look_back;
 mod measure;
 pub mod media;
+mod moderation;
 mod notices;
 mod pictures;
 mod portal;
@@ -31,6 +32,7 @@ pub mod provision;
 mod recovery;
 mod retention;
 mod revoke;
+mod say;
 pub mod settings;
 mod sides;
 mod silent_ban;
@@ -54,7 +56,8 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures, sides::Sides,
+    ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, moderation::Looks, pictures::AbsentPictures,
+    sides::Sides,
 };
 use crate::{
     cache::Cache,
@@ -109,6 +112,7 @@ pub struct Bridge {
     sides: Sides,
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
+    ban_looks: Looks,
     nearness: Nearness,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
@@ -138,6 +142,7 @@ impl Bridge {
             parts,
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
+            ban_looks: Looks::default(),
             nearness: Nearness::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
@@ -164,6 +169,7 @@ impl Bridge {
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
+        self.tracker.spawn(moderation::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod attempt;
 pub mod awaited;
+pub mod ban;
 mod db;
 pub mod deleted;
 mod error;

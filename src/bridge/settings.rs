@@ -78,6 +78,8 @@ impl Settings {
                 max_parts: bridge.max_parts,
                 relay_foreign: bridge.relay_foreign,
                 ghost_display_name: bridge.ghost_display_name.clone(),
+                // Of one portal alone.
+                moderation: false,
             },
             give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
             keep_ledger: days(bridge.ledger_days),

@@ -47,6 +47,10 @@ endpoints! {
     Join = "join",
     /// `POST /_matrix/client/v3/rooms/{room}/leave`
     Leave = "leave",
+    /// `POST /_matrix/client/v3/rooms/{room}/ban`
+    Ban = "ban",
+    /// `POST /_matrix/client/v3/rooms/{room}/unban`
+    Unban = "unban",
     /// Moving a read receipt.
     Receipt = "receipt",
     /// `GET /_matrix/client/v3/directory/room/{alias}`

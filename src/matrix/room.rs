@@ -1,6 +1,7 @@
 //! Rooms: who is in them and what their state says. Reading is done as the bot, which must be joined.
 
 mod access;
+mod ban;
 
 use ruma::{
     EventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,
@@ -17,7 +18,7 @@ use ruma::{
 };
 use serde_json::Value;
 
-pub use self::access::RoomAccess;
+pub use self::{access::RoomAccess, ban::Membership};
 use super::{Endpoint, MatrixClient, MatrixError, transport::unreadable};
 
 /// Somebody who is joined to a room, with the profile there.

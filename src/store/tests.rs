@@ -5,7 +5,7 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, awaited, db::Open, deleted, fold, forget, ghost, held, inbox,
+    Db, StoreError, account, attempt, awaited, ban, db::Open, deleted, fold, forget, ghost, held, inbox,
     installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention, setting,
 };
 use crate::config::DatabaseUrl;
@@ -15,6 +15,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         account::STATEMENTS,
         attempt::STATEMENTS,
         awaited::STATEMENTS,
+        ban::STATEMENTS,
         deleted::STATEMENTS,
         fold::STATEMENTS,
         forget::STATEMENTS,

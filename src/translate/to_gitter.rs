@@ -14,7 +14,7 @@ use super::{
     context::{Message, Reactions},
     escape,
     event::{self, Event, Relation},
-    link, people,
+    link, moderation, people,
     split::Plan,
     stand_in,
     threads::{self, Parent},
@@ -77,7 +77,10 @@ fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> 
         return Err(skip(Reason::OwnEcho, "its sender is a user of the bridge"));
     }
     let kind = event.kind.as_str();
-    if event.is_state {
+    if let Some(key) = &event.state_key {
+        if kind == "m.room.member" {
+            return moderation::membership(event, key, context);
+        }
         return Err((
             Reason::NoEquivalent,
             format!("Gitter has nothing like the state event {kind}"),

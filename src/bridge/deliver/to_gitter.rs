@@ -1,7 +1,8 @@
 //! Sends messages to Gitter, which has no key against repeats: an attempt whose outcome is unknown is
 //! looked for before it is made again (DESIGN 3.1, "To Gitter").
 
-use jiff::{SignedDuration, Timestamp};
+use http::StatusCode;
+use jiff::Timestamp;
 use ruma::OwnedEventId;
 use serde_json::{Value, value::RawValue};
 
@@ -20,8 +21,7 @@ use crate::{
         silent_ban,
         worker::Step,
     },
-    gitter::{Class, GitterError, MessagePage, NewMessage, Permit},
-    ids::GitterMessageId,
+    gitter::{GitterError, NewMessage, Permit},
     model,
     outcome::Reason,
     store::{
@@ -34,12 +34,6 @@ use crate::{
 /// How long after an attempt of unknown outcome it is looked for, in milliseconds: what is still under
 /// way has arrived by then.
 pub(in crate::bridge) const RECOVERY_WAIT: i64 = 15_000;
-
-/// How long before the attempt the look begins: both clocks are known to better than this.
-const LOOK_BACK: SignedDuration = SignedDuration::from_secs(30);
-
-/// The most messages of one page of a listing (gitter-api 5.5).
-const PAGE: u32 = 100;
 
 /// How it is known that Gitter stores a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +95,10 @@ impl Delivery<'_> {
                 let targets = to_gitter::targets(&event);
                 self.skip_change(&targets, skipped, detail).await
             }
+            Translation::Skipped {
+                skipped: Reason::NotAllowed,
+                detail,
+            } => self.skip_not_allowed(detail).await,
             Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
         }
     }
@@ -144,6 +142,9 @@ impl Delivery<'_> {
     /// Goes on with a frozen action. Only what makes a message must never be done twice.
     pub(super) async fn go_on_to_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         match (self.action::<GitterAction>(attempt)?, attempt.state) {
+            (action @ (GitterAction::Ban { .. } | GitterAction::Unban { .. }), _) => {
+                self.ban_on_gitter(attempt, last, &action).await
+            }
             (GitterAction::Send { .. }, AttemptState::Open) => self.left_behind(attempt).await,
             (GitterAction::Send { .. }, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
             (GitterAction::Send { .. }, _) if self.may_be_forgotten(attempt) => {
@@ -244,6 +245,9 @@ impl Delivery<'_> {
     }
 
     async fn post_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+        if error.status() == Some(StatusCode::FORBIDDEN) {
+            self.bridge.ban_looks.ask(&self.portal.gitter_room_id);
+        }
         let unknown = error.outcome_unknown();
         let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Retry { after } if unknown => Decision::Retry {
@@ -278,57 +282,6 @@ impl Delivery<'_> {
             Ok(None) => self.send_to_gitter(attempt, last).await,
             Err(BridgeError::Gitter(error)) => self.look_failed(attempt, &error).await,
             Err(error) => Err(error),
-        }
-    }
-
-    /// The first message, in order of ids and not in the map, that can be the attempt's.
-    async fn find_posted(self, attempt: &Attempt) -> Result<Option<model::Message>, BridgeError> {
-        let mut actions: Vec<GitterAction> = vec![self.action(attempt)?];
-        let opened_at = if self.may_be_forgotten(attempt) {
-            actions.extend(self.later_versions(attempt).await?);
-            self.bridge.restored.since()
-        } else {
-            attempt.opened_at
-        };
-        let mut after = posted_after(opened_at, self.bridge.gitter.clock_offset());
-        loop {
-            let page = MessagePage {
-                after: Some(after.clone()),
-                before: None,
-                limit: PAGE,
-                class: Class::Live,
-            };
-            let listed = self
-                .bridge
-                .gitter
-                .messages(&self.portal.gitter_room_id, &page)
-                .await?;
-            let full = listed.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-            let mut messages: Vec<model::Message> = listed
-                .iter()
-                .filter_map(|raw| serde_json::from_str(raw.get()).ok())
-                .collect();
-            messages.sort_by(|one, other| one.id.cmp(&other.id));
-            let newest = messages.last().map(|message| message.id.clone());
-            for message in messages {
-                let account = &self.bridge.account;
-                if actions
-                    .iter()
-                    .any(|action| echo::matches(action, account, &message))
-                {
-                    let mut tx = self.bridge.db.read().await?;
-                    if message::by_gitter_id(&mut tx, self.portal, &message.id)
-                        .await?
-                        .is_empty()
-                    {
-                        return Ok(Some(message));
-                    }
-                }
-            }
-            match newest {
-                Some(newest) if full && newest > after => after = newest,
-                _ => return Ok(None),
-            }
         }
     }
 
@@ -412,15 +365,6 @@ pub(in crate::bridge) async fn settle_echo(
     }
     lane::touch_lane(tx, &attempt.lane, now).await?;
     Ok(true)
-}
-
-/// Where the look for an attempt's message begins.
-fn posted_after(opened_at: i64, clock_offset: Option<SignedDuration>) -> GitterMessageId {
-    let opened = Timestamp::from_millisecond(opened_at).unwrap_or(Timestamp::UNIX_EPOCH);
-    let on_gitter = opened
-        .saturating_add(clock_offset.unwrap_or_default())
-        .unwrap_or(opened);
-    GitterMessageId::first_of_second(on_gitter.saturating_sub(LOOK_BACK).unwrap_or(on_gitter))
 }
 
 /// The lines of the map for a message that arrived; none where the event cannot be read any more.

@@ -6,7 +6,7 @@ use ruma::{OwnedEventId, UserId};
 use serde_json::Value;
 
 use super::{
-    Arrival, Delivery,
+    Arrival, Delivery, bans,
     media::{Prepared, Uploads},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         worker::Step,
     },
     ids::{GitterMessageId, transaction_id},
-    matrix::{MatrixError, PastEvent, Redact, SendEvent, SourceMarker, marker::SourceOperation},
+    matrix::{Endpoint, MatrixError, PastEvent, Redact, SendEvent, SourceMarker, marker::SourceOperation},
     model,
     outcome::Reason,
     store::{
@@ -44,6 +44,9 @@ const MESSAGE: &str = "m.room.message";
 impl Delivery<'_> {
     /// Translates what happened to a Gitter message, and freezes the actions.
     pub(super) async fn begin_to_matrix(self) -> Result<Step, BridgeError> {
+        if self.is_ban() {
+            return self.begin_ban().await;
+        }
         let Some(context) = self.judge_echo().await? else {
             return self.wait_for_other_lane().await;
         };
@@ -248,6 +251,13 @@ impl Delivery<'_> {
                 };
                 return self.bridge.matrix.redact(&redact).await;
             }
+            // These are no events of their own: `deliver::bans` makes them.
+            MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => {
+                return Err(MatrixError::Unwritable {
+                    endpoint: Endpoint::Send,
+                    source: "a ban is not sent as a message".into(),
+                });
+            }
         };
         let event = SendEvent {
             room,
@@ -291,6 +301,9 @@ impl Delivery<'_> {
 
     /// The sender could not be made ready, so this try sent nothing; an earlier one may have.
     async fn not_sent(self, attempt: &Attempt, error: &MatrixError) -> Result<Step, BridgeError> {
+        if self.is_shut_out(attempt, error).await {
+            return self.skip(Reason::NotAllowed, bans::SHUT_OUT.to_owned()).await;
+        }
         let decision = failure::matrix_send(error, attempt.tries + 1, now());
         let state = if attempt.state == AttemptState::Planned {
             AttemptState::Planned
@@ -315,6 +328,9 @@ impl Delivery<'_> {
                     Decision::Reject(_) => return self.refused(attempt, last, &error.to_string()).await,
                     decision => decision,
                 }
+            }
+            _ if self.is_shut_out(attempt, error).await => {
+                return self.skip(Reason::NotAllowed, bans::SHUT_OUT.to_owned()).await;
             }
             _ => failure::matrix_send(error, attempt.tries + 1, now()),
         };
@@ -351,6 +367,7 @@ impl Delivery<'_> {
                 let past = event.as_deref().and_then(PastEvent::read);
                 return Ok(past.filter(|past| past.redacted).map(|past| past.event_id));
             }
+            MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => return Ok(None),
         };
         let Ok(message) = self.item.source_id.parse::<GitterMessageId>() else {
             return Ok(None);
@@ -424,7 +441,9 @@ impl Delivery<'_> {
                 Some(event_id.clone()),
                 content.get("m.new_content").unwrap_or(content),
             ),
-            MatrixAction::Redact { .. } => return None,
+            MatrixAction::Redact { .. } | MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => {
+                return None;
+            }
         };
         let mentions = said.get("m.mentions").map(Value::to_string);
         Some(MappedMessage {
