@@ -153,7 +153,12 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
             }
             RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
             RealtimeEvent::Message { .. } => KillPoint::Accepted.reached(Direction::ToMatrix),
-            RealtimeEvent::TokenRefused | RealtimeEvent::Connected => {}
+            RealtimeEvent::Room { .. }
+            | RealtimeEvent::RoomRefused { .. }
+            | RealtimeEvent::UsersFollowed { .. }
+            | RealtimeEvent::User { .. }
+            | RealtimeEvent::TokenRefused
+            | RealtimeEvent::Connected => {}
         }
     }
     bridge.portals_changed();
@@ -178,7 +183,13 @@ fn rooms_of(event: &RealtimeEvent) -> &[GitterRoomId] {
         | RealtimeEvent::Subscribed { room, .. }
         | RealtimeEvent::Refused { room, .. } => slice::from_ref(room),
         RealtimeEvent::Interrupted { rooms } => rooms,
-        RealtimeEvent::TokenRefused | RealtimeEvent::Connected => &[],
+        // What is beside the messages has no place among them.
+        RealtimeEvent::Room { .. }
+        | RealtimeEvent::RoomRefused { .. }
+        | RealtimeEvent::UsersFollowed { .. }
+        | RealtimeEvent::User { .. }
+        | RealtimeEvent::TokenRefused
+        | RealtimeEvent::Connected => &[],
     }
 }
 
@@ -218,7 +229,12 @@ async fn take_one(tx: &mut Tx, event: &RealtimeEvent) -> Result<(), StoreError> 
             }
             Ok(())
         }
-        RealtimeEvent::TokenRefused | RealtimeEvent::Connected => Ok(()),
+        RealtimeEvent::Room { .. }
+        | RealtimeEvent::RoomRefused { .. }
+        | RealtimeEvent::UsersFollowed { .. }
+        | RealtimeEvent::User { .. }
+        | RealtimeEvent::TokenRefused
+        | RealtimeEvent::Connected => Ok(()),
     }
 }
 
