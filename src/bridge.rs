@@ -56,7 +56,11 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, moderation::Looks, pictures::AbsentPictures,
+    ban_bug::BanBugs,
+    ban_triggers::Nearness,
+    lease::LeaseClock,
+    moderation::{Floods, Looks, Policies},
+    pictures::AbsentPictures,
     sides::Sides,
 };
 use crate::{
@@ -113,6 +117,8 @@ pub struct Bridge {
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
     ban_looks: Looks,
+    floods: Floods,
+    policies: Policies,
     nearness: Nearness,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
@@ -143,6 +149,8 @@ impl Bridge {
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
             ban_looks: Looks::default(),
+            floods: Floods::default(),
+            policies: Policies::default(),
             nearness: Nearness::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),

@@ -22,6 +22,7 @@ mod moderation;
 mod pack;
 mod people;
 mod pills;
+mod policy;
 mod split;
 mod stand_in;
 mod threads;
@@ -34,7 +35,7 @@ use ruma::{OwnedEventId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::{context::Context, people::templated as ghost_display_name};
+pub use self::{context::Context, people::templated as ghost_display_name, policy::Policy};
 use crate::{ids::GitterMessageId, outcome::Reason};
 
 /// What translation made of an input. In JSON, the value of `expected` in a fixture (DESIGN 6.4).

@@ -8,6 +8,7 @@ mod ban_bug;
 mod bans;
 mod ending;
 mod find_posted;
+mod flood;
 mod folding;
 mod gitter_changes;
 mod media;

@@ -1,6 +1,8 @@
 //! Who is banned on Gitter (DESIGN 4, "bans"): looked at now and then, since Gitter does not tell of every ban, and as
 //! soon as something hints at one. What has changed becomes items of the lane to Matrix; nothing is done here.
 
+mod flood;
+mod policy;
 mod tell;
 
 use std::{
@@ -14,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, info};
 
-pub(super) use self::tell::tell;
+pub(super) use self::{flood::Floods, policy::Policies, tell::tell};
 use super::{Bridge, BridgeError, catch_up, now};
 use crate::{
     gitter::Class,

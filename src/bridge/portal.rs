@@ -15,7 +15,7 @@ use crate::{
     store::{
         Attempt, Direction, Ghost, Item, Member, Portal, StoreError, Tx, attempt, ghost, member, message,
     },
-    translate::{Context, MatrixAction, context},
+    translate::{Context, MatrixAction, Policy, context},
 };
 
 /// The longest event id there is, in bytes (Matrix specification, "Size limits").
@@ -83,6 +83,7 @@ pub(super) async fn for_event(
             .extend(past::by_marker(bridge, portal, &target).await?);
     }
     add_rights(bridge, portal, &event, &words, &mut context).await?;
+    moderation::add_policy(bridge, portal, &event, &mut context).await;
     Ok(Loaded::Ready(context))
 }
 
@@ -262,6 +263,7 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
         } else {
             LINK_UNITS
         },
+        policy: Policy::default(),
         ghost_localpart: settings.ghost_localpart.clone(),
     }
 }

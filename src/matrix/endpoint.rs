@@ -59,6 +59,8 @@ endpoints! {
     JoinedMembers = "joined_members",
     /// `GET /_matrix/client/v3/rooms/{room}/state/{type}/{key}`
     State = "state",
+    /// `GET /_matrix/client/v3/rooms/{room}/state`
+    WholeState = "whole_state",
     /// `PUT /_matrix/client/v3/rooms/{room}/send/{type}/{transaction}`
     Send = "send",
     /// `PUT /_matrix/client/v3/rooms/{room}/redact/{event}/{transaction}`

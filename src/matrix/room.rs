@@ -2,6 +2,7 @@
 
 mod access;
 mod ban;
+mod state;
 
 use ruma::{
     EventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,

@@ -6,6 +6,7 @@ use ruma::{EventId, OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName
 use serde::Deserialize;
 use url::Url;
 
+use super::Policy;
 use crate::ids::{GhostTemplate, GitterMessageId, GitterRoomId, GitterUserId};
 
 /// The length of a signed link that signing keeps to, in UTF-16 units.
@@ -58,6 +59,9 @@ pub struct Context {
     /// The length that a stand-in counts for, in UTF-16 units.
     #[serde(default = "default_link_units")]
     pub link_units: usize,
+    /// Whom the room's moderators do not let speak.
+    #[serde(default)]
+    pub policy: Policy,
     /// How ids of new ghosts are made.
     #[serde(default)]
     pub ghost_localpart: GhostTemplate,

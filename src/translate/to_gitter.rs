@@ -89,12 +89,15 @@ fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> 
     if event.is_redacted {
         return Err(skip(Reason::Redacted, "it was redacted before it crossed"));
     }
+    if kind == "m.room.redaction" {
+        let target = event.redacts.as_deref();
+        let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it redacts"))?;
+        return changes::redaction(target, &event.sender, context);
+    }
+    if let Some(why) = context.policy.objection(&event.sender) {
+        return Err(skip(Reason::NotAllowed, why));
+    }
     match kind {
-        "m.room.redaction" => {
-            let target = event.redacts.as_deref();
-            let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it redacts"))?;
-            changes::redaction(target, &event.sender, context)
-        }
         "m.room.message" | "m.sticker" | "m.room.encrypted" if event.content.is_empty() => Err(skip(
             Reason::Redacted,
             "its content is gone, as after a redaction",

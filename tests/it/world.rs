@@ -57,6 +57,10 @@ pub(crate) struct Options {
     pub(crate) token_file: bool,
     /// `bridge.give_up_after`.
     pub(crate) give_up_after: &'static str,
+    /// `bridge.flood_limit`.
+    pub(crate) flood_limit: u32,
+    /// `bridge.membership`.
+    pub(crate) membership: &'static str,
 }
 
 impl Default for Options {
@@ -70,6 +74,8 @@ impl Default for Options {
             database_folder: None,
             token_file: false,
             give_up_after: "24h",
+            flood_limit: 60,
+            membership: "lazy",
         }
     }
 }
@@ -130,7 +136,11 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = json!({ "give_up_after": options.give_up_after });
+        config["bridge"] = json!({
+            "give_up_after": options.give_up_after,
+            "flood_limit": options.flood_limit,
+            "membership": options.membership,
+        });
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

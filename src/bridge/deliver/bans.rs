@@ -1,6 +1,6 @@
 //! Bans, and lifts bans, on both sides. All of it may simply be repeated: on Matrix the bridge looks first.
 
-use ruma::UserId;
+use ruma::{OwnedUserId, UserId};
 use serde_json::{Value, json};
 
 use super::{Arrival, Delivery};
@@ -13,7 +13,7 @@ use crate::{
         worker::Step,
     },
     matrix::MatrixError,
-    outcome::{Outcome, Reason},
+    outcome::Reason,
     store::{Attempt, AttemptState, ban, ghost},
     translate::{GitterAction, MatrixAction, Translation, to_matrix},
 };
@@ -110,8 +110,7 @@ impl Delivery<'_> {
         if let Err(BridgeError::Matrix(error)) = say(self.bridge, room, &self.item.source_key, &text).await {
             return self.membership_failed(attempt, &error).await;
         }
-        self.settle(&Outcome::Failed(Reason::Forbidden, NO_POWER.to_owned()))
-            .await
+        self.skip(Reason::NotAllowed, NO_POWER.to_owned()).await
     }
 
     /// Whether a refusal means that the ghost is banned on Matrix. For an attempt that may have arrived nothing is skipped.
@@ -175,7 +174,7 @@ impl Delivery<'_> {
                 if matches!(decision, Decision::Reject(_) | Decision::Skip(_)) {
                     let why = "Gitter does not allow it: admins of a room cannot be banned, and the bridge's account has \
                                to be one.";
-                    self.tell_moderator(why).await;
+                    self.tell_moderator(why).await?;
                 }
                 self.failed(attempt, AttemptState::Unknown, decision, &error.to_string())
                     .await
@@ -207,32 +206,42 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Tells who made the event, once, that it had no effect on Gitter; only for what moderators do.
-    pub(super) async fn tell_moderator(self, why: &str) {
-        let event: Value = serde_json::from_str(&self.item.body).unwrap_or(Value::Null);
-        let sender = event.get("sender").and_then(Value::as_str).unwrap_or_default();
+    /// Tells a moderator that what they did had no effect on Gitter; nobody where it is something else.
+    async fn tell_moderator(self, why: &str) -> Result<(), BridgeError> {
         let what = match self.item.operation.as_str() {
             "m.room.redaction" => "Your deletion",
             "m.room.member" => "Your ban, or the end of one,",
-            _ => return,
+            _ => return Ok(()),
         };
-        let Ok(sender) = UserId::parse(sender) else {
-            return;
-        };
-        let text = format!("{what} did not reach Gitter: {why}");
-        let key = &self.item.source_id;
-        moderation::tell(self.bridge, &self.portal.matrix_room_id, &sender, key, &text).await;
+        self.tell_sender(&format!("{what} did not reach Gitter: {why}"))
+            .await
     }
 
-    /// Whether notices are wanted and a skip is one that moderators are to know of.
-    pub(super) async fn skip_not_allowed(self, detail: String) -> Result<Step, BridgeError> {
+    /// Tells who made the event something, where notices are wanted.
+    pub(super) async fn tell_sender(self, text: &str) -> Result<(), BridgeError> {
+        let Some(sender) = self.sender() else {
+            return Ok(());
+        };
         let mut tx = self.bridge.db.read().await?;
-        let room = self.portal.gitter_room_id.as_str();
-        let wanted = self.bridge.room_settings(&mut tx, room).await?.notices;
+        let gitter_room = self.portal.gitter_room_id.as_str();
+        let wanted = self.bridge.room_settings(&mut tx, gitter_room).await?.notices;
         drop(tx);
         if wanted {
-            self.tell_moderator(&format!("{detail}.")).await;
+            let (room, key) = (&self.portal.matrix_room_id, &self.item.source_id);
+            moderation::tell(self.bridge, room, &sender, key, text).await;
         }
+        Ok(())
+    }
+
+    /// The sender of the event.
+    pub(super) fn sender(self) -> Option<OwnedUserId> {
+        let event: Value = serde_json::from_str(&self.item.body).ok()?;
+        UserId::parse(event.get("sender")?.as_str()?).ok()
+    }
+
+    /// Skips what may not cross; a moderator is told so.
+    pub(super) async fn skip_not_allowed(self, detail: String) -> Result<Step, BridgeError> {
+        self.tell_moderator(&format!("{detail}.")).await?;
         self.skip(Reason::NotAllowed, detail).await
     }
 }

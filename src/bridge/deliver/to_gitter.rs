@@ -82,6 +82,9 @@ impl Delivery<'_> {
             return self.wait_for_other_lane().await;
         };
         match translation {
+            Translation::Actions { actions } if !again.is_retry() && self.floods(&actions) => {
+                self.skip_flood().await
+            }
             Translation::Actions { actions } => {
                 let own = Version {
                     item: self.item.clone(),

@@ -36,6 +36,16 @@ pub(super) async fn add(
     Ok(())
 }
 
+/// Adds whom the room's moderators do not let speak, where somebody speaks; notes what changes about that.
+pub(super) async fn add_policy(bridge: &Bridge, portal: &Portal, event: &Value, context: &mut Context) {
+    let (policies, room) = (&bridge.policies, &portal.matrix_room_id);
+    if event.get("state_key").is_some() {
+        policies.note(room, event);
+    } else if !reading::is_redaction(event) {
+        context.policy = policies.of(bridge, room).await;
+    }
+}
+
 /// The context of a ban on Gitter, or of its end.
 pub(in crate::bridge) async fn for_ban(
     bridge: &Bridge,
