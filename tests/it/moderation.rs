@@ -234,6 +234,7 @@ async fn whom_the_rooms_rules_ban_does_not_reach_gitter(database: Database) {
     world.bridge.stop().await;
     world.bridge.start().await;
     world.homeserver.send_text(matrix, &bo, "still banned");
+    world.drained().await;
     world
         .homeserver
         .set_state(matrix, ana, "m.policy.rule.user", "rule", json!({}));

@@ -1,5 +1,6 @@
 //! What translation knows of bans, and of who may have things done on Gitter.
 
+use ruma::UserId;
 use serde_json::Value;
 
 use super::{base, context_user, reading};
@@ -41,9 +42,16 @@ pub(super) async fn add_policy(bridge: &Bridge, portal: &Portal, event: &Value, 
     let (policies, room) = (&bridge.policies, &portal.matrix_room_id);
     if event.get("state_key").is_some() {
         policies.note(room, event);
-    } else if !reading::is_redaction(event) {
+    } else if !reading::is_redaction(event) && !is_own(event, context) {
         context.policy = policies.of(bridge, room).await;
     }
+}
+
+/// Whether an event is of a user of ours.
+fn is_own(event: &Value, context: &Context) -> bool {
+    let sender = event.get("sender").and_then(Value::as_str);
+    let sender = sender.and_then(|sender| UserId::parse(sender).ok());
+    sender.is_some_and(|sender| context.is_own(&sender))
 }
 
 /// The context of a ban on Gitter, or of its end.
