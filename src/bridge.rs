@@ -58,6 +58,7 @@ pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, setting
 use self::{
     ban_bug::BanBugs,
     ban_triggers::Nearness,
+    deliver::RestoredListings,
     lease::LeaseClock,
     moderation::{Floods, Looks, Policies},
     pictures::AbsentPictures,
@@ -120,6 +121,7 @@ pub struct Bridge {
     floods: Floods,
     policies: Policies,
     nearness: Nearness,
+    restored_listings: RestoredListings,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
@@ -152,6 +154,7 @@ impl Bridge {
             floods: Floods::default(),
             policies: Policies::default(),
             nearness: Nearness::default(),
+            restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
             portals_changed: watch::Sender::new(0),

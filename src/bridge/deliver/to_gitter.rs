@@ -37,7 +37,7 @@ pub(in crate::bridge) const RECOVERY_WAIT: i64 = 15_000;
 
 /// How it is known that Gitter stores a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stored {
+pub(super) enum Stored {
     /// It answered so; it does the same where it throws messages away.
     Said,
     /// The message was seen there.
@@ -238,7 +238,11 @@ impl Delivery<'_> {
         }
     }
 
-    async fn look_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+    pub(super) async fn look_failed(
+        self,
+        attempt: &Attempt,
+        error: &GitterError,
+    ) -> Result<Step, BridgeError> {
         let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Reject(_) => Decision::Retry { after: RECOVERY_WAIT },
             decision => decision,
@@ -267,28 +271,7 @@ impl Delivery<'_> {
         self.failed(attempt, state, decision, &error.to_string()).await
     }
 
-    /// An attempt that an ended process left on its way: its outcome is unknown.
-    pub(super) async fn left_behind(self, attempt: &Attempt) -> Result<Step, BridgeError> {
-        let after = (attempt.opened_at + RECOVERY_WAIT - now()).max(0);
-        let why = "the bridge was stopped while this was being sent; looking whether it arrived";
-        self.failed(attempt, AttemptState::Unknown, Decision::Retry { after }, why)
-            .await
-    }
-
-    /// Looks whether an attempt arrived; makes it again if not.
-    pub(super) async fn recover_on_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
-        match self.find_posted(attempt).await {
-            Ok(Some(message)) => {
-                self.found_again(message.id.as_str());
-                self.posted(attempt, last, &message, Stored::Seen).await
-            }
-            Ok(None) => self.send_to_gitter(attempt, last).await,
-            Err(BridgeError::Gitter(error)) => self.look_failed(attempt, &error).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn posted(
+    pub(super) async fn posted(
         self,
         attempt: &Attempt,
         last: bool,
