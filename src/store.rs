@@ -7,6 +7,7 @@ pub mod account;
 pub mod alias;
 pub mod attempt;
 pub mod awaited;
+pub mod ban;
 pub mod copy;
 mod db;
 pub mod deleted;

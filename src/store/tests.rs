@@ -5,8 +5,8 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, alias, attempt, awaited, copy, db::Open, deleted, fold, forget, ghost, held,
-    inbox, installation, lane, ledger, life, media, member, message, notice, portal, probe, restored,
+    Db, StoreError, account, alias, attempt, awaited, ban, copy, db::Open, deleted, fold, forget, ghost,
+    held, inbox, installation, lane, ledger, life, media, member, message, notice, portal, probe, restored,
     retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
@@ -18,6 +18,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         attempt::STATEMENTS,
         awaited::STATEMENTS,
         copy::STATEMENTS,
+        ban::STATEMENTS,
         deleted::STATEMENTS,
         fold::STATEMENTS,
         forget::STATEMENTS,

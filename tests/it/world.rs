@@ -59,6 +59,10 @@ pub(crate) struct Options {
     pub(crate) give_up_after: &'static str,
     /// `bridge.privacy_check`; rooms are looked at five times in it.
     pub(crate) privacy_check: &'static str,
+    /// `bridge.flood_limit`.
+    pub(crate) flood_limit: u32,
+    /// `bridge.membership`.
+    pub(crate) membership: &'static str,
 }
 
 impl Default for Options {
@@ -73,6 +77,8 @@ impl Default for Options {
             token_file: false,
             give_up_after: "24h",
             privacy_check: "5m",
+            flood_limit: 60,
+            membership: "lazy",
         }
     }
 }
@@ -80,7 +86,12 @@ impl Default for Options {
 impl Options {
     /// The section `bridge` of the configuration.
     fn section(&self) -> Value {
-        json!({ "give_up_after": self.give_up_after, "privacy_check": self.privacy_check })
+        json!({
+            "give_up_after": self.give_up_after,
+            "privacy_check": self.privacy_check,
+            "flood_limit": self.flood_limit,
+            "membership": self.membership,
+        })
     }
 }
 

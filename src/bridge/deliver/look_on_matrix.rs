@@ -83,6 +83,7 @@ impl Delivery<'_> {
         let (part, op) = match action {
             MatrixAction::Send { part, .. } => (*part, SourceOperation::Create),
             MatrixAction::Edit { .. } => (0, SourceOperation::Edit),
+            MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => return Ok(None),
             MatrixAction::Redact { event_id, .. } => {
                 let room = &self.portal.matrix_room_id;
                 let event = self.bridge.matrix.event(room, event_id).await?;
