@@ -23,9 +23,11 @@ mod keyed;
 mod kill_point;
 mod lease;
 pub mod ledger;
+mod life;
 mod look_back;
 mod measure;
 pub mod media;
+mod moderation;
 mod notices;
 mod pictures;
 mod portal;
@@ -34,6 +36,7 @@ mod recovery;
 mod retention;
 mod revoke;
 mod room_state;
+mod say;
 pub mod settings;
 mod sides;
 mod silent_ban;
@@ -59,7 +62,13 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    alias::Aliases, ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures,
+    alias::Aliases,
+    ban_bug::BanBugs,
+    ban_triggers::Nearness,
+    deliver::RestoredListings,
+    lease::LeaseClock,
+    moderation::{Floods, Looks, Policies},
+    pictures::AbsentPictures,
     sides::Sides,
 };
 use crate::{
@@ -116,12 +125,17 @@ pub struct Bridge {
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
     aliases: Aliases,
+    ban_looks: Looks,
+    floods: Floods,
+    policies: Policies,
     nearness: Nearness,
+    restored_listings: RestoredListings,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
     /// The Gitter rooms that this process follows.
     followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
+    life: life::Life,
     /// Raised whenever a portal's state may have changed.
     portals_changed: watch::Sender<u64>,
 }
@@ -146,9 +160,14 @@ impl Bridge {
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
             aliases: Aliases::default(),
+            ban_looks: Looks::default(),
+            floods: Floods::default(),
+            policies: Policies::default(),
             nearness: Nearness::default(),
+            restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
+            life: life::Life::default(),
             portals_changed: watch::Sender::new(0),
         })
     }
@@ -173,6 +192,8 @@ impl Bridge {
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
         self.tracker.spawn(room_state::keep_admins(Arc::clone(self)));
+        self.tracker.spawn(life::run(Arc::clone(self)));
+        self.tracker.spawn(moderation::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

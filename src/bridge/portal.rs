@@ -1,5 +1,6 @@
 //! Loads all that translation may know of an item: the only place that reads for it.
 
+mod moderation;
 mod past;
 mod reading;
 
@@ -7,13 +8,14 @@ use jiff::Timestamp;
 use ruma::{OwnedUserId, UserId};
 use serde_json::Value;
 
+pub(super) use self::moderation::for_ban;
 use super::{Bridge, BridgeError, echo};
 use crate::{
     model,
     store::{
         Attempt, Direction, Ghost, Item, Member, Portal, StoreError, Tx, attempt, ghost, member, message,
     },
-    translate::{Context, MatrixAction, context},
+    translate::{Context, MatrixAction, Policy, context},
 };
 
 /// The longest event id there is, in bytes (Matrix specification, "Size limits").
@@ -50,6 +52,7 @@ pub(super) async fn for_event(
             context.members.push(context_member(member));
         }
     }
+    moderation::add(&mut tx, bridge, portal, &event, &mut context).await?;
     let by = item.created_at + CLOCK_SLACK;
     let mut unmapped = Vec::new();
     let is_change = reading::is_change(&event);
@@ -80,6 +83,7 @@ pub(super) async fn for_event(
             .extend(past::by_marker(bridge, portal, &target).await?);
     }
     add_rights(bridge, portal, &event, &words, &mut context).await?;
+    moderation::add_policy(bridge, portal, &event, &mut context).await;
     Ok(Loaded::Ready(context))
 }
 
@@ -110,6 +114,7 @@ async fn add_rights(
             avatar: None,
             may_notify_room: false,
             may_redact: false,
+            banned: false,
         });
     }
     for member in context.members.iter_mut().filter(|member| member.mxid == sender) {
@@ -184,7 +189,7 @@ pub(super) async fn for_operation(
 fn may_make_event(attempt: &Attempt) -> bool {
     !matches!(
         serde_json::from_str(&attempt.action),
-        Ok(MatrixAction::Redact { .. })
+        Ok(MatrixAction::Redact { .. } | MatrixAction::Ban { .. } | MatrixAction::Unban { .. })
     )
 }
 
@@ -258,6 +263,7 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
         } else {
             LINK_UNITS
         },
+        policy: Policy::default(),
         ghost_localpart: settings.ghost_localpart.clone(),
     }
 }
@@ -298,6 +304,7 @@ fn context_user(ghost: Ghost) -> context::User {
         username: ghost.username,
         display_name: Some(ghost.display_name).filter(|name| !name.is_empty()),
         admin: false,
+        banned: false,
     }
 }
 
@@ -308,5 +315,6 @@ fn context_member(member: Member) -> context::Member {
         avatar: Some(member.avatar_url).filter(|url| !url.is_empty()),
         may_notify_room: false,
         may_redact: false,
+        banned: false,
     }
 }

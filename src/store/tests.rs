@@ -5,9 +5,9 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, alias, attempt, awaited, db::Open, deleted, fold, forget, ghost, held, inbox,
-    installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention,
-    room_admin, setting, space,
+    Db, StoreError, account, alias, attempt, awaited, ban, copy, db::Open, deleted, fold, forget, ghost,
+    held, inbox, installation, lane, ledger, life, media, member, message, notice, portal, probe, restored,
+    retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
@@ -17,6 +17,8 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         alias::STATEMENTS,
         attempt::STATEMENTS,
         awaited::STATEMENTS,
+        copy::STATEMENTS,
+        ban::STATEMENTS,
         deleted::STATEMENTS,
         fold::STATEMENTS,
         forget::STATEMENTS,
@@ -26,6 +28,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         installation::STATEMENTS,
         lane::STATEMENTS,
         ledger::STATEMENTS,
+        life::STATEMENTS,
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,

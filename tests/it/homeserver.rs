@@ -14,6 +14,7 @@ mod push;
 mod room;
 mod server;
 mod tests;
+mod upgrade;
 mod world;
 
 use std::{
@@ -290,6 +291,16 @@ impl FakeHomeserver {
         self.shared
             .change(|world| world.redact(room, draft))
             .expect("the user may redact")
+    }
+
+    /// Where a user stands in a room: `join`, `invite`, `leave` or `ban`.
+    pub(crate) fn membership(&self, room: &RoomId, user: &UserId) -> String {
+        let world = self.shared.world();
+        world
+            .room(room)
+            .expect("there is the room")
+            .membership(user)
+            .to_owned()
     }
 
     /// The events of a room that the bot acknowledged, in order.

@@ -36,6 +36,9 @@ const WITHOUT_DEVICES: Options = Options {
     database_server: None,
     database_folder: None,
     give_up_after: "24h",
+    privacy_check: "5m",
+    flood_limit: 60,
+    membership: "lazy",
 };
 
 /// What happens to a send, and how often it is made in the end where repeats are safe.

@@ -7,6 +7,8 @@ mod changes;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod copying;
+#[cfg(test)]
 mod crossing;
 #[cfg(test)]
 mod disk;
@@ -40,6 +42,8 @@ mod metrics;
 #[cfg(test)]
 mod missed;
 #[cfg(test)]
+mod moderation;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod provisioning;
@@ -51,6 +55,8 @@ mod removals;
 mod replicas;
 #[cfg(test)]
 mod restored;
+#[cfg(test)]
+mod rooms_life;
 #[cfg(test)]
 mod rooms_made;
 #[cfg(test)]
