@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{StopCause, lock};
 use crate::{
-    bridge::{Bridge, BridgeError, catch_up, now, room_state},
+    bridge::{Bridge, BridgeError, alias, catch_up, now, room_state},
     gitter::{GitterError, RealtimeEvent, SNAPSHOT},
     ids::GitterRoomId,
     model,
@@ -197,6 +197,8 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
         ),
     };
     super::stop(bridge, room, &stop).await?;
+    // They are for a room that may be made anew.
+    alias::withdraw(bridge, &portal).await?;
     bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
     Ok(())

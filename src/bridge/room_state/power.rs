@@ -57,10 +57,10 @@ mod tests {
     use super::*;
 
     fn changed(users: Value, admins: &[&UserId], bot: bool) -> Option<Value> {
-        changed_without(users, admins, &[], bot)
+        changed_without(&users, admins, &[], bot)
     }
 
-    fn changed_without(users: Value, admins: &[&UserId], former: &[&UserId], bot: bool) -> Option<Value> {
+    fn changed_without(users: &Value, admins: &[&UserId], former: &[&UserId], bot: bool) -> Option<Value> {
         let there = json!({ "users": users, "redact": 50 });
         let owned =
             |users: &[&UserId]| -> Vec<OwnedUserId> { users.iter().map(|user| (*user).to_owned()).collect() };
@@ -85,7 +85,7 @@ mod tests {
         let left = json!({ "@ana:e.org": 50, "@gitter_kelp-2:e.org": 25 });
         let there = json!({ "users": users });
         assert_eq!(with_power_of_admins(&there), ["@ana:e.org", wren.as_str()]);
-        assert_eq!(changed_without(users, &[], &[wren], false), Some(left));
+        assert_eq!(changed_without(&users, &[], &[wren], false), Some(left));
     }
 
     #[test]
