@@ -6,6 +6,8 @@
 pub mod account;
 pub mod attempt;
 pub mod awaited;
+pub mod code;
+pub mod command;
 mod db;
 pub mod deleted;
 mod error;
@@ -21,6 +23,7 @@ pub mod media;
 pub mod member;
 pub mod message;
 pub mod notice;
+pub mod opt_out;
 pub mod portal;
 pub mod probe;
 pub mod restored;

@@ -12,6 +12,7 @@ use crate::{
     model,
     store::{
         Attempt, Direction, Ghost, Item, Member, Portal, StoreError, Tx, attempt, ghost, member, message,
+        opt_out,
     },
     translate::{Context, MatrixAction, context},
 };
@@ -50,6 +51,7 @@ pub(super) async fn for_event(
             context.members.push(context_member(member));
         }
     }
+    context.barred = barred(bridge, &mut tx, &event).await?;
     let by = item.created_at + CLOCK_SLACK;
     let mut unmapped = Vec::new();
     let is_change = reading::is_change(&event);
@@ -81,6 +83,16 @@ pub(super) async fn for_event(
     }
     add_rights(bridge, portal, &event, &words, &mut context).await?;
     Ok(Loaded::Ready(context))
+}
+
+/// Whether nothing that the sender of an event says is to cross.
+async fn barred(bridge: &Bridge, tx: &mut Tx, event: &Value) -> Result<Option<context::Barred>, StoreError> {
+    let sender = event.get("sender").and_then(Value::as_str).unwrap_or_default();
+    if opt_out::is_out(tx, sender).await? {
+        return Ok(Some(context::Barred::OptedOut));
+    }
+    let permitted = UserId::parse(sender).map_or(true, |sender| bridge.settings.permissions.permit(&sender));
+    Ok((!permitted).then_some(context::Barred::NotPermitted))
 }
 
 /// What the sender of an event may do in the room, where it matters: the homeserver is asked only for a
@@ -259,6 +271,7 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
             LINK_UNITS
         },
         ghost_localpart: settings.ghost_localpart.clone(),
+        barred: None,
     }
 }
 

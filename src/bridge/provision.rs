@@ -1,6 +1,6 @@
 //! Linking rooms, unlinking them, and saying which are linked (DESIGN 5 and 6.3).
 
-mod checks;
+pub(super) mod checks;
 mod sync;
 
 use std::time::Duration;
@@ -178,7 +178,7 @@ impl Bridge {
         self.view(portal).await
     }
 
-    async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
+    pub(super) async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
         let mut tx = self.db.read().await?;
         let found = match (RoomId::parse(room), room.parse::<GitterRoomId>()) {
             (Ok(room), _) => portal::portal_by_matrix_room(&mut tx, &room).await?,

@@ -3,6 +3,7 @@
 mod accounts;
 mod items;
 mod people;
+mod settings;
 
 use std::sync::{Arc, OnceLock};
 
@@ -65,6 +66,7 @@ pub fn router(state: AdminState) -> Router {
         .merge(accounts::router())
         .merge(items::router())
         .merge(people::router())
+        .merge(settings::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));

@@ -5,8 +5,9 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, awaited, db::Open, deleted, fold, forget, ghost, held, inbox,
-    installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention, setting,
+    Db, StoreError, account, attempt, awaited, code, command, db::Open, deleted, fold, forget, ghost, held,
+    inbox, installation, lane, ledger, media, member, message, notice, opt_out, portal, probe, restored,
+    retention, setting,
 };
 use crate::config::DatabaseUrl;
 
@@ -15,6 +16,8 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         account::STATEMENTS,
         attempt::STATEMENTS,
         awaited::STATEMENTS,
+        code::STATEMENTS,
+        command::STATEMENTS,
         deleted::STATEMENTS,
         fold::STATEMENTS,
         forget::STATEMENTS,
@@ -28,6 +31,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         member::STATEMENTS,
         message::STATEMENTS,
         notice::STATEMENTS,
+        opt_out::STATEMENTS,
         setting::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,

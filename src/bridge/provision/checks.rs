@@ -15,13 +15,13 @@ use crate::{
 
 /// What the checks found out.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
-    pub(super) checks: Checks,
-    pub(super) gitter_room: Option<model::Room>,
+pub(in crate::bridge) struct Survey {
+    pub(in crate::bridge) checks: Checks,
+    pub(in crate::bridge) gitter_room: Option<model::Room>,
     pub(super) matrix_room: Option<OwnedRoomId>,
     pub(super) virtual_users: bool,
     /// The portal that joins just these two rooms already.
-    pub(super) existing: Option<Portal>,
+    pub(in crate::bridge) existing: Option<Portal>,
     /// Which room is linked with a third, and what to do.
     pub(super) already_linked: Option<(String, String)>,
 }
@@ -38,7 +38,10 @@ impl Survey {
 
 /// Looks at everything that linking needs. Failed checks are in the result; an error means that one of the
 /// sides could not be asked.
-pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Survey, ProvisionError> {
+pub(in crate::bridge) async fn survey(
+    bridge: &Bridge,
+    request: &LinkRequest,
+) -> Result<Survey, ProvisionError> {
     let Some(matrix_room) = &request.matrix_room else {
         return Err(ProvisionError::Invalid {
             error: "matrix_room is missing".to_owned(),
