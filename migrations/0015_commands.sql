@@ -6,6 +6,7 @@ CREATE TABLE command (
     user_id TEXT NOT NULL,               -- who asked
     body TEXT NOT NULL,                  -- the event; '' once it is done
     created_at BIGINT NOT NULL,
+    number BIGINT NOT NULL,              -- its place among all, in the order in which they were said
     due_at BIGINT NOT NULL,              -- not before then; whoever takes it moves it on
     tries BIGINT NOT NULL DEFAULT 0,
     reply TEXT NOT NULL DEFAULT '',      -- what is to be answered, once that is known

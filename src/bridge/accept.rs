@@ -241,10 +241,10 @@ async fn note_commands(
     now: i64,
 ) -> Result<bool, StoreError> {
     let mut any = false;
-    for (event, head) in events.iter().zip(heads) {
+    for (place, (event, head)) in events.iter().zip(heads).enumerate() {
         if let Ok(head) = head {
             let is_linked = lanes.contains_key(&head.room_id);
-            any |= command::note(tx, event, &head.room_id, is_linked, now).await?;
+            any |= command::note(tx, (place, event), &head.room_id, is_linked, now).await?;
         }
     }
     Ok(any)

@@ -18,7 +18,7 @@ mod why;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use ruma::{OwnedRoomId, OwnedUserId, RoomId, UserId};
+use ruma::{EventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, value::RawValue};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -32,7 +32,7 @@ use super::{Bridge, BridgeError, now, say};
 use crate::{
     store::{
         Portal, StoreError, Tx,
-        command::{self, AskedFor},
+        command::{self, AskedFor, NewCommand},
         ghost, portal,
     },
     translate::command::{Command, of_event},
@@ -118,11 +118,12 @@ impl Asking<'_> {
     }
 }
 
-/// Notes what somebody asks the bot for in an event, if anything. `is_linked`: whether its room is in a portal.
+/// Notes what somebody asks the bot for in an event, if anything. `place`: how many events that came with it stand
+/// before it. `is_linked`: whether its room is in a portal.
 pub(super) async fn note(
     tx: &mut Tx,
-    event: &RawValue,
-    room: &OwnedRoomId,
+    (place, event): (usize, &RawValue),
+    room: &RoomId,
     is_linked: bool,
     now: i64,
 ) -> Result<bool, StoreError> {
@@ -139,13 +140,20 @@ pub(super) async fn note(
         .get("origin_server_ts")
         .and_then(Value::as_i64)
         .unwrap_or(now);
-    let (Ok(event_id), Ok(user)) = (text("event_id").try_into(), UserId::parse(text("sender"))) else {
+    let (Ok(event_id), Ok(user)) = (EventId::parse(text("event_id")), UserId::parse(text("sender"))) else {
         return Ok(false);
     };
     if made_at < now - FRESH {
         return Ok(false);
     }
-    command::note(tx, &event_id, room, &user, json, now).await
+    let new = NewCommand {
+        event_id: &event_id,
+        room,
+        user: &user,
+        body: json,
+        place,
+    };
+    command::note(tx, &new, now).await
 }
 
 /// Carries out what is asked for until the bridge stops.

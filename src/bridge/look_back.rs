@@ -199,8 +199,8 @@ async fn try_look(
     let mut missed = 0;
     let mut listed = Vec::new();
     if found.complete {
-        for (_, event) in found.events.iter().rev() {
-            command::note(&mut tx, event, &portal.matrix_room_id, true, now()).await?;
+        for (place, (_, event)) in found.events.iter().rev().enumerate() {
+            command::note(&mut tx, (place, event), &portal.matrix_room_id, true, now()).await?;
         }
         let items: Vec<_> = found
             .events

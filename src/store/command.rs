@@ -1,6 +1,6 @@
 //! What people of Matrix ask the bot for. What it means is not known here.
 
-use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, UserId};
+use ruma::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 use sqlx::FromRow;
 
 use super::{
@@ -11,21 +11,23 @@ use super::{
 };
 
 statements! {
-    INSERT = "INSERT INTO command (event_id, matrix_room_id, user_id, body, created_at, due_at)
-        VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (event_id) DO NOTHING";
-    DUE = "SELECT event_id, matrix_room_id, user_id, body, created_at, due_at, tries, reply FROM command
-        WHERE NOT done AND due_at <= $1 ORDER BY created_at, due_at, event_id LIMIT 100";
+    INSERT = "INSERT INTO command (event_id, matrix_room_id, user_id, body, created_at, due_at, number)
+        VALUES ($1, $2, $3, $4, $5, $5, $6) ON CONFLICT (event_id) DO NOTHING";
+    DUE = "SELECT event_id, matrix_room_id, user_id, body, created_at, number, due_at, tries, reply
+        FROM command WHERE NOT done AND due_at <= $1 ORDER BY number, event_id LIMIT 100";
     // Whoever moves the time on has it until then; others find another time.
     CLAIM = "UPDATE command SET due_at = $3, tries = tries + 1 WHERE event_id = $1 AND due_at = $2 AND NOT done";
     POSTPONE = "UPDATE command SET due_at = $2 WHERE event_id = $1 AND NOT done";
     RELEASE_ALL = "UPDATE command SET due_at = 0 WHERE NOT done";
     SET_REPLY = "UPDATE command SET reply = $2 WHERE event_id = $1 AND NOT done";
     FINISH = "UPDATE command SET done = TRUE, body = '', reply = '' WHERE event_id = $1";
-    COUNT = "SELECT COUNT(*) FROM command
-        WHERE user_id = $1 AND created_at > $2 AND (created_at, event_id) < ($3, $4)";
+    COUNT = "SELECT COUNT(*) FROM command WHERE user_id = $1 AND created_at > $2 AND number < $3";
     PRUNE = "DELETE FROM command WHERE done AND created_at <= $1";
     FORGET = "DELETE FROM command WHERE user_id = $1 AND done";
 }
+
+/// More than a transaction holds.
+const IN_ONE_MOMENT: i64 = 1_000;
 
 /// Something that somebody asked for.
 #[derive(Debug, Clone)]
@@ -44,6 +46,7 @@ pub struct AskedFor {
     pub tries: i64,
     /// What is to be answered; empty while that is not known.
     pub reply: String,
+    number: i64,
     due_at: i64,
 }
 
@@ -54,6 +57,7 @@ struct Row {
     user_id: String,
     body: String,
     created_at: i64,
+    number: i64,
     due_at: i64,
     tries: i64,
     reply: String,
@@ -71,31 +75,44 @@ impl TryFrom<Row> for AskedFor {
             created_at: row.created_at,
             tries: row.tries,
             reply: row.reply,
+            number: row.number,
             due_at: row.due_at,
         })
     }
 }
 
+/// Something to note that somebody asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCommand<'a> {
+    /// The event.
+    pub event_id: &'a EventId,
+    /// Where it was said.
+    pub room: &'a RoomId,
+    /// Who said it.
+    pub user: &'a UserId,
+    /// The event, as JSON.
+    pub body: &'a str,
+    /// How many events of the same transaction stand before it.
+    pub place: usize,
+}
+
 /// Notes what somebody asks for in an event, before its item is accepted; not if it was accepted before.
-pub async fn note(
-    tx: &mut Tx,
-    event_id: &OwnedEventId,
-    room: &OwnedRoomId,
-    user: &UserId,
-    body: &str,
-    now: i64,
-) -> Result<bool, StoreError> {
-    if inbox::is_known(tx, Direction::ToGitter, event_id.as_str()).await? {
+pub async fn note(tx: &mut Tx, new: &NewCommand<'_>, now: i64) -> Result<bool, StoreError> {
+    if inbox::is_known(tx, Direction::ToGitter, new.event_id.as_str()).await? {
         return Ok(false);
     }
+    let place = i64::try_from(new.place)
+        .unwrap_or(i64::MAX)
+        .min(IN_ONE_MOMENT - 1);
     let noted = execute!(
         tx,
         INSERT,
-        event_id.as_str(),
-        room.as_str(),
-        user.as_str(),
-        body,
-        now
+        new.event_id.as_str(),
+        new.room.as_str(),
+        new.user.as_str(),
+        new.body,
+        now,
+        now.saturating_mul(IN_ONE_MOMENT).saturating_add(place)
     )?;
     Ok(noted == 1)
 }
@@ -144,8 +161,7 @@ pub async fn count_before(tx: &mut Tx, asked: &AskedFor, since: i64) -> Result<i
         COUNT,
         asked.user.as_str(),
         since,
-        asked.created_at,
-        asked.event_id.as_str()
+        asked.number
     )?;
     Ok(count)
 }

@@ -7,6 +7,8 @@ mod changes;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod crossing;
 #[cfg(test)]
 mod disk;

@@ -57,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) token_file: bool,
     /// `bridge.give_up_after`.
     pub(crate) give_up_after: &'static str,
+    /// `bridge.permissions`.
+    pub(crate) permissions: Value,
 }
 
 impl Default for Options {
@@ -70,6 +72,7 @@ impl Default for Options {
             database_folder: None,
             token_file: false,
             give_up_after: "24h",
+            permissions: Value::Null,
         }
     }
 }
@@ -130,7 +133,8 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = json!({ "give_up_after": options.give_up_after });
+        config["bridge"] =
+            json!({ "give_up_after": options.give_up_after, "permissions": options.permissions });
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),
