@@ -58,7 +58,8 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures, sides::Sides,
+    ban_bug::BanBugs, ban_triggers::Nearness, deliver::RestoredListings, lease::LeaseClock,
+    pictures::AbsentPictures, sides::Sides,
 };
 use crate::{
     cache::Cache,
@@ -116,6 +117,7 @@ pub struct Bridge {
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
     nearness: Nearness,
+    restored_listings: RestoredListings,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
@@ -145,6 +147,7 @@ impl Bridge {
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
             nearness: Nearness::default(),
+            restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
             portals_changed: watch::Sender::new(0),

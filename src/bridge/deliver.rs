@@ -8,6 +8,8 @@ mod ban_bug;
 mod ending;
 mod folding;
 mod gitter_changes;
+mod look_on_gitter;
+mod look_on_matrix;
 mod media;
 mod to_gitter;
 mod to_matrix;
@@ -19,6 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tracing::info;
 
+pub(super) use self::look_on_gitter::RestoredListings;
 use self::to_gitter::Again;
 pub(super) use self::to_gitter::{RECOVERY_WAIT, changed_event, settle_echo};
 use super::{Bridge, BridgeError, kill_point::KillPoint, now, worker::Step};
