@@ -8,6 +8,7 @@
 mod absences;
 pub mod accept;
 pub mod account;
+pub mod alias;
 mod ban_bug;
 mod ban_triggers;
 mod catch_up;
@@ -20,6 +21,7 @@ mod failure;
 mod fold;
 pub mod forget;
 mod ghost;
+mod keyed;
 mod kill_point;
 mod lease;
 pub mod ledger;
@@ -34,12 +36,15 @@ mod recovery;
 mod retention;
 mod revoke;
 pub mod room_settings;
+mod room_state;
 mod say;
 pub mod settings;
 mod sides;
 mod silent_ban;
+mod space;
 mod subscriptions;
 mod sweep;
+pub mod third_party;
 mod token;
 mod worker;
 
@@ -58,7 +63,7 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    ban_bug::BanBugs, ban_triggers::Nearness, deliver::RestoredListings, lease::LeaseClock,
+    alias::Aliases, ban_bug::BanBugs, ban_triggers::Nearness, deliver::RestoredListings, lease::LeaseClock,
     pictures::AbsentPictures, sides::Sides,
 };
 use crate::{
@@ -116,6 +121,7 @@ pub struct Bridge {
     sides: Sides,
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
+    aliases: Aliases,
     nearness: Nearness,
     restored_listings: RestoredListings,
     /// Whether the homeserver remembers transaction ids beyond its restart.
@@ -146,6 +152,7 @@ impl Bridge {
             parts,
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
+            aliases: Aliases::default(),
             nearness: Nearness::default(),
             restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),

@@ -4,6 +4,7 @@
 //! anything or decides what happens next. Times are milliseconds since 1970, given by the caller.
 
 pub mod account;
+pub mod alias;
 pub mod attempt;
 pub mod awaited;
 pub mod code;
@@ -28,7 +29,9 @@ pub mod portal;
 pub mod probe;
 pub mod restored;
 pub mod retention;
+pub mod room_admin;
 pub mod setting;
+pub mod space;
 #[cfg(test)]
 mod tests;
 mod value;

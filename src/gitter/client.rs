@@ -4,6 +4,7 @@
 //! the budget first, so it can take a minute; a caller that must not wait looks at [`GitterClient::budget`].
 
 mod admins;
+mod rooms;
 #[cfg(test)]
 mod tests;
 mod transport;

@@ -5,15 +5,16 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, awaited, code, command, db::Open, deleted, fold, forget, ghost, held,
+    Db, StoreError, account, alias, attempt, awaited, code, command, db::Open, deleted, fold, forget, ghost, held,
     inbox, installation, lane, ledger, media, member, message, notice, opt_out, portal, probe, restored,
-    retention, setting,
+    retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
 fn all_statements() -> Vec<(&'static str, &'static str)> {
     [
         account::STATEMENTS,
+        alias::STATEMENTS,
         attempt::STATEMENTS,
         awaited::STATEMENTS,
         code::STATEMENTS,
@@ -37,6 +38,8 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         probe::STATEMENTS,
         restored::STATEMENTS,
         retention::STATEMENTS,
+        room_admin::STATEMENTS,
+        space::STATEMENTS,
     ]
     .concat()
 }

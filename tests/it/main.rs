@@ -54,7 +54,13 @@ mod replicas;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod rooms_made;
+#[cfg(test)]
 mod silent_ban;
+#[cfg(test)]
+mod spaces;
+#[cfg(test)]
+mod third_party;
 #[cfg(test)]
 mod token;
 #[cfg(test)]

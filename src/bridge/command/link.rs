@@ -44,6 +44,7 @@ fn request(asking: &Asking<'_>, uri: &str, dry_run: bool) -> LinkRequest {
     LinkRequest {
         gitter_uri: uri.to_owned(),
         matrix_room: Some(asking.room.to_string()),
+        requester: None,
         dry_run,
     }
 }
