@@ -28,6 +28,7 @@ pub mod ledger;
 mod look_back;
 mod measure;
 pub mod media;
+mod moderation;
 mod notices;
 mod pictures;
 mod portal;
@@ -63,8 +64,14 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    alias::Aliases, ban_bug::BanBugs, ban_triggers::Nearness, deliver::RestoredListings, lease::LeaseClock,
-    pictures::AbsentPictures, sides::Sides,
+    alias::Aliases,
+    ban_bug::BanBugs,
+    ban_triggers::Nearness,
+    deliver::RestoredListings,
+    lease::LeaseClock,
+    moderation::{Floods, Looks, Policies},
+    pictures::AbsentPictures,
+    sides::Sides,
 };
 use crate::{
     cache::Cache,
@@ -122,6 +129,9 @@ pub struct Bridge {
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
     aliases: Aliases,
+    ban_looks: Looks,
+    floods: Floods,
+    policies: Policies,
     nearness: Nearness,
     restored_listings: RestoredListings,
     /// Whether the homeserver remembers transaction ids beyond its restart.
@@ -153,6 +163,9 @@ impl Bridge {
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
             aliases: Aliases::default(),
+            ban_looks: Looks::default(),
+            floods: Floods::default(),
+            policies: Policies::default(),
             nearness: Nearness::default(),
             restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
@@ -181,6 +194,7 @@ impl Bridge {
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
         self.tracker.spawn(command::run(Arc::clone(self)));
+        self.tracker.spawn(moderation::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

@@ -7,6 +7,7 @@ pub mod account;
 pub mod alias;
 pub mod attempt;
 pub mod awaited;
+pub mod ban;
 pub mod code;
 pub mod command;
 mod db;

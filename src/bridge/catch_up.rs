@@ -152,8 +152,17 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
                 error!(portal.room = %room, error, "Gitter refuses the subscription; the portal stops");
             }
             RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
+            // A new ban is told so, and not as what it is.
+            RealtimeEvent::Room { room, operation, .. } if operation == "update" => {
+                bridge.ban_looks.ask(room)
+            }
             RealtimeEvent::Message { .. } => KillPoint::Accepted.reached(Direction::ToMatrix),
-            RealtimeEvent::TokenRefused | RealtimeEvent::Connected => {}
+            RealtimeEvent::Room { .. }
+            | RealtimeEvent::RoomRefused { .. }
+            | RealtimeEvent::UsersFollowed { .. }
+            | RealtimeEvent::User { .. }
+            | RealtimeEvent::TokenRefused
+            | RealtimeEvent::Connected => {}
         }
     }
     bridge.portals_changed();
@@ -178,7 +187,13 @@ fn rooms_of(event: &RealtimeEvent) -> &[GitterRoomId] {
         | RealtimeEvent::Subscribed { room, .. }
         | RealtimeEvent::Refused { room, .. } => slice::from_ref(room),
         RealtimeEvent::Interrupted { rooms } => rooms,
-        RealtimeEvent::TokenRefused | RealtimeEvent::Connected => &[],
+        // What is beside the messages has no place among them.
+        RealtimeEvent::Room { .. }
+        | RealtimeEvent::RoomRefused { .. }
+        | RealtimeEvent::UsersFollowed { .. }
+        | RealtimeEvent::User { .. }
+        | RealtimeEvent::TokenRefused
+        | RealtimeEvent::Connected => &[],
     }
 }
 
@@ -218,7 +233,12 @@ async fn take_one(tx: &mut Tx, event: &RealtimeEvent) -> Result<(), StoreError> 
             }
             Ok(())
         }
-        RealtimeEvent::TokenRefused | RealtimeEvent::Connected => Ok(()),
+        RealtimeEvent::Room { .. }
+        | RealtimeEvent::RoomRefused { .. }
+        | RealtimeEvent::UsersFollowed { .. }
+        | RealtimeEvent::User { .. }
+        | RealtimeEvent::TokenRefused
+        | RealtimeEvent::Connected => Ok(()),
     }
 }
 

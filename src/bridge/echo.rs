@@ -129,7 +129,10 @@ pub(super) fn may_make_message(attempt: &Attempt) -> bool {
     let action = serde_json::from_str(&attempt.action);
     !matches!(
         action,
-        Ok(GitterAction::Edit { .. } | GitterAction::Delete { .. })
+        Ok(GitterAction::Edit { .. }
+            | GitterAction::Delete { .. }
+            | GitterAction::Ban { .. }
+            | GitterAction::Unban { .. })
     )
 }
 

@@ -134,6 +134,8 @@ section! {
         receipts: bool = switch, Default("true");
         /// Most Gitter messages that one long Matrix message becomes.
         max_parts: u32 = number(1..=20), Default("4");
+        /// Messages a minute of one Matrix person, on average, that go to Gitter; 0 for any number.
+        flood_limit: u32 = number(0..=100_000), Default("60");
         /// How long one message is retried.
         give_up_after: Duration = duration, Default("24h");
         /// How many days the fate of every message stays on record.

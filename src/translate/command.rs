@@ -31,7 +31,7 @@ pub(super) fn of(event: &Event) -> Option<Command> {
     let content = &event.content;
     let is_text = content.get("msgtype").and_then(Value::as_str) == Some("m.text");
     let relation = Relation::of(content);
-    if event.kind != "m.room.message" || event.is_state || !is_text || relation.is_edit {
+    if event.kind != "m.room.message" || event.state_key.is_some() || !is_text || relation.is_edit {
         return None;
     }
     let body = content.get("body").and_then(Value::as_str)?;

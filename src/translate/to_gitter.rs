@@ -14,7 +14,7 @@ use super::{
     context::{Barred, Message, Reactions},
     escape,
     event::{self, Event, Relation},
-    link, people,
+    link, moderation, people,
     split::Plan,
     stand_in,
     threads::{self, Parent},
@@ -83,7 +83,10 @@ fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> 
         return Err(skip(Reason::OwnEcho, "its sender is a user of the bridge"));
     }
     let kind = event.kind.as_str();
-    if event.is_state {
+    if let Some(key) = &event.state_key {
+        if kind == "m.room.member" {
+            return moderation::membership(event, key, context);
+        }
         return Err((
             Reason::NoEquivalent,
             format!("Gitter has nothing like the state event {kind}"),
@@ -92,12 +95,15 @@ fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> 
     if event.is_redacted {
         return Err(skip(Reason::Redacted, "it was redacted before it crossed"));
     }
+    if kind == "m.room.redaction" {
+        let target = event.redacts.as_deref();
+        let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it redacts"))?;
+        return changes::redaction(target, &event.sender, context);
+    }
+    if let Some(why) = context.policy.objection(&event.sender) {
+        return Err(skip(Reason::NotAllowed, why));
+    }
     match kind {
-        "m.room.redaction" => {
-            let target = event.redacts.as_deref();
-            let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it redacts"))?;
-            changes::redaction(target, &event.sender, context)
-        }
         "m.room.message" | "m.sticker" | "m.room.encrypted" if event.content.is_empty() => Err(skip(
             Reason::Redacted,
             "its content is gone, as after a redaction",

@@ -299,6 +299,16 @@ impl FakeHomeserver {
             .expect("the user may redact")
     }
 
+    /// Where a user stands in a room: `join`, `invite`, `leave` or `ban`.
+    pub(crate) fn membership(&self, room: &RoomId, user: &UserId) -> String {
+        let world = self.shared.world();
+        world
+            .room(room)
+            .expect("there is the room")
+            .membership(user)
+            .to_owned()
+    }
+
     /// The events of a room that the bot acknowledged, in order.
     pub(crate) fn receipts(&self, room: &RoomId) -> Vec<String> {
         let world = self.shared.world();

@@ -37,6 +37,8 @@ const WITHOUT_DEVICES: Options = Options {
     database_folder: None,
     give_up_after: "24h",
     permissions: serde_json::Value::Null,
+    flood_limit: 60,
+    membership: "lazy",
 };
 
 /// What happens to a send, and how often it is made in the end where repeats are safe.

@@ -42,6 +42,8 @@ mod metrics;
 #[cfg(test)]
 mod missed;
 #[cfg(test)]
+mod moderation;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod provisioning;

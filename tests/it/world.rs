@@ -59,6 +59,10 @@ pub(crate) struct Options {
     pub(crate) give_up_after: &'static str,
     /// `bridge.permissions`.
     pub(crate) permissions: Value,
+    /// `bridge.flood_limit`.
+    pub(crate) flood_limit: u32,
+    /// `bridge.membership`.
+    pub(crate) membership: &'static str,
 }
 
 impl Default for Options {
@@ -73,6 +77,8 @@ impl Default for Options {
             token_file: false,
             give_up_after: "24h",
             permissions: Value::Null,
+            flood_limit: 60,
+            membership: "lazy",
         }
     }
 }
@@ -133,8 +139,12 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] =
-            json!({ "give_up_after": options.give_up_after, "permissions": options.permissions });
+        config["bridge"] = json!({
+            "give_up_after": options.give_up_after,
+            "permissions": options.permissions,
+            "flood_limit": options.flood_limit,
+            "membership": options.membership,
+        });
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

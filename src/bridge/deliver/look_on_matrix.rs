@@ -89,6 +89,7 @@ impl Delivery<'_> {
                 let past = event.as_deref().and_then(PastEvent::read);
                 return Ok(past.filter(|past| past.redacted).map(|past| past.event_id));
             }
+            MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => return Ok(None),
         };
         let Ok(message) = self.item.source_id.parse::<GitterMessageId>() else {
             return Ok(None);

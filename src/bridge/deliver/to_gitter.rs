@@ -1,6 +1,7 @@
 //! Sends messages to Gitter, which has no key against repeats: an attempt whose outcome is unknown is
 //! looked for before it is made again (DESIGN 3.1, "To Gitter").
 
+use http::StatusCode;
 use jiff::Timestamp;
 use ruma::OwnedEventId;
 use serde_json::{Value, value::RawValue};
@@ -81,6 +82,9 @@ impl Delivery<'_> {
             return self.wait_for_other_lane().await;
         };
         match translation {
+            Translation::Actions { actions } if !again.is_retry() && self.floods(&actions) => {
+                self.skip_flood().await
+            }
             Translation::Actions { actions } => {
                 let own = Version {
                     item: self.item.clone(),
@@ -94,6 +98,10 @@ impl Delivery<'_> {
                 let targets = to_gitter::targets(&event);
                 self.skip_change(&targets, skipped, detail).await
             }
+            Translation::Skipped {
+                skipped: Reason::NotAllowed,
+                detail,
+            } => self.skip_not_allowed(detail).await,
             Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
         }
     }
@@ -137,6 +145,9 @@ impl Delivery<'_> {
     /// Goes on with a frozen action. Only what makes a message must never be done twice.
     pub(super) async fn go_on_to_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         match (self.action::<GitterAction>(attempt)?, attempt.state) {
+            (action @ (GitterAction::Ban { .. } | GitterAction::Unban { .. }), _) => {
+                self.ban_on_gitter(attempt, last, &action).await
+            }
             (GitterAction::Send { .. }, AttemptState::Open) => self.left_behind(attempt).await,
             (GitterAction::Send { .. }, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
             (GitterAction::Send { .. }, _) if self.may_be_forgotten(attempt) => {
@@ -241,6 +252,9 @@ impl Delivery<'_> {
     }
 
     async fn post_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+        if error.status() == Some(StatusCode::FORBIDDEN) {
+            self.bridge.ban_looks.ask(&self.portal.gitter_room_id);
+        }
         let unknown = error.outcome_unknown();
         let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Retry { after } if unknown => Decision::Retry {

@@ -6,7 +6,7 @@ use ruma::{OwnedEventId, UserId};
 use serde_json::Value;
 
 use super::{
-    Arrival, Delivery,
+    Arrival, Delivery, bans,
     media::{Prepared, Uploads},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         worker::Step,
     },
     ids::transaction_id,
-    matrix::{MatrixError, Redact, SendEvent},
+    matrix::{Endpoint, MatrixError, Redact, SendEvent},
     model,
     outcome::Reason,
     store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, ghost as ghosts},
@@ -36,6 +36,9 @@ pub(super) const MESSAGE: &str = "m.room.message";
 impl Delivery<'_> {
     /// Translates what happened to a Gitter message, and freezes the actions.
     pub(super) async fn begin_to_matrix(self) -> Result<Step, BridgeError> {
+        if self.is_ban() {
+            return self.begin_ban().await;
+        }
         let Some(context) = self.judge_echo().await? else {
             return self.wait_for_other_lane().await;
         };
@@ -221,6 +224,13 @@ impl Delivery<'_> {
                 };
                 return self.bridge.matrix.redact(&redact).await;
             }
+            // These are no events of their own: `deliver::bans` makes them.
+            MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => {
+                return Err(MatrixError::Unwritable {
+                    endpoint: Endpoint::Send,
+                    source: "a ban is not sent as a message".into(),
+                });
+            }
         };
         let event = SendEvent {
             room,
@@ -269,6 +279,9 @@ impl Delivery<'_> {
 
     /// The sender could not be made ready, so this try sent nothing; an earlier one may have.
     async fn not_sent(self, attempt: &Attempt, error: &MatrixError) -> Result<Step, BridgeError> {
+        if self.is_shut_out(attempt, error).await {
+            return self.skip(Reason::NotAllowed, bans::SHUT_OUT.to_owned()).await;
+        }
         let decision = failure::matrix_send(error, attempt.tries + 1, now());
         let state = if attempt.state == AttemptState::Planned {
             AttemptState::Planned
@@ -293,6 +306,9 @@ impl Delivery<'_> {
                     Decision::Reject(_) => return self.refused(attempt, last, &error.to_string()).await,
                     decision => decision,
                 }
+            }
+            _ if self.is_shut_out(attempt, error).await => {
+                return self.skip(Reason::NotAllowed, bans::SHUT_OUT.to_owned()).await;
             }
             _ => failure::matrix_send(error, attempt.tries + 1, now()),
         };
@@ -328,7 +344,9 @@ impl Delivery<'_> {
                 Some(event_id.clone()),
                 content.get("m.new_content").unwrap_or(content),
             ),
-            MatrixAction::Redact { .. } => return None,
+            MatrixAction::Redact { .. } | MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => {
+                return None;
+            }
         };
         let mentions = said.get("m.mentions").map(Value::to_string);
         Some(MappedMessage {
