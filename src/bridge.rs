@@ -25,6 +25,7 @@ mod keyed;
 mod kill_point;
 mod lease;
 pub mod ledger;
+mod life;
 mod look_back;
 mod measure;
 pub mod media;
@@ -139,6 +140,7 @@ pub struct Bridge {
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
     /// The Gitter rooms that this process follows.
     followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
+    life: life::Life,
     /// Raised whenever a portal's state may have changed.
     portals_changed: watch::Sender<u64>,
 }
@@ -170,6 +172,7 @@ impl Bridge {
             restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
+            life: life::Life::default(),
             portals_changed: watch::Sender::new(0),
         })
     }
@@ -194,6 +197,7 @@ impl Bridge {
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
         self.tracker.spawn(command::run(Arc::clone(self)));
+        self.tracker.spawn(life::run(Arc::clone(self)));
         self.tracker.spawn(moderation::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {

@@ -21,6 +21,7 @@ pub mod inbox;
 pub mod installation;
 pub mod lane;
 pub mod ledger;
+pub mod life;
 pub mod media;
 pub mod member;
 pub mod message;

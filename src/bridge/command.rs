@@ -345,6 +345,8 @@ async fn obey(bridge: &Arc<Bridge>, asked: &AskedFor, command: Command) -> Resul
         Kind::OptOut => settings::opt_out(&asking).await,
         Kind::OptIn => settings::opt_in(&asking).await,
         Kind::Settings => settings::settings(&asking).await,
+        Kind::Pause => rooms::pause(&asking).await,
+        Kind::Resume => rooms::resume(&asking).await,
         Kind::Failed => rooms::failed(&asking).await,
         Kind::Retry => rooms::retry(&asking).await,
         Kind::Unlink => link::unlink(&asking).await,

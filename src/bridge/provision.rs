@@ -22,7 +22,7 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        media, member, portal, room_admin,
+        life, media, member, portal, room_admin,
     },
 };
 
@@ -74,6 +74,9 @@ pub struct PortalView {
     pub failed: i64,
     /// When something last crossed.
     pub last_bridged_at: Option<Timestamp>,
+    /// Why it does not work, for people; absent where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_detail: Option<String>,
 }
 
 /// Why rooms could not be linked or unlinked.
@@ -142,6 +145,9 @@ impl Bridge {
         }
         match (survey.gitter_room, survey.matrix_room) {
             (Some(gitter), Some(matrix)) if survey.checks.all_passed() => {
+                if let Some(outlived) = survey.outlived {
+                    self.unlink(outlived.gitter_room_id.as_str()).await?;
+                }
                 let portal = self.make_portal(&gitter, matrix, survey.virtual_users, survey.replaced);
                 Ok(Linked::New(self.view(portal.await?).await?))
             }
@@ -391,6 +397,11 @@ fn taken(portal: &Portal) -> ProvisionError {
 
 async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
     let counts = portal::count_items(tx, &portal.gitter_room_id).await?;
+    let works = matches!(portal.state, PortalState::Active | PortalState::CatchingUp);
+    let life = life::of(tx, &portal.gitter_room_id).await?;
+    let detail = life
+        .map(|life| life.detail)
+        .filter(|detail| !works && !detail.is_empty());
     let crossed =
         (portal.last_bridged_at > 0).then(|| Timestamp::from_millisecond(portal.last_bridged_at).ok());
     Ok(PortalView {
@@ -402,6 +413,7 @@ async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
         waiting: counts.waiting,
         failed: counts.failed,
         last_bridged_at: crossed.flatten(),
+        state_detail: detail,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 use super::{Bridge, BridgeError, deliver::Delivery, now};
-use crate::store::{Lane, attempt, inbox, lane, portal};
+use crate::store::{Lane, attempt, inbox, lane, life, portal};
 
 /// How long a lane waits after an error that is not its item's.
 const AFTER_ERROR: i64 = 1_000;
@@ -68,6 +68,11 @@ async fn step(bridge: &Bridge, lane: &Lane) -> Result<Step, BridgeError> {
     let Some(portal) = portal::portal_by_gitter_room(&mut tx, &room).await? else {
         return Ok(Step::Empty);
     };
+    // It may have stopped since the lane was claimed.
+    let since = bridge.confirmed_since(now());
+    if !life::is_open(&mut tx, &room, lane.key.direction, since).await? {
+        return Ok(Step::Wait { until: now() });
+    }
     let attempts = attempt::attempts_of(&mut tx, &lane.key, item.number).await?;
     drop(tx);
     let delivery = Delivery {

@@ -1,5 +1,6 @@
 //! `room`: the rooms of the running bridge, through its admin API.
 
+mod life;
 mod settings;
 
 use std::path::Path;
@@ -80,6 +81,15 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Stop a portal; what is said in either room waits
+    #[command(after_help = "Example:\n  gitter-matrix-bridge room pause 5f0000000000000000000a01")]
+    Pause(life::Target),
+    /// Let a portal that stopped go on: what waited crosses, and what was missed
+    #[command(
+        after_help = "`room show` says why a portal stopped. Where that is not mended, it stays so.\n\n\
+        Example:\n  gitter-matrix-bridge room resume 5f0000000000000000000a01"
+    )]
+    Resume(life::Target),
     /// List the linked rooms
     #[command(after_help = "Example:\n  gitter-matrix-bridge room list --json | jq '.rooms[].gitter_uri'")]
     List {
@@ -162,6 +172,8 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
                 Ok(Exit::Done)
             })
         }
+        Command::Pause(target) => life::pause(&client, &target).await,
+        Command::Resume(target) => life::resume(&client, &target).await,
         Command::List { json } => {
             let answer = client.send(Method::GET, &["rooms"], None).await?;
             tell(&answer, json, tell_list)
@@ -252,6 +264,9 @@ fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
         portal.failed,
         portal.last_bridged_at.as_deref().unwrap_or("never")
     ))?;
+    if let Some(detail) = portal.state_detail {
+        output::line(format_args!("stopped       {detail}"))?;
+    }
     Ok(Exit::Done)
 }
 

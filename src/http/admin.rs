@@ -2,6 +2,7 @@
 
 mod accounts;
 mod items;
+mod life;
 mod people;
 mod settings;
 
@@ -65,6 +66,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/doctor", get(examine))
         .merge(accounts::router())
         .merge(items::router())
+        .merge(life::router())
         .merge(people::router())
         .merge(settings::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })

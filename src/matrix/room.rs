@@ -5,6 +5,7 @@ mod alias;
 mod ban;
 mod create;
 mod state;
+mod successor;
 
 use ruma::{
     EventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,

@@ -6,8 +6,8 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, alias, attempt, awaited, ban, code, command, db::Open, deleted, fold, forget,
-    ghost, held, inbox, installation, lane, ledger, media, member, message, notice, opt_out, portal, probe,
-    restored, retention, room_admin, setting, space,
+    ghost, held, inbox, installation, lane, ledger, life, media, member, message, notice, opt_out, portal,
+    probe, restored, retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
@@ -29,6 +29,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         installation::STATEMENTS,
         lane::STATEMENTS,
         ledger::STATEMENTS,
+        life::STATEMENTS,
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,

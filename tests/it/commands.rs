@@ -25,6 +25,7 @@ on_both_databases![
     what_has_failed_is_explained_listed_and_tried_again,
     commands_are_answered_once_and_where_they_were_said,
     who_asks_for_too_much_is_told_so_once,
+    a_paused_room_waits_and_goes_on,
 ];
 
 /// The bot of every world.
@@ -91,6 +92,8 @@ async fn without_power_one_may_read_and_change_nothing(database: Database) {
     for command in [
         "settings",
         "settings threads reply",
+        "pause",
+        "resume",
         "failed",
         "retry",
         "unlink tidepool/pier",
@@ -117,7 +120,7 @@ async fn without_power_one_may_read_and_change_nothing(database: Database) {
         1,
         "neither commands nor answers cross: {on_gitter:?}"
     );
-    assert_eq!(world.items("skipped not_translated").await, 11);
+    assert_eq!(world.items("skipped not_translated").await, 13);
     world.close().await;
 }
 
@@ -292,6 +295,26 @@ async fn who_asks_for_too_much_is_told_so_once(database: Database) {
     })
     .await;
     assert_eq!(said(&world, &room.matrix).len(), 12);
+    world.close().await;
+}
+
+async fn a_paused_room_waits_and_goes_on(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let ana = world.ana.clone();
+    let paused = ask(&world, &room.matrix, &ana, "!gitter pause").await;
+    assert!(paused.contains("what is said waits"), "{paused}");
+    world.ana_says(&room, "patience");
+    world.wren_says(&room, "is a virtue");
+    // Commands do not wait.
+    let status = ask(&world, &room.matrix, &ana, "!gitter status").await;
+    assert!(status.contains("It is paused"), "{status}");
+    assert_eq!(world.gitter.messages(room.gitter).len(), 1);
+    let resumed = ask(&world, &room.matrix, &ana, "!gitter resume").await;
+    assert!(resumed.contains("goes on"), "{resumed}");
+    world.arrives_on_gitter(&room, "patience").await;
+    world.arrives_on_matrix(&room, "is a virtue").await;
+    world.drained().await;
     world.close().await;
 }
 

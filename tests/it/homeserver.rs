@@ -14,6 +14,7 @@ mod push;
 mod room;
 mod server;
 mod tests;
+mod upgrade;
 mod world;
 
 use std::{

@@ -39,6 +39,7 @@ const WITHOUT_DEVICES: Options = Options {
     permissions: serde_json::Value::Null,
     flood_limit: 60,
     membership: "lazy",
+    privacy_check: "5m",
 };
 
 /// What happens to a send, and how often it is made in the end where repeats are safe.

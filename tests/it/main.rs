@@ -56,6 +56,8 @@ mod replicas;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod rooms_life;
+#[cfg(test)]
 mod rooms_made;
 #[cfg(test)]
 mod silent_ban;

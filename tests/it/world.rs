@@ -63,6 +63,8 @@ pub(crate) struct Options {
     pub(crate) flood_limit: u32,
     /// `bridge.membership`.
     pub(crate) membership: &'static str,
+    /// `bridge.privacy_check`; rooms are looked at five times in it.
+    pub(crate) privacy_check: &'static str,
 }
 
 impl Default for Options {
@@ -79,6 +81,7 @@ impl Default for Options {
             permissions: Value::Null,
             flood_limit: 60,
             membership: "lazy",
+            privacy_check: "5m",
         }
     }
 }
@@ -144,6 +147,7 @@ impl World {
             "permissions": options.permissions,
             "flood_limit": options.flood_limit,
             "membership": options.membership,
+            "privacy_check": options.privacy_check,
         });
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {

@@ -1,8 +1,9 @@
-//! `failed` and `retry`: what did not cross.
+//! `pause` and `resume`, `failed` and `retry`: whether things cross, and what did not.
 
 use super::{
     Asking, Failure, Outcome,
     links::{event_address, message_address},
+    status::provision_failed,
 };
 use crate::{
     bridge::ledger::{ItemPage, ItemQuery, ItemView, LedgerError},
@@ -11,6 +12,24 @@ use crate::{
 
 /// The most items that are listed.
 const SHOWN: usize = 10;
+
+/// Stops a portal.
+pub(super) async fn pause(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let room = asking.portal()?.gitter_room_id.as_str();
+    asking.bridge.pause(room).await.map_err(provision_failed)?;
+    Ok(
+        "Nothing crosses now; what is said waits. `!gitter resume` goes on."
+            .to_owned()
+            .into(),
+    )
+}
+
+/// Lets a portal go on.
+pub(super) async fn resume(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let room = asking.portal()?.gitter_room_id.as_str();
+    asking.bridge.resume(room).await.map_err(provision_failed)?;
+    Ok("It goes on; what waited crosses first.".to_owned().into())
+}
 
 /// Lists what has failed in a room.
 pub(super) async fn failed(asking: &Asking<'_>) -> Result<Outcome, Failure> {

@@ -15,6 +15,8 @@ pub(super) enum Kind {
     OptOut,
     OptIn,
     Settings,
+    Pause,
+    Resume,
     Failed,
     Retry,
     Link,
@@ -42,7 +44,7 @@ pub(super) struct Entry {
 }
 
 /// All commands, in the order of `help`.
-pub(super) const TABLE: [Entry; 11] = [
+pub(super) const TABLE: [Entry; 13] = [
     entry(
         Kind::Help,
         "help",
@@ -90,6 +92,20 @@ pub(super) const TABLE: [Entry; 11] = [
         "settings",
         "[name value]",
         "shows what is set for this room, or sets it (`default`: as the bridge's configuration says)",
+        Who::Moderators,
+    ),
+    entry(
+        Kind::Pause,
+        "pause",
+        "",
+        "stops everything between the two rooms; what is said meanwhile waits",
+        Who::Moderators,
+    ),
+    entry(
+        Kind::Resume,
+        "resume",
+        "",
+        "goes on after a pause, or after what stopped the bridge here was mended",
         Who::Moderators,
     ),
     entry(

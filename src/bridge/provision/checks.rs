@@ -10,7 +10,11 @@ use crate::{
     gitter::GitterError,
     matrix::{MatrixError, RoomAccess},
     model,
-    store::{Portal, PortalKind, portal},
+    store::{
+        Portal, PortalKind,
+        life::{self, StopCause},
+        portal,
+    },
 };
 
 /// What the checks found out.
@@ -22,6 +26,8 @@ pub(in crate::bridge) struct Survey {
     pub(super) virtual_users: bool,
     /// The portal that joins just these two rooms already.
     pub(in crate::bridge) existing: Option<Portal>,
+    /// The portal whose Gitter room is gone and whose Matrix room is wanted.
+    pub(super) outlived: Option<Portal>,
     /// Which room is linked with a third, and what to do.
     pub(super) already_linked: Option<(String, String)>,
     /// The portal of a room that the bridge made, which an operator's link replaces.
@@ -183,6 +189,20 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
         let detail = format!("it replaces {}, which the bridge made", made.matrix_room_id);
         survey.passed(CHECK, detail);
         survey.replaced = by_gitter;
+        return Ok(());
+    }
+    if by_gitter.is_none()
+        && let Some(other) = &by_matrix
+        && life::of(&mut tx, &other.gitter_room_id)
+            .await?
+            .is_some_and(|life| life.stopped_by == Some(StopCause::Gone))
+    {
+        let detail = format!(
+            "{}, with which the Matrix room was linked, is gone",
+            other.gitter_uri
+        );
+        survey.passed(CHECK, detail);
+        survey.outlived = by_matrix;
         return Ok(());
     }
     let Some(other) = by_gitter.or(by_matrix) else {

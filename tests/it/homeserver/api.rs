@@ -48,6 +48,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/devices/{device}", put(account::create_device))
         .route("/profile/{user}/{field}", put(account::set_profile))
         .route("/createRoom", post(create::create))
+        .route("/join/{room}", post(room::join))
         .route(
             "/directory/room/{alias}",
             get(room::resolve_alias)
