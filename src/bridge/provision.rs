@@ -3,6 +3,7 @@
 pub(super) mod checks;
 mod create;
 mod leave;
+mod others;
 mod sync;
 
 use std::time::Duration;

@@ -29,7 +29,7 @@ on_both_databases![
 ];
 
 /// The bot of every world.
-pub(super) const BOT: &str = "@gitterbot:localhost";
+pub(crate) const BOT: &str = "@gitterbot:localhost";
 
 /// What the bot said in a room, in order.
 pub(super) fn said(world: &World, room: &RoomId) -> Vec<Value> {

@@ -15,6 +15,8 @@ mod disk;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod folding;
 #[cfg(test)]
 mod forgetting;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
-use super::{LinkRequest, ProvisionError, create};
+use super::{LinkRequest, ProvisionError, create, others};
 use crate::{
     bridge::{Bridge, BridgeError},
     check::Checks,
@@ -35,12 +35,21 @@ pub(in crate::bridge) struct Survey {
 }
 
 impl Survey {
-    fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
+    pub(super) fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
         self.checks.passed(check, detail);
     }
 
-    fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
+    pub(super) fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
         self.checks.failed(check, detail, mend);
+    }
+
+    pub(super) fn advised(
+        &mut self,
+        check: &'static str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        self.checks.advised(check, detail, mend);
     }
 }
 
@@ -67,6 +76,10 @@ pub(in crate::bridge) async fn survey(
     }
     if let Some(room) = survey.gitter_room.clone().filter(|room| room.public) {
         flair(bridge, &room, &mut survey).await?;
+        // Advice alone, which a link does not wait for.
+        if request.dry_run {
+            others::on_gitter(bridge, &room, &mut survey).await?;
+        }
     }
     Ok(survey)
 }
@@ -247,7 +260,7 @@ async fn membership(
                 let detail = format!(
                     "{bot} is not in the room; linking joins it if the room is public or {bot} is invited"
                 );
-                survey.passed("matrix_room_joined", detail);
+                survey.advised("matrix_room_joined", detail, invite);
             }
             return Ok(());
         }
@@ -272,7 +285,9 @@ async fn membership(
             format!("give {bot} the power to, for example power level 50"),
         );
     }
-    ghosts_get_in(bridge, room, &access, survey).await
+    ghosts_get_in(bridge, room, &access, survey).await?;
+    others::power(bridge, &access, survey);
+    others::in_matrix_room(bridge, room, survey).await
 }
 
 /// Ghosts can join by themselves, or the bot may invite them.
