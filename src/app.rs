@@ -5,6 +5,7 @@ mod reach;
 use std::{
     error::Error as _,
     fs::{File, OpenOptions, TryLockError},
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -140,7 +141,14 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
     let DatabaseUrl::Sqlite(_) = &config.database.url else {
         return Ok(None);
     };
-    let folder = &config.data_dir;
+    lock(&config.data_dir).map(Some)
+}
+
+/// Makes the folder of `data_dir` this process's own until the file is dropped.
+///
+/// # Errors
+/// When a bridge runs on it, or it cannot be written.
+pub fn lock(folder: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("data_dir: the folder {} cannot be made", folder.display()))?;
     let path = folder.join("bridge.lock");
@@ -150,7 +158,7 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
         .open(&path)
         .with_context(|| format!("data_dir: {} cannot be written", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => bail!(
             "another bridge runs on the folder {}: stop it first, or use PostgreSQL for several",
             folder.display()

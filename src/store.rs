@@ -10,6 +10,7 @@ pub mod awaited;
 pub mod ban;
 pub mod code;
 pub mod command;
+pub mod copy;
 mod db;
 pub mod deleted;
 mod error;

@@ -9,6 +9,8 @@ mod chaos;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod copying;
+#[cfg(test)]
 mod crossing;
 #[cfg(test)]
 mod disk;

@@ -86,6 +86,19 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The section `bridge` of the configuration.
+    fn section(&self) -> Value {
+        json!({
+            "give_up_after": self.give_up_after,
+            "permissions": self.permissions,
+            "flood_limit": self.flood_limit,
+            "membership": self.membership,
+            "privacy_check": self.privacy_check,
+        })
+    }
+}
+
 /// Everything that runs for one test.
 pub(crate) struct World {
     pub(crate) homeserver: FakeHomeserver,
@@ -115,7 +128,7 @@ impl World {
             .tempdir()
             .unwrap();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
-        let database = TestDatabase::make(database, options.database_server, place).await;
+        let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
             rate_limit: options.rate_limit,
             rate_window: options.rate_window,
@@ -142,13 +155,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = json!({
-            "give_up_after": options.give_up_after,
-            "permissions": options.permissions,
-            "flood_limit": options.flood_limit,
-            "membership": options.membership,
-            "privacy_check": options.privacy_check,
-        });
+        config["bridge"] = options.section();
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

@@ -186,6 +186,20 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
         survey.existing = by_gitter;
         return Ok(());
     }
+    if by_gitter.is_none()
+        && let Some(other) = &by_matrix
+        && life::of(&mut tx, &other.gitter_room_id)
+            .await?
+            .is_some_and(|life| life.stopped_by == Some(StopCause::Gone))
+    {
+        let detail = format!(
+            "{}, with which the Matrix room was linked, is gone",
+            other.gitter_uri
+        );
+        survey.passed(CHECK, detail);
+        survey.outlived = by_matrix;
+        return Ok(());
+    }
     if to_be_made
         && by_gitter
             .as_ref()
@@ -202,20 +216,6 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
         let detail = format!("it replaces {}, which the bridge made", made.matrix_room_id);
         survey.passed(CHECK, detail);
         survey.replaced = by_gitter;
-        return Ok(());
-    }
-    if by_gitter.is_none()
-        && let Some(other) = &by_matrix
-        && life::of(&mut tx, &other.gitter_room_id)
-            .await?
-            .is_some_and(|life| life.stopped_by == Some(StopCause::Gone))
-    {
-        let detail = format!(
-            "{}, with which the Matrix room was linked, is gone",
-            other.gitter_uri
-        );
-        survey.passed(CHECK, detail);
-        survey.outlived = by_matrix;
         return Ok(());
     }
     let Some(other) = by_gitter.or(by_matrix) else {

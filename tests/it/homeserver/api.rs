@@ -47,8 +47,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/account/whoami", get(account::whoami))
         .route("/devices/{device}", put(account::create_device))
         .route("/profile/{user}/{field}", put(account::set_profile))
-        .route("/createRoom", post(create::create))
         .route("/join/{room}", post(room::join))
+        .route("/createRoom", post(create::create))
         .route(
             "/directory/room/{alias}",
             get(room::resolve_alias)

@@ -32,7 +32,14 @@ fn set_public(world: &World, room: &Room, public: bool) {
 
 async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database: Database) {
     let mut world = watchful(database).await;
-    let room = world.link_with_admins("pier", &["wren"]).await;
+    let mut room = world.make_rooms("pier-of-others");
+    room.uri = "tidepool/pier".to_owned();
+    let new = NewRoom {
+        members: vec!["wren".to_owned()],
+        ..NewRoom::public(&room.uri)
+    };
+    room.gitter = world.gitter.add_room(&new).unwrap();
+    world.link_rooms(room.clone()).await;
     world.both_say(&room, "before", 1);
     world.crossed().await;
     let mxc = world.homeserver.add_media("text/plain", b"two oars".to_vec());

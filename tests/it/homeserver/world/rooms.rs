@@ -39,10 +39,6 @@ impl World {
         } else {
             json!({ "users": { creator.as_str(): 100 } })
         };
-        let mut creation = json!({ "room_version": version });
-        if let Some(predecessor) = &options.predecessor {
-            creation["predecessor"] = json!({ "room_id": predecessor });
-        }
         let join_rule = if options.private { "invite" } else { "public" };
         let said = options.creation.as_object().cloned().unwrap_or_default();
         creation.as_object_mut().expect("it is one").extend(said);
