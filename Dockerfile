@@ -16,8 +16,11 @@ RUN mkdir -p src benches tests/e2e sandbox/src xtask/src \
     && touch src/lib.rs sandbox/src/lib.rs xtask/src/lib.rs \
     && cargo build --release --locked --package gitter-matrix-bridge --bin gitter-matrix-bridge
 
+COPY build.rs build.rs
 COPY migrations migrations
 COPY src src
+# For `--version`: `docker build --build-arg GITTER_BRIDGE_COMMIT="$(git rev-parse --short=12 HEAD)" .`
+ARG GITTER_BRIDGE_COMMIT=
 # The placeholders are newer than the files copied over them, so Cargo has to be told.
 RUN touch src/lib.rs src/main.rs \
     && cargo build --release --locked --package gitter-matrix-bridge --bin gitter-matrix-bridge

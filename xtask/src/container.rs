@@ -105,7 +105,7 @@ fn steps(recipe: &str) -> Result<Vec<Step>> {
                 steps.push(Step::Copy { sources, target });
             }
             "RUN" => steps.push(Step::Run(rest.to_owned())),
-            "WORKDIR" | "#" => {}
+            "ARG" | "WORKDIR" | "#" => {}
             other => bail!("a build stage has {other}, which this does not know"),
         }
     }
