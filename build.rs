@@ -1,7 +1,6 @@
 //! Tells the program which commit it is built from, for `--version`: `$GITTER_BRIDGE_COMMIT`, or what git says.
 //!
 //! Git is asked for release builds alone: everything would be built anew after each commit otherwise.
-#![expect(clippy::print_stdout, reason = "it is how Cargo is told")]
 
 use std::{env, process::Command};
 

@@ -98,10 +98,10 @@ fn routes(prefix: &str, text: &str) -> BTreeSet<(String, String)> {
 
 /// What the source serves.
 fn served() -> BTreeSet<(String, String)> {
+    let nested = Regex::new(r#"\.nest\("([^"]+)""#).unwrap();
     let mut served = BTreeSet::new();
     for file in admin_files() {
         let text = source(&file);
-        let nested = Regex::new(r#"\.nest\("([^"]+)""#).unwrap();
         if let Some(prefix) = nested.captures(&text) {
             let (behind, open) = text.split_once(".nest(").unwrap();
             let (behind, before) = behind.split_once(";\n    Router::new()").unwrap();
@@ -239,6 +239,7 @@ fn answers_have_the_fields_that_are_described() {
 fn words_are_those_of_the_source() {
     let document = described();
     let schemas = &document["components"]["schemas"];
+    let word = Regex::new(r#"= "([a-z_]+)""#).unwrap();
     for (schema, name, file) in WORDS {
         let described = match schema.split_once('.') {
             Some((schema, field)) => &schemas[schema]["properties"][field],
@@ -250,7 +251,6 @@ fn words_are_those_of_the_source() {
             .or_else(|| text.find(&format!("\n{name} {{")));
         let at = at.unwrap_or_else(|| panic!("{file} declares no {name}"));
         let body = bracketed(&text[at + text[at..].find('{').unwrap()..]);
-        let word = Regex::new(r#"= "([a-z_]+)""#).unwrap();
         let words: BTreeSet<String> = word
             .captures_iter(body)
             .map(|groups| groups[1].to_owned())
