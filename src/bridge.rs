@@ -7,6 +7,7 @@
 mod absences;
 pub mod accept;
 pub mod account;
+pub mod alias;
 mod ban_bug;
 mod ban_triggers;
 mod catch_up;
@@ -18,9 +19,11 @@ mod failure;
 mod fold;
 pub mod forget;
 mod ghost;
+mod keyed;
 mod kill_point;
 mod lease;
 pub mod ledger;
+mod life;
 mod look_back;
 mod measure;
 pub mod media;
@@ -31,11 +34,15 @@ pub mod provision;
 mod recovery;
 mod retention;
 mod revoke;
+mod room_state;
+mod say;
 pub mod settings;
 mod sides;
 mod silent_ban;
+mod space;
 mod subscriptions;
 mod sweep;
+pub mod third_party;
 mod token;
 mod worker;
 
@@ -54,7 +61,8 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures, sides::Sides,
+    alias::Aliases, ban_bug::BanBugs, ban_triggers::Nearness, deliver::RestoredListings, lease::LeaseClock,
+    pictures::AbsentPictures, sides::Sides,
 };
 use crate::{
     cache::Cache,
@@ -109,12 +117,15 @@ pub struct Bridge {
     sides: Sides,
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
+    aliases: Aliases,
     nearness: Nearness,
+    restored_listings: RestoredListings,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
     /// The Gitter rooms that this process follows.
     followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
+    life: life::Life,
     /// Raised whenever a portal's state may have changed.
     portals_changed: watch::Sender<u64>,
 }
@@ -138,9 +149,12 @@ impl Bridge {
             parts,
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
+            aliases: Aliases::default(),
             nearness: Nearness::default(),
+            restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
+            life: life::Life::default(),
             portals_changed: watch::Sender::new(0),
         })
     }
@@ -164,6 +178,7 @@ impl Bridge {
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
+        self.tracker.spawn(life::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

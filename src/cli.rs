@@ -8,6 +8,7 @@ mod admin;
 mod answer;
 mod config;
 mod confirm;
+mod database;
 mod doctor;
 mod forget;
 mod health;
@@ -93,6 +94,9 @@ enum Command {
     /// End signed links to media
     #[command(subcommand)]
     Media(media::Command),
+    /// Copy the database, from SQLite to PostgreSQL or back
+    #[command(subcommand)]
+    Database(database::Command),
     /// Translate messages without a bridge: fixtures in, what would be sent out
     #[command(subcommand)]
     Translate(translate::Command),
@@ -171,6 +175,7 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(arguments) => item::explain(&file, &arguments).await,
         Command::Forget(arguments) => forget::run(&file, &arguments).await,
         Command::Media(command) => media::run(&file, command).await,
+        Command::Database(command) => database::run(&file, command).await,
         Command::Translate(command) => translate::run(command),
         Command::Health => health::run(&file).await,
         Command::Completions(arguments) => manual::completions(&arguments),

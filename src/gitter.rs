@@ -23,7 +23,7 @@ pub use self::{
     error::{GitterError, SetupError},
     files::{FetchedFile, FileClient, FileError},
     pictures::{Picture, PictureClient, PictureError, picture_url},
-    realtime::{Realtime, RealtimeEvent, RealtimeSettings, Snapshot},
+    realtime::{Realtime, RealtimeEvent, RealtimeSettings, SNAPSHOT, Snapshot},
     token::{Token, is_same as is_same_token},
 };
 

@@ -99,6 +99,11 @@ gitter_id!(
     "Gitter room id"
 );
 gitter_id!(
+    /// A Gitter group ("community"), which rooms belong to.
+    GitterGroupId,
+    "Gitter group id"
+);
+gitter_id!(
     /// A Gitter user; stable across renames.
     GitterUserId,
     "Gitter user id"
@@ -165,7 +170,7 @@ pub struct MediaId {
 }
 
 impl MediaId {
-    /// An id of 96 bits, which must be random.
+    /// An id of 96 bits, which nobody must be able to guess.
     pub fn from_bytes(bytes: [u8; 12]) -> Self {
         Self {
             bytes,

@@ -22,5 +22,5 @@ pub use self::{
     event::{EventPage, HistoryPage, PastEvent, Redact, SendEvent, redacted_by},
     marker::SourceMarker,
     media::{Download, ThumbnailSize},
-    room::{JoinedMember, RoomAccess},
+    room::{JoinedMember, NewRoom, RoomAccess},
 };

@@ -4,8 +4,10 @@
 //! anything or decides what happens next. Times are milliseconds since 1970, given by the caller.
 
 pub mod account;
+pub mod alias;
 pub mod attempt;
 pub mod awaited;
+pub mod copy;
 mod db;
 pub mod deleted;
 mod error;
@@ -17,6 +19,7 @@ pub mod inbox;
 pub mod installation;
 pub mod lane;
 pub mod ledger;
+pub mod life;
 pub mod media;
 pub mod member;
 pub mod message;
@@ -25,7 +28,9 @@ pub mod portal;
 pub mod probe;
 pub mod restored;
 pub mod retention;
+pub mod room_admin;
 pub mod setting;
+pub mod space;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -133,6 +133,11 @@ pub(super) fn may_make_message(attempt: &Attempt) -> bool {
     )
 }
 
+/// Whether a message may be one of ours, by its author.
+pub(super) fn may_be_ours(bridge: &Bridge, message: &model::Message) -> bool {
+    possible_author(bridge, message).is_some()
+}
+
 /// The author under which an attempt of ours would stand; `None` for what cannot be ours.
 fn possible_author(bridge: &Bridge, message: &model::Message) -> Option<String> {
     match &message.virtual_user {

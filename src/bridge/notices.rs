@@ -211,16 +211,15 @@ async fn acknowledge(bridge: &Bridge) -> Result<(), BridgeError> {
         if !bridge.follows(&crossed.gitter_room) {
             continue;
         }
-        match bridge.matrix.acknowledge(&crossed.room, &crossed.event_id).await {
-            Ok(()) => {}
-            Err(error)
-                if error
-                    .status()
-                    .is_some_and(|status| status.is_client_error() && status != 429) =>
-            {
-                debug!(error = %error, room = %crossed.room, "The homeserver takes no read receipt");
+        if let Err(error) = bridge.matrix.acknowledge(&crossed.room, &crossed.event_id).await {
+            debug!(error = %error, room = %crossed.room, "The homeserver takes no read receipt");
+            let is_final = error
+                .status()
+                .is_some_and(|status| status.is_client_error() && status != 429);
+            // Other rooms' receipts do not wait for this one.
+            if !is_final {
+                continue;
             }
-            Err(error) => return Err(error.into()),
         }
         let mut tx = bridge.db.write().await?;
         notice::set_receipt(&mut tx, &crossed).await?;

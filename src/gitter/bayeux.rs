@@ -5,10 +5,11 @@
 //! missed. It does not catch up on what was: nothing is replayed by Gitter, so the bridge has to.
 
 mod backoff;
+mod channel;
+mod channels;
 mod link;
 mod message;
 mod receive;
-mod rooms;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +19,11 @@ use rand::rngs::SmallRng;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-pub(super) use self::message::{Frame, Transport};
-use self::{backoff::Backoff, link::Link, rooms::Rooms};
+use self::{backoff::Backoff, channels::Channels, link::Link};
+pub(super) use self::{
+    channel::{Channel, Topic},
+    message::{Frame, Transport},
+};
 use super::event::RealtimeEvent;
 use crate::ids::GitterRoomId;
 
@@ -45,7 +49,7 @@ pub(super) struct Session {
     token: SecretString,
     transport: Transport,
     phase: Phase,
-    rooms: Rooms,
+    channels: Channels,
     backoff: Backoff,
     /// Whether the token was refused and that was told.
     refused: bool,
@@ -74,7 +78,7 @@ impl Session {
             token,
             transport: Transport::WebSocket,
             phase: Phase::Waiting { until: now },
-            rooms: Rooms::default(),
+            channels: Channels::default(),
             backoff: Backoff::new(random),
             refused: false,
             last_reset: None,
@@ -107,27 +111,29 @@ impl Session {
     pub(super) fn deadline(&self) -> Instant {
         match &self.phase {
             Phase::Waiting { until } | Phase::Opening { until } | Phase::Handshaking { until } => *until,
-            Phase::Linked(link) => [self.reset_at, self.rooms.deadline()]
+            Phase::Linked(link) => [self.reset_at, self.channels.deadline()]
                 .into_iter()
                 .flatten()
                 .fold(link.deadline(), Instant::min),
         }
     }
 
-    /// Subscribes a room; one that is subscribed already is asked for again, for a new snapshot.
-    pub(super) fn subscribe(&mut self, room: GitterRoomId, now: Instant) {
-        self.rooms.want(room);
+    /// Subscribes channels; those that are subscribed already are asked for again where that gives a new snapshot.
+    pub(super) fn subscribe(&mut self, channels: impl IntoIterator<Item = Channel>, now: Instant) {
+        for channel in channels {
+            self.channels.want(channel);
+        }
         self.ask(now);
     }
 
     /// Lets a room go. No event of it comes any more.
     pub(super) fn unsubscribe(&mut self, room: &GitterRoomId, now: Instant) {
-        let known = self.rooms.forget(room);
+        let known = self.channels.forget(room);
         if let Phase::Linked(link) = &mut self.phase
-            && known
+            && !known.is_empty()
         {
-            let message = link.unsubscribe(room);
-            self.send(Frame::new(vec![message]));
+            let messages = known.iter().map(|channel| link.unsubscribe(channel)).collect();
+            self.send(Frame::new(messages));
         }
         self.ask(now);
     }
@@ -172,7 +178,7 @@ impl Session {
                 self.start_over(Duration::ZERO, now);
             }
             Phase::Linked(link) => {
-                if link.is_silent(now) || self.rooms.is_overdue(now) {
+                if link.is_silent(now) || self.channels.is_overdue(now) {
                     tracing::warn!("Gitter's realtime server has fallen silent; connecting again");
                     self.start_over(Duration::ZERO, now);
                 } else if self.reset_at.is_some_and(|time| time <= now) {
@@ -187,15 +193,15 @@ impl Session {
         }
     }
 
-    /// Asks for the next rooms, if there is anybody to ask.
+    /// Asks for the next channels, if there is anybody to ask.
     fn ask(&mut self, now: Instant) {
         let Phase::Linked(link) = &mut self.phase else {
             return;
         };
         let mut messages = Vec::new();
-        for (room, with_snapshot) in self.rooms.next_batch(now) {
-            let (id, message) = link.subscribe(&room, with_snapshot);
-            self.rooms.asked(id, room, now);
+        for (channel, with_snapshot) in self.channels.next_batch(now) {
+            let (id, message) = link.subscribe(&channel, with_snapshot);
+            self.channels.asked(id, channel, now);
             messages.push(message);
         }
         if !messages.is_empty() {
@@ -203,7 +209,7 @@ impl Session {
         }
     }
 
-    /// Gives the client id up for a new one, so that every room is subscribed again.
+    /// Gives the client id up for a new one, so that everything is subscribed again.
     fn reset(&mut self, now: Instant) {
         self.last_reset = Some(now);
         if let Phase::Linked(link) = &mut self.phase {
@@ -216,7 +222,7 @@ impl Session {
     /// Drops the socket and waits for the next. A socket of its own for every client id, so that no late frame
     /// of the old one is counted with the new one's.
     fn start_over(&mut self, after: Duration, now: Instant) {
-        let rooms = self.rooms.lost();
+        let rooms = self.channels.lost();
         if !rooms.is_empty() {
             self.tell(RealtimeEvent::Interrupted { rooms });
         }

@@ -4,6 +4,9 @@ use serde_json::value::RawValue;
 
 use crate::ids::GitterRoomId;
 
+/// The operation of [`RealtimeEvent::Room`] that tells how a room is, and not what has changed in it.
+pub const SNAPSHOT: &str = "snapshot";
+
 /// One piece of news. Those of one room come in their order of arrival.
 #[derive(Debug, Clone)]
 pub enum RealtimeEvent {
@@ -24,6 +27,38 @@ pub enum RealtimeEvent {
         /// `create`, `update`, `patch` or `remove`; other words may come with other servers.
         operation: String,
         /// The message; for `patch` and `remove` only some of its fields.
+        model: Box<RawValue>,
+    },
+    /// How a room is, or what has changed about the room itself (gitter-api 7.4). It is told how it is after each
+    /// [`subscribe`](super::Realtime::subscribe), [`look_at`](super::Realtime::look_at) and interruption.
+    Room {
+        /// The room.
+        room: GitterRoomId,
+        /// [`SNAPSHOT`], `update`, `patch` or `remove`.
+        operation: String,
+        /// The room; for `patch` and `remove` only some of its fields.
+        model: Box<RawValue>,
+    },
+    /// Gitter does not say how a room is (403, 404). It is asked for again with the next
+    /// [`look_at`](super::Realtime::look_at).
+    RoomRefused {
+        /// The room.
+        room: GitterRoomId,
+        /// Gitter's error, such as `403::Authorisation denied.`
+        error: String,
+    },
+    /// Who comes to a room, leaves it or changes is told from here on; what was before is not.
+    UsersFollowed {
+        /// The room.
+        room: GitterRoomId,
+    },
+    /// Somebody joined a room, left it, or has a new name or picture (gitter-api 7.4).
+    User {
+        /// The room.
+        room: GitterRoomId,
+        /// `create`, `update` or `remove`.
+        operation: String,
+        /// The user; for `remove` only the id.
         model: Box<RawValue>,
     },
     /// Messages of these rooms may have been missed: whatever comes after this may be newer than something
@@ -49,9 +84,13 @@ impl RealtimeEvent {
     /// The room that it is about, if one alone.
     pub(super) fn room(&self) -> Option<&GitterRoomId> {
         match self {
-            Self::Subscribed { room, .. } | Self::Message { room, .. } | Self::Refused { room, .. } => {
-                Some(room)
-            }
+            Self::Subscribed { room, .. }
+            | Self::Message { room, .. }
+            | Self::Room { room, .. }
+            | Self::RoomRefused { room, .. }
+            | Self::UsersFollowed { room }
+            | Self::User { room, .. }
+            | Self::Refused { room, .. } => Some(room),
             Self::Connected | Self::Interrupted { .. } | Self::TokenRefused => None,
         }
     }
@@ -63,7 +102,9 @@ impl RealtimeEvent {
                 snapshot: Snapshot::Messages(messages),
                 ..
             } => messages.iter().map(|message| message.get().len()).sum(),
-            Self::Message { model, .. } => model.get().len(),
+            Self::Message { model, .. } | Self::Room { model, .. } | Self::User { model, .. } => {
+                model.get().len()
+            }
             _ => 0,
         };
         content + size_of::<Self>()

@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use self::socket::Command;
-pub use super::event::{RealtimeEvent, Snapshot};
+pub use super::event::{RealtimeEvent, SNAPSHOT, Snapshot};
 use super::token::Token;
 use crate::ids::GitterRoomId;
 
@@ -46,6 +46,7 @@ pub struct Realtime {
 #[derive(Debug)]
 enum Wish {
     Subscribe(GitterRoomId),
+    LookAt(GitterRoomId),
     Unsubscribe(GitterRoomId),
 }
 
@@ -78,6 +79,11 @@ impl Realtime {
     /// Subscribes a room; for one that is subscribed already this gives a new snapshot.
     pub fn subscribe(&self, room: GitterRoomId) {
         self.wish(Wish::Subscribe(room));
+    }
+
+    /// Asks how a subscribed room is; nothing for one that is not. It costs no request (gitter-api 7.3).
+    pub fn look_at(&self, room: GitterRoomId) {
+        self.wish(Wish::LookAt(room));
     }
 
     /// Lets a room go: what waits of it is dropped, apart from what the receiver could already have read.
@@ -113,6 +119,7 @@ impl Pool {
             while let Some(wish) = wishes.recv().await {
                 match wish {
                     Wish::Subscribe(room) => self.subscribe(room),
+                    Wish::LookAt(room) => self.look_at(room),
                     Wish::Unsubscribe(room) => self.unsubscribe(&room).await,
                 }
             }
@@ -133,6 +140,13 @@ impl Pool {
             let mut socket = self.open();
             socket.subscribe(room);
             self.sockets.push(socket);
+        }
+    }
+
+    fn look_at(&self, room: GitterRoomId) {
+        if let Some(socket) = self.sockets.iter().find(|socket| socket.rooms.contains(&room)) {
+            // An error means that the task has ended because everything stops.
+            let _ = socket.commands.send(Command::LookAt(room));
         }
     }
 

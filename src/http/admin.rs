@@ -2,6 +2,7 @@
 
 mod accounts;
 mod items;
+mod life;
 mod people;
 
 use std::sync::{Arc, OnceLock};
@@ -64,6 +65,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/doctor", get(examine))
         .merge(accounts::router())
         .merge(items::router())
+        .merge(life::router())
         .merge(people::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })

@@ -5,16 +5,19 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, awaited, db::Open, deleted, fold, forget, ghost, held, inbox,
-    installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention, setting,
+    Db, StoreError, account, alias, attempt, awaited, copy, db::Open, deleted, fold, forget, ghost, held,
+    inbox, installation, lane, ledger, life, media, member, message, notice, portal, probe, restored,
+    retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
 fn all_statements() -> Vec<(&'static str, &'static str)> {
     [
         account::STATEMENTS,
+        alias::STATEMENTS,
         attempt::STATEMENTS,
         awaited::STATEMENTS,
+        copy::STATEMENTS,
         deleted::STATEMENTS,
         fold::STATEMENTS,
         forget::STATEMENTS,
@@ -24,6 +27,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         installation::STATEMENTS,
         lane::STATEMENTS,
         ledger::STATEMENTS,
+        life::STATEMENTS,
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,
@@ -33,6 +37,8 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         probe::STATEMENTS,
         restored::STATEMENTS,
         retention::STATEMENTS,
+        room_admin::STATEMENTS,
+        space::STATEMENTS,
     ]
     .concat()
 }

@@ -7,6 +7,8 @@ mod changes;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod copying;
+#[cfg(test)]
 mod crossing;
 #[cfg(test)]
 mod disk;
@@ -52,7 +54,15 @@ mod replicas;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod rooms_life;
+#[cfg(test)]
+mod rooms_made;
+#[cfg(test)]
 mod silent_ban;
+#[cfg(test)]
+mod spaces;
+#[cfg(test)]
+mod third_party;
 #[cfg(test)]
 mod token;
 #[cfg(test)]

@@ -57,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) token_file: bool,
     /// `bridge.give_up_after`.
     pub(crate) give_up_after: &'static str,
+    /// `bridge.privacy_check`; rooms are looked at five times in it.
+    pub(crate) privacy_check: &'static str,
 }
 
 impl Default for Options {
@@ -70,7 +72,15 @@ impl Default for Options {
             database_folder: None,
             token_file: false,
             give_up_after: "24h",
+            privacy_check: "5m",
         }
+    }
+}
+
+impl Options {
+    /// The section `bridge` of the configuration.
+    fn section(&self) -> Value {
+        json!({ "give_up_after": self.give_up_after, "privacy_check": self.privacy_check })
     }
 }
 
@@ -103,7 +113,7 @@ impl World {
             .tempdir()
             .unwrap();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
-        let database = TestDatabase::make(database, options.database_server, place).await;
+        let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
             rate_limit: options.rate_limit,
             rate_window: options.rate_window,
@@ -130,7 +140,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = json!({ "give_up_after": options.give_up_after });
+        config["bridge"] = options.section();
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

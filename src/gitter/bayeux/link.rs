@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::message::{Advice, CONNECT, DISCONNECT, SUBSCRIBE, Transport, UNSUBSCRIBE, make_channel};
-use crate::ids::GitterRoomId;
+use super::{
+    channel::{Channel, Topic},
+    message::{Advice, CONNECT, DISCONNECT, SUBSCRIBE, Transport, UNSUBSCRIBE},
+};
 
 /// Added to `advice.timeout`: a connect not answered by then never will be.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -133,23 +135,25 @@ impl Link {
     }
 
     /// A subscription with its id. One channel a message: Gitter finds no route for more (gitter-api 7.3).
-    pub(super) fn subscribe(&mut self, room: &GitterRoomId, with_snapshot: bool) -> (String, Value) {
-        let snapshot = if with_snapshot {
-            json!({ "limit": SNAPSHOT_LIMIT, "includeThreads": true })
-        } else {
-            json!(false)
+    pub(super) fn subscribe(&mut self, channel: &Channel, with_snapshot: bool) -> (String, Value) {
+        let snapshot = match channel.topic {
+            Topic::Messages if with_snapshot => json!({ "limit": SNAPSHOT_LIMIT, "includeThreads": true }),
+            // Only asked for so it says whether the room is public, and it is small.
+            Topic::Room => json!(true),
+            // That of users would hold the first 30 alone.
+            Topic::Messages | Topic::Users => json!(false),
         };
         let (id, mut message) = self.request(SUBSCRIBE);
         merge(
             &mut message,
-            json!({ "subscription": make_channel(room), "ext": { "snapshot": snapshot } }),
+            json!({ "subscription": channel.name(), "ext": { "snapshot": snapshot } }),
         );
         (id, message)
     }
 
-    pub(super) fn unsubscribe(&mut self, room: &GitterRoomId) -> Value {
+    pub(super) fn unsubscribe(&mut self, channel: &Channel) -> Value {
         let (_, mut message) = self.request(UNSUBSCRIBE);
-        merge(&mut message, json!({ "subscription": make_channel(room) }));
+        merge(&mut message, json!({ "subscription": channel.name() }));
         message
     }
 

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use crate::ids::GitterRoomId;
+use super::channel::Channel;
 
 pub(super) const HANDSHAKE: &str = "/meta/handshake";
 pub(super) const CONNECT: &str = "/meta/connect";
@@ -88,19 +88,6 @@ pub(super) fn handshake(token: &SecretString, transport: Transport) -> Value {
     })
 }
 
-/// The channel of a room's messages.
-pub(super) fn make_channel(room: &GitterRoomId) -> String {
-    format!("/api/v1/rooms/{room}/chatMessages")
-}
-
-/// The room of a channel of messages; `None` for every other channel.
-pub(super) fn parse_channel(channel: &str) -> Option<GitterRoomId> {
-    let room = channel
-        .strip_prefix("/api/v1/rooms/")?
-        .strip_suffix("/chatMessages")?;
-    room.parse().ok()
-}
-
 /// One message from Gitter: a reply, or data of a channel.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -144,7 +131,7 @@ struct Extension<'a> {
     snapshot: Option<&'a RawValue>,
 }
 
-/// The data of a room's message.
+/// The data of a channel.
 #[derive(Debug, Deserialize)]
 pub(super) struct Change<'a> {
     pub(super) operation: String,
@@ -158,9 +145,9 @@ impl<'a> Incoming<'a> {
         self.id.as_str()
     }
 
-    /// The room of the subscription that it replies to.
-    pub(super) fn subscription(&self) -> Option<GitterRoomId> {
-        self.subscription.as_str().and_then(parse_channel)
+    /// The channel of the subscription that it replies to.
+    pub(super) fn subscription(&self) -> Option<Channel> {
+        self.subscription.as_str().and_then(Channel::parse)
     }
 
     /// The number that its error begins with, much like an HTTP status.
@@ -188,16 +175,21 @@ impl<'a> Incoming<'a> {
     }
 
     /// The snapshot in a reply to a subscription, or why it cannot be had.
-    pub(super) fn snapshot(&self) -> Result<Vec<Box<RawValue>>, String> {
+    pub(super) fn snapshot(&self) -> Result<&'a RawValue, String> {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
         let snapshot = self.ext.as_ref().and_then(|ext| ext.snapshot);
-        let snapshot = snapshot.ok_or("Gitter sent no snapshot")?;
+        snapshot.ok_or_else(|| "Gitter sent no snapshot".to_owned())
+    }
+
+    /// The messages of such a snapshot.
+    pub(super) fn messages(&self) -> Result<Vec<Box<RawValue>>, String> {
+        let snapshot = self.snapshot()?;
         serde_json::from_str(snapshot.get()).map_err(|_| "Gitter's snapshot is no list".to_owned())
     }
 
-    /// The change of a message; `None` if it is other news of the channel.
+    /// The change that it tells; `None` if it is other news of the channel.
     pub(super) fn change(&self) -> Option<Change<'a>> {
         serde_json::from_str(self.data?.get()).ok()
     }
@@ -206,19 +198,6 @@ impl<'a> Incoming<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn channels_are_made_and_parsed_alike() {
-        let room: GitterRoomId = "5f0000000000000000000a01".parse().unwrap();
-        assert_eq!(parse_channel(&make_channel(&room)), Some(room));
-        for other in [
-            "/api/v1/rooms/5f00",
-            "/api/v1/rooms//chatMessages",
-            "/api/v1/rooms/a/b/chatMessages",
-        ] {
-            assert_eq!(parse_channel(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn the_code_of_an_error_is_its_leading_number() {

@@ -10,13 +10,11 @@ use tokio::time::Instant;
 
 use super::{
     Phase, Session,
+    channel::{Channel, Topic},
     link::{Answered, Link},
     message::{self, Frame, Incoming},
 };
-use crate::{
-    gitter::event::{RealtimeEvent, Snapshot},
-    ids::GitterRoomId,
-};
+use crate::gitter::event::{RealtimeEvent, SNAPSHOT, Snapshot};
 
 /// Between two attempts with a token that Gitter refuses. Its own advice is ten days.
 const AFTER_REFUSAL: Duration = Duration::from_mins(1);
@@ -142,29 +140,55 @@ impl Session {
                 after: interval(reply),
             };
         }
-        if let Some(room) = self.rooms.answered(reply) {
-            self.room_answered(room, reply, now);
+        if let Some(channel) = self.channels.answered(reply) {
+            self.channel_answered(channel, reply, now);
         }
         self.ask(now);
         self.settle();
         Then::GoOn
     }
 
-    fn room_answered(&mut self, room: GitterRoomId, reply: &Incoming<'_>, now: Instant) {
+    fn channel_answered(&mut self, channel: Channel, reply: &Incoming<'_>, now: Instant) {
         if reply.successful {
-            self.rooms.granted(&room);
-            let snapshot = reply.snapshot().map_or_else(Snapshot::Failed, Snapshot::Messages);
-            self.tell(RealtimeEvent::Subscribed { room, snapshot });
+            self.channels.granted(&channel);
+            self.tell_granted(channel, reply);
             return;
         }
-        tracing::warn!(gitter.room.id = %room, error = reply.error(), "Gitter did not subscribe a room");
-        match reply.code() {
-            Some(400..=499) => {
-                self.rooms.refused(&room);
-                let error = reply.error().to_owned();
-                self.tell(RealtimeEvent::Refused { room, error });
+        tracing::warn!(gitter.room.id = %channel.room, topic = ?channel.topic, error = reply.error(),
+            "Gitter did not subscribe a room");
+        let Some(400..=499) = reply.code() else {
+            self.channels.failed(&channel, now);
+            return;
+        };
+        self.channels.refused(&channel);
+        let (room, error) = (channel.room, reply.error().to_owned());
+        match channel.topic {
+            Topic::Messages => self.tell(RealtimeEvent::Refused { room, error }),
+            Topic::Room => self.tell(RealtimeEvent::RoomRefused { room, error }),
+            // Without it, people are known from what they say.
+            Topic::Users => {}
+        }
+    }
+
+    /// Tells what comes with a subscription.
+    fn tell_granted(&mut self, channel: Channel, reply: &Incoming<'_>) {
+        let room = channel.room;
+        match channel.topic {
+            Topic::Messages => {
+                let snapshot = reply.messages().map_or_else(Snapshot::Failed, Snapshot::Messages);
+                self.tell(RealtimeEvent::Subscribed { room, snapshot });
             }
-            _ => self.rooms.failed(&room, now),
+            Topic::Room => match reply.snapshot() {
+                Ok(model) => self.tell(RealtimeEvent::Room {
+                    room,
+                    operation: SNAPSHOT.to_owned(),
+                    model: model.to_owned(),
+                }),
+                Err(error) => {
+                    tracing::warn!(gitter.room.id = %room, error, "Gitter does not say what a room is like");
+                }
+            },
+            Topic::Users => self.tell(RealtimeEvent::UsersFollowed { room }),
         }
     }
 
@@ -177,14 +201,27 @@ impl Session {
             tracing::warn!("Gitter's realtime server has left out a message");
             self.report_gap();
         }
-        if let Some(room) =
-            message::parse_channel(&message.channel).filter(|room| self.rooms.listens_to(room))
+        if let Some(Channel { topic, room }) =
+            Channel::parse(&message.channel).filter(|channel| self.channels.listens_to(channel))
             && let Some(change) = message.change()
         {
-            self.tell(RealtimeEvent::Message {
-                room,
-                operation: change.operation,
-                model: change.model.to_owned(),
+            let (operation, model) = (change.operation, change.model.to_owned());
+            self.tell(match topic {
+                Topic::Messages => RealtimeEvent::Message {
+                    room,
+                    operation,
+                    model,
+                },
+                Topic::Room => RealtimeEvent::Room {
+                    room,
+                    operation,
+                    model,
+                },
+                Topic::Users => RealtimeEvent::User {
+                    room,
+                    operation,
+                    model,
+                },
             });
         }
         if complete { Then::GoOn } else { Then::Reset }
@@ -192,7 +229,7 @@ impl Session {
 
     /// Starts the back-off anew once the session does all that is wanted of it.
     fn settle(&mut self) {
-        if matches!(&self.phase, Phase::Linked(link) if link.is_up()) && self.rooms.is_settled() {
+        if matches!(&self.phase, Phase::Linked(link) if link.is_up()) && self.channels.is_settled() {
             self.backoff.reset();
         }
     }
@@ -210,7 +247,7 @@ impl Session {
 
     /// Tells that something of the live rooms may be missing. Before whatever comes next of them.
     fn report_gap(&mut self) {
-        let rooms = self.rooms.live();
+        let rooms = self.channels.live();
         if !rooms.is_empty() {
             self.tell(RealtimeEvent::Interrupted { rooms });
         }

@@ -1,4 +1,5 @@
 mod losses;
+mod sides;
 mod subscriptions;
 
 use rand::SeedableRng as _;
@@ -79,7 +80,8 @@ impl Bench {
     }
 
     fn subscribe(&mut self, name: &str) {
-        self.session.subscribe(room(name), self.now);
+        let channel = Channel::new(Topic::Messages, room(name));
+        self.session.subscribe([channel], self.now);
         self.perform();
     }
 
@@ -204,6 +206,18 @@ fn short(event: &RealtimeEvent) -> String {
             format!("interrupted {}", rooms.join(" "))
         }
         RealtimeEvent::Refused { room, error } => format!("refused {room} {error}"),
+        RealtimeEvent::Room {
+            room,
+            operation,
+            model,
+        } => format!("room {operation} {room} {model}"),
+        RealtimeEvent::RoomRefused { room, error } => format!("room refused {room} {error}"),
+        RealtimeEvent::UsersFollowed { room } => format!("users of {room}"),
+        RealtimeEvent::User {
+            room,
+            operation,
+            model,
+        } => format!("user {operation} {room} {model}"),
         RealtimeEvent::TokenRefused => "token refused".to_owned(),
     }
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     gitter::{
-        bayeux::{Output, Session, Transport},
+        bayeux::{Channel, Output, Session, Topic, Transport},
         token::Token,
     },
     ids::GitterRoomId,
@@ -29,6 +29,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Command {
     Subscribe(GitterRoomId),
+    LookAt(GitterRoomId),
     /// Answered once no event of the room can come any more.
     Unsubscribe(GitterRoomId, oneshot::Sender<()>),
 }
@@ -139,7 +140,8 @@ impl Socket {
     fn obey(&mut self, command: Command) {
         let now = Instant::now();
         match command {
-            Command::Subscribe(room) => self.session.subscribe(room, now),
+            Command::Subscribe(room) => self.session.subscribe(Channel::of(&room), now),
+            Command::LookAt(room) => self.session.subscribe([Channel::new(Topic::Room, room)], now),
             Command::Unsubscribe(room, done) => {
                 self.session.unsubscribe(&room, now);
                 self.backlog.forget(&room);

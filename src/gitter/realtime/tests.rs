@@ -50,7 +50,14 @@ impl Bridge {
     async fn told(&mut self, number: usize) -> Vec<String> {
         let mut told = Vec::new();
         while told.len() < number {
-            told.push(short(&self.events.recv().await.expect("an event")));
+            let event = self.events.recv().await.expect("an event");
+            // Of the channels beside the messages `bayeux` has its own tests.
+            if !matches!(
+                event,
+                RealtimeEvent::Room { .. } | RealtimeEvent::UsersFollowed { .. }
+            ) {
+                told.push(short(&event));
+            }
         }
         told
     }

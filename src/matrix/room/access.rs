@@ -40,6 +40,12 @@ impl RoomAccess {
         self.power_levels.user_can_redact_event_of_other(user)
     }
 
+    /// Whether the room's makers may do everything, and must not be listed among those with power.
+    pub fn has_privileged_creators(&self) -> bool {
+        let rules = self.version.rules().unwrap_or(RoomVersionRules::V12);
+        rules.authorization.explicitly_privilege_room_creators
+    }
+
     /// Whether a member's power suffices to notify the whole room.
     pub fn may_notify_room(&self, user: &UserId) -> bool {
         self.power_levels.user_can_trigger_room_notification(user)

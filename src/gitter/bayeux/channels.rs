@@ -1,4 +1,4 @@
-//! The rooms that one socket keeps subscribed: what is wanted, asked for and granted.
+//! The channels that one socket keeps subscribed: what is wanted, asked for and granted.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,7 +7,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::message::Incoming;
+use super::{
+    channel::{Channel, Topic},
+    message::Incoming,
+};
 use crate::ids::GitterRoomId;
 
 /// The most subscriptions asked for at a time; Gitter answers them all in one frame (gitter-api 14).
@@ -18,17 +21,17 @@ const ANSWER: Duration = Duration::from_mins(1);
 const REST: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
-pub(super) struct Rooms {
-    wanted: BTreeMap<GitterRoomId, Room>,
+pub(super) struct Channels {
+    wanted: BTreeMap<Channel, Subscription>,
     /// The requests not answered yet, by their ids.
-    asked: HashMap<String, GitterRoomId>,
+    asked: HashMap<String, Channel>,
     answer_by: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Room {
+struct Subscription {
     need: Need,
-    /// Whether Gitter has granted it on this socket, so that its messages are told.
+    /// Whether Gitter has granted it on this socket, so that its news are told.
     live: bool,
     /// How often the socket was lost while this was being asked for.
     losses: u32,
@@ -48,32 +51,37 @@ enum Need {
     Refused,
 }
 
-impl Rooms {
-    /// Notes that a room is to be subscribed, again if it is already.
-    pub(super) fn want(&mut self, room: GitterRoomId) {
-        let room = self.wanted.entry(room).or_insert(Room {
+impl Channels {
+    /// Notes that a channel is to be subscribed; one that is already is asked for again only where that gives a new
+    /// snapshot.
+    pub(super) fn want(&mut self, channel: Channel) {
+        let gives_news = channel.topic != Topic::Users;
+        let wanted = self.wanted.entry(channel).or_insert(Subscription {
             need: Need::Ask,
             live: false,
             losses: 0,
         });
-        if room.need != Need::Answer {
-            room.need = Need::Ask;
+        if wanted.need != Need::Answer && (gives_news || wanted.need != Need::Nothing) {
+            wanted.need = Need::Ask;
         }
     }
 
-    /// Forgets a room; whether Gitter knows of it.
-    pub(super) fn forget(&mut self, room: &GitterRoomId) -> bool {
-        self.asked.retain(|_, asked| asked != room);
+    /// Forgets a room; gives those of its channels that Gitter knows to be followed.
+    pub(super) fn forget(&mut self, room: &GitterRoomId) -> Vec<Channel> {
+        self.asked.retain(|_, asked| asked.room != *room);
         self.close_batch();
-        let forgotten = self.wanted.remove(room);
-        forgotten.is_some_and(|room| room.live || room.need == Need::Answer)
+        let forgotten = Channel::of(room).into_iter().filter(|channel| {
+            let forgotten = self.wanted.remove(channel);
+            forgotten.is_some_and(|channel| channel.live || channel.need == Need::Answer)
+        });
+        forgotten.collect()
     }
 
-    /// The rooms to ask for now, each with whether a snapshot is wanted; none while a batch is unanswered.
+    /// The channels to ask for now, each with whether a snapshot is wanted; none while a batch is unanswered.
     ///
-    /// A room during whose asking the socket was lost may be the cause (a snapshot too large for one frame):
+    /// A channel during whose asking the socket was lost may be the cause (a snapshot too large for one frame):
     /// it is asked for alone after the others, and without a snapshot if that was not enough.
-    pub(super) fn next_batch(&mut self, now: Instant) -> Vec<(GitterRoomId, bool)> {
+    pub(super) fn next_batch(&mut self, now: Instant) -> Vec<(Channel, bool)> {
         if !self.asked.is_empty() {
             return Vec::new();
         }
@@ -86,7 +94,7 @@ impl Rooms {
             self.wanted
                 .iter()
                 .filter(move |(_, room)| room.need == Need::Ask && (room.losses > 0) == suspect)
-                .map(|(id, room)| (id.clone(), room.losses < 2))
+                .map(|(channel, room)| (channel.clone(), room.losses < 2))
         };
         let batch: Vec<_> = waiting(false).take(BATCH).collect();
         if batch.is_empty() {
@@ -96,20 +104,20 @@ impl Rooms {
         }
     }
 
-    /// Notes that a room was asked for by a request.
-    pub(super) fn asked(&mut self, id: String, room: GitterRoomId, now: Instant) {
-        if let Some(room) = self.wanted.get_mut(&room) {
-            room.need = Need::Answer;
+    /// Notes that a channel was asked for by a request.
+    pub(super) fn asked(&mut self, id: String, channel: Channel, now: Instant) {
+        if let Some(wanted) = self.wanted.get_mut(&channel) {
+            wanted.need = Need::Answer;
         }
-        self.asked.insert(id, room);
+        self.asked.insert(id, channel);
         self.answer_by = Some(now + ANSWER);
     }
 
-    /// The room that a reply is about; `None` if nobody waits for it.
-    pub(super) fn answered(&mut self, reply: &Incoming<'_>) -> Option<GitterRoomId> {
+    /// The channel that a reply is about; `None` if nobody waits for it.
+    pub(super) fn answered(&mut self, reply: &Incoming<'_>) -> Option<Channel> {
         let by_subscription = || {
-            let room = reply.subscription()?;
-            let (id, _) = self.asked.iter().find(|(_, asked)| **asked == room)?;
+            let channel = reply.subscription()?;
+            let (id, _) = self.asked.iter().find(|(_, asked)| **asked == channel)?;
             Some(id.clone())
         };
         let id = reply
@@ -117,15 +125,15 @@ impl Rooms {
             .filter(|id| self.asked.contains_key(*id))
             .map(str::to_owned)
             .or_else(by_subscription)?;
-        let room = self.asked.remove(&id);
+        let channel = self.asked.remove(&id);
         self.close_batch();
-        room
+        channel
     }
 
-    /// Notes that Gitter granted a room.
-    pub(super) fn granted(&mut self, room: &GitterRoomId) {
-        if let Some(room) = self.wanted.get_mut(room) {
-            *room = Room {
+    /// Notes that Gitter granted a channel.
+    pub(super) fn granted(&mut self, channel: &Channel) {
+        if let Some(wanted) = self.wanted.get_mut(channel) {
+            *wanted = Subscription {
                 need: Need::Nothing,
                 live: true,
                 losses: 0,
@@ -133,22 +141,22 @@ impl Rooms {
         }
     }
 
-    /// Notes that Gitter refused a room.
-    pub(super) fn refused(&mut self, room: &GitterRoomId) {
-        if let Some(room) = self.wanted.get_mut(room) {
-            room.need = Need::Refused;
-            room.live = false;
+    /// Notes that Gitter refused a channel.
+    pub(super) fn refused(&mut self, channel: &Channel) {
+        if let Some(wanted) = self.wanted.get_mut(channel) {
+            wanted.need = Need::Refused;
+            wanted.live = false;
         }
     }
 
-    /// Notes that Gitter failed over a room, which is to be asked for again a while later.
-    pub(super) fn failed(&mut self, room: &GitterRoomId, now: Instant) {
-        if let Some(room) = self.wanted.get_mut(room) {
-            room.need = Need::AskAfter(now + REST);
+    /// Notes that Gitter failed over a channel, which is to be asked for again a while later.
+    pub(super) fn failed(&mut self, channel: &Channel, now: Instant) {
+        if let Some(wanted) = self.wanted.get_mut(channel) {
+            wanted.need = Need::AskAfter(now + REST);
         }
     }
 
-    /// Notes that the client id is lost, and gives the rooms that were live.
+    /// Notes that the client id is lost, and gives the rooms whose messages were live.
     pub(super) fn lost(&mut self) -> Vec<GitterRoomId> {
         let interrupted = self.live();
         for room in self.wanted.values_mut() {
@@ -167,22 +175,24 @@ impl Rooms {
         interrupted
     }
 
-    /// The rooms that are live.
+    /// The rooms whose messages are live.
     pub(super) fn live(&self) -> Vec<GitterRoomId> {
-        let live = self.wanted.iter().filter(|(_, room)| room.live);
-        live.map(|(id, _)| id.clone()).collect()
+        let live = self.wanted.iter().filter(|(_, wanted)| wanted.live);
+        live.filter(|(channel, _)| channel.topic == Topic::Messages)
+            .map(|(channel, _)| channel.room.clone())
+            .collect()
     }
 
-    /// Whether messages of a room are wanted. They may come just before the reply that grants it.
-    pub(super) fn listens_to(&self, room: &GitterRoomId) -> bool {
+    /// Whether news of a channel are wanted. They may come just before the reply that grants it.
+    pub(super) fn listens_to(&self, channel: &Channel) -> bool {
         self.wanted
-            .get(room)
-            .is_some_and(|room| room.need != Need::Refused)
+            .get(channel)
+            .is_some_and(|wanted| wanted.need != Need::Refused)
     }
 
     /// Whether there is nothing to ask for and no answer to wait for.
     pub(super) fn is_settled(&self) -> bool {
-        let open = |room: &Room| matches!(room.need, Need::Ask | Need::Answer);
+        let open = |room: &Subscription| matches!(room.need, Need::Ask | Need::Answer);
         !self.wanted.values().any(open)
     }
 
