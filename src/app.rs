@@ -214,6 +214,7 @@ impl Process<'_> {
         let appservice = AppserviceState {
             acceptor,
             hs_token: self.registration.hs_token.clone(),
+            bridge: Arc::clone(bridge),
         };
         let token = secret::read_or_make(&self.config.admin.token_file).context("admin.token_file")?;
         let admin = AdminState {

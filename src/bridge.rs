@@ -7,6 +7,7 @@
 mod absences;
 pub mod accept;
 pub mod account;
+pub mod alias;
 mod ban_bug;
 mod ban_triggers;
 mod catch_up;
@@ -18,6 +19,7 @@ mod failure;
 mod fold;
 pub mod forget;
 mod ghost;
+mod keyed;
 mod kill_point;
 mod lease;
 pub mod ledger;
@@ -37,8 +39,10 @@ mod say;
 pub mod settings;
 mod sides;
 mod silent_ban;
+mod space;
 mod subscriptions;
 mod sweep;
+pub mod third_party;
 mod token;
 mod worker;
 
@@ -57,7 +61,8 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures, sides::Sides,
+    alias::Aliases, ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures,
+    sides::Sides,
 };
 use crate::{
     cache::Cache,
@@ -112,6 +117,7 @@ pub struct Bridge {
     sides: Sides,
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
+    aliases: Aliases,
     nearness: Nearness,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
@@ -142,6 +148,7 @@ impl Bridge {
             parts,
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
+            aliases: Aliases::default(),
             nearness: Nearness::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),

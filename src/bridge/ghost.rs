@@ -50,6 +50,21 @@ pub(super) async fn prepare(
     Ok(device)
 }
 
+impl Bridge {
+    /// Whether a user is a ghost that the homeserver knows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_ghost(&self, user: &str) -> Result<bool, BridgeError> {
+        let Ok(user) = UserId::parse(user) else {
+            return Ok(false);
+        };
+        let mut tx = self.db.read().await?;
+        let ghost = ghost::ghost_by_user_id(&mut tx, &user).await?;
+        Ok(ghost.is_some_and(|ghost| ghost.registered))
+    }
+}
+
 /// Joins a ghost to a portal's room; the bot invites it where it may not join by itself.
 pub(super) async fn join(bridge: &Bridge, portal: &Portal, sender: &UserId) -> Result<(), BridgeError> {
     let room = &portal.matrix_room_id;

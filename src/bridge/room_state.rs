@@ -4,14 +4,16 @@
 //! Gitter; linked ones say which Gitter room they are bridged to, and keep their own name, topic and picture unless
 //! `metadata` is set for them. What the bot may not set stays as it is.
 
+mod admins;
 mod bridge_event;
 mod power;
 
-use ruma::{OwnedMxcUri, OwnedUserId, RoomId, events::StateEventType};
+use ruma::{OwnedMxcUri, OwnedRoomAliasId, OwnedUserId, RoomId, events::StateEventType};
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, ghost};
+pub(super) use self::admins::refresh as refresh_admins;
+use super::{Bridge, BridgeError, alias, ghost, space};
 use crate::{
     gitter::picture_url,
     matrix::MatrixError,
@@ -21,14 +23,15 @@ use crate::{
 
 /// A piece of state as it has to be.
 #[derive(Debug, Clone, PartialEq)]
-struct Piece {
-    event_type: StateEventType,
-    state_key: String,
-    content: Value,
+pub(super) struct Piece {
+    pub(super) event_type: StateEventType,
+    pub(super) state_key: String,
+    pub(super) content: Value,
 }
 
 impl Piece {
-    fn new(event_type: impl Into<StateEventType>, content: Value) -> Self {
+    /// With an empty key.
+    pub(super) fn new(event_type: impl Into<StateEventType>, content: Value) -> Self {
         Self {
             event_type: event_type.into(),
             state_key: String::new(),
@@ -65,10 +68,11 @@ pub(super) async fn write(bridge: &Bridge, portal: &Portal, room: &model::Room) 
     let mut pieces = bridge_event::pieces(bridge.matrix.bot(), &bridge.settings.web_url, room);
     if created || settings.metadata {
         pieces.extend(description(room));
-        pieces.extend(picture(bridge, room).await?);
+        pieces.extend(picture(bridge, room.avatar_url.as_deref()).await?);
     }
     if created {
         pieces.extend(access(room));
+        pieces.extend(shown_aliases(alias::keep(bridge, portal, room).await?));
     }
     for piece in pieces {
         put(bridge, &portal.matrix_room_id, &piece).await?;
@@ -76,12 +80,16 @@ pub(super) async fn write(bridge: &Bridge, portal: &Portal, room: &model::Room) 
     if created {
         write_power(bridge, portal).await?;
     }
-    Ok(())
+    space::keep(bridge, portal, room).await
 }
 
 /// Asks Gitter how a portal's room is now, and brings the Matrix room in step with it.
 pub(super) async fn refresh(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
     let room = bridge.gitter.room(&portal.gitter_room_id).await?;
+    if portal.kind == PortalKind::Created {
+        refresh_admins(bridge, portal).await?;
+        space::refresh(bridge, &room).await?;
+    }
     write(bridge, portal, &room).await
 }
 
@@ -92,21 +100,34 @@ pub(super) async fn refresh(bridge: &Bridge, portal: &Portal) -> Result<(), Brid
 pub(super) async fn withdraw(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
     let room = &portal.matrix_room_id;
     for (event_type, key) in bridge_event::keys(&portal.gitter_room_id) {
-        let there = match bridge.matrix.state(room, event_type.clone(), &key).await {
-            Err(error) if error.is("M_FORBIDDEN") => return Ok(()),
-            there => there?,
-        };
-        if there.is_some_and(|there| there != json!({})) {
-            let nothing = json!({});
-            let set = bridge.matrix.set_state(room, event_type.clone(), &key, &nothing);
-            allowed(room, &event_type, set.await)?;
-        }
+        blank(bridge, room, event_type, &key).await?;
     }
     Ok(())
 }
 
+/// Takes a piece of a room's state back, if the bot may.
+pub(super) async fn blank(
+    bridge: &Bridge,
+    room: &RoomId,
+    event_type: StateEventType,
+    key: &str,
+) -> Result<(), BridgeError> {
+    let there = match bridge.matrix.state(room, event_type.clone(), key).await {
+        Err(error) if error.is("M_FORBIDDEN") => return Ok(()),
+        there => there?,
+    };
+    if there.is_none_or(|there| there == json!({})) {
+        return Ok(());
+    }
+    let set = bridge
+        .matrix
+        .set_state(room, event_type.clone(), key, &json!({}))
+        .await;
+    Ok(allowed(room, &event_type, set)?)
+}
+
 /// Sets a piece of a room's state if it is not so already.
-async fn put(bridge: &Bridge, room: &RoomId, piece: &Piece) -> Result<(), BridgeError> {
+pub(super) async fn put(bridge: &Bridge, room: &RoomId, piece: &Piece) -> Result<(), BridgeError> {
     let there = bridge
         .matrix
         .state(room, piece.event_type.clone(), &piece.state_key)
@@ -149,6 +170,13 @@ pub(super) fn name(room: &model::Room) -> &str {
     named.or(room.uri.as_deref()).unwrap_or_default()
 }
 
+/// The alias that clients show, and the others.
+fn shown_aliases(aliases: Vec<OwnedRoomAliasId>) -> Option<Piece> {
+    let (shown, others) = aliases.split_first()?;
+    let content = json!({ "alias": shown, "alt_aliases": others });
+    Some(Piece::new(StateEventType::RoomCanonicalAlias, content))
+}
+
 /// Who may read and join: everyone, as on Gitter, while the Gitter room is public.
 fn access(room: &model::Room) -> [Piece; 2] {
     let (visibility, rule) = if room.public {
@@ -165,9 +193,9 @@ fn access(room: &model::Room) -> [Piece; 2] {
     ]
 }
 
-/// The picture of the room's group.
-async fn picture(bridge: &Bridge, room: &model::Room) -> Result<Option<Piece>, BridgeError> {
-    let mxc = uploaded(bridge, room.avatar_url.as_deref()).await?;
+/// The picture of a group, which its rooms have as well.
+pub(super) async fn picture(bridge: &Bridge, avatar_url: Option<&str>) -> Result<Option<Piece>, BridgeError> {
+    let mxc = uploaded(bridge, avatar_url).await?;
     Ok(mxc.map(|mxc| Piece::new(StateEventType::RoomAvatar, json!({ "url": mxc }))))
 }
 

@@ -5,6 +5,7 @@
 //! sends are one, how transactions are pushed and repeated) and leaves out what the bridge never meets:
 //! federation, sync, logins, encryption. Tests act as Matrix users through [`FakeHomeserver`], not over HTTP.
 
+mod alias;
 mod api;
 mod error;
 mod fault;

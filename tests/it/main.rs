@@ -58,6 +58,10 @@ mod rooms_made;
 #[cfg(test)]
 mod silent_ban;
 #[cfg(test)]
+mod spaces;
+#[cfg(test)]
+mod third_party;
+#[cfg(test)]
 mod token;
 #[cfg(test)]
 mod transactions;

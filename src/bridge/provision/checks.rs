@@ -3,7 +3,7 @@
 use http::StatusCode;
 use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
-use super::{LinkRequest, ProvisionError};
+use super::{LinkRequest, ProvisionError, create};
 use crate::{
     bridge::{Bridge, BridgeError},
     check::Checks,
@@ -11,7 +11,7 @@ use crate::{
     matrix::{MatrixError, RoomAccess},
     model,
     store::{
-        Portal,
+        Portal, PortalKind,
         life::{self, StopCause},
         portal,
     },
@@ -30,6 +30,8 @@ pub(super) struct Survey {
     pub(super) outlived: Option<Portal>,
     /// Which room is linked with a third, and what to do.
     pub(super) already_linked: Option<(String, String)>,
+    /// The portal of a room that the bridge made, which an operator's link replaces.
+    pub(super) replaced: Option<Portal>,
 }
 
 impl Survey {
@@ -45,21 +47,20 @@ impl Survey {
 /// Looks at everything that linking needs. Failed checks are in the result; an error means that one of the
 /// sides could not be asked.
 pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Survey, ProvisionError> {
-    let Some(matrix_room) = &request.matrix_room else {
-        return Err(ProvisionError::Invalid {
-            error: "matrix_room is missing".to_owned(),
-            mend: "name the Matrix room by its id or alias; this version does not make rooms".to_owned(),
-        });
-    };
     let mut survey = Survey::default();
     gitter_room(bridge, &request.gitter_uri, &mut survey).await?;
-    known_matrix_room(bridge, matrix_room, &mut survey).await?;
-    links(bridge, &mut survey).await?;
+    if let Some(matrix_room) = &request.matrix_room {
+        known_matrix_room(bridge, matrix_room, &mut survey).await?;
+    }
+    links(bridge, request.matrix_room.is_none(), &mut survey).await?;
     if survey.existing.is_some() || survey.already_linked.is_some() {
         return Ok(survey);
     }
     if let Some(room) = survey.matrix_room.clone() {
         membership(bridge, &room, request.dry_run, &mut survey).await?;
+    }
+    if request.matrix_room.is_none() {
+        create::alias_is_free(bridge, &mut survey).await?;
     }
     if let Some(room) = survey.gitter_room.clone().filter(|room| room.public) {
         flair(bridge, &room, &mut survey).await?;
@@ -150,8 +151,8 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
     Ok(())
 }
 
-/// A room is in at most one portal.
-async fn links(bridge: &Bridge, survey: &mut Survey) -> Result<(), ProvisionError> {
+/// A room is in at most one portal. One that is to be made may have been made already.
+async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result<(), ProvisionError> {
     const CHECK: &str = "not_linked";
     let mut tx = bridge.db.read().await?;
     let by_gitter = match &survey.gitter_room {
@@ -181,6 +182,24 @@ async fn links(bridge: &Bridge, survey: &mut Survey) -> Result<(), ProvisionErro
         );
         survey.passed(CHECK, detail);
         survey.outlived = by_matrix;
+        return Ok(());
+    }
+    if to_be_made
+        && by_gitter
+            .as_ref()
+            .is_some_and(|portal| portal.kind == PortalKind::Created)
+    {
+        survey.passed(CHECK, "its room has been made already");
+        survey.existing = by_gitter;
+        return Ok(());
+    }
+    if let (Some(made), None) = (&by_gitter, &by_matrix)
+        && made.kind == PortalKind::Created
+        && survey.matrix_room.is_some()
+    {
+        let detail = format!("it replaces {}, which the bridge made", made.matrix_room_id);
+        survey.passed(CHECK, detail);
+        survey.replaced = by_gitter;
         return Ok(());
     }
     let Some(other) = by_gitter.or(by_matrix) else {

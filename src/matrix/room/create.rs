@@ -16,8 +16,8 @@ pub struct NewRoom {
     pub creation: Value,
     /// State from the beginning: the type and the content, each with an empty key.
     pub state: Vec<(&'static str, Value)>,
-    /// What differs from the homeserver's default power levels.
-    pub power_levels: Value,
+    /// What differs from the homeserver's default power levels, if anything.
+    pub power_levels: Option<Value>,
     /// Who is invited.
     pub invite: Vec<OwnedUserId>,
 }
@@ -32,7 +32,9 @@ impl MatrixClient {
         request.room_alias_name = Some(room.alias.clone());
         request.name = Some(room.name.clone());
         request.creation_content = Some(Raw::from_json(raw(&room.creation)?));
-        request.power_level_content_override = Some(Raw::from_json(raw(&room.power_levels)?));
+        if let Some(levels) = &room.power_levels {
+            request.power_level_content_override = Some(Raw::from_json(raw(levels)?));
+        }
         request.invite.clone_from(&room.invite);
         for (event_type, content) in &room.state {
             let event = json!({ "type": event_type, "state_key": "", "content": content });

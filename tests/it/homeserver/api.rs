@@ -1,6 +1,7 @@
 //! The client-server API, as an application service uses it.
 
 mod account;
+mod create;
 mod event;
 mod media;
 mod room;
@@ -42,9 +43,14 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/account/whoami", get(account::whoami))
         .route("/devices/{device}", put(account::create_device))
         .route("/profile/{user}/{field}", put(account::set_profile))
-        .route("/createRoom", post(room::create))
         .route("/join/{room}", post(room::join))
-        .route("/directory/room/{alias}", get(room::resolve_alias))
+        .route("/createRoom", post(create::create))
+        .route(
+            "/directory/room/{alias}",
+            get(room::resolve_alias)
+                .put(create::create_alias)
+                .delete(create::delete_alias),
+        )
         .nest("/rooms/{room}", rooms);
     Router::new()
         .route("/_matrix/client/versions", get(account::versions))

@@ -10,7 +10,7 @@ impl FakeHomeserver {
     pub(crate) fn upgrade(&self, room: &RoomId, by: &UserId, version: &'static str) -> OwnedRoomId {
         let options = RoomOptions {
             version: Some(version),
-            predecessor: Some(room.to_owned()),
+            creation: json!({ "predecessor": { "room_id": room } }),
             ..RoomOptions::default()
         };
         let successor = self.make_room(by, &options);

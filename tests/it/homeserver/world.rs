@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -22,8 +23,8 @@ pub(crate) struct RoomOptions {
     pub(crate) private: bool,
     pub(crate) alias: Option<OwnedRoomAliasId>,
     pub(crate) name: Option<String>,
-    /// The room that it succeeds.
-    pub(crate) predecessor: Option<OwnedRoomId>,
+    /// What `m.room.create` says beside the version; an object, or nothing.
+    pub(crate) creation: Value,
 }
 
 #[derive(Debug, Default)]

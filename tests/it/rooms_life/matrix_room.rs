@@ -138,7 +138,7 @@ async fn a_portal_whose_bot_cannot_join_the_successor_waits_for_it(database: Dat
     let old = talking(&mut world, "11").await;
     let options = RoomOptions {
         private: true,
-        predecessor: Some(old.matrix.clone()),
+        creation: json!({ "predecessor": { "room_id": old.matrix } }),
         ..RoomOptions::default()
     };
     let new = Room {
