@@ -21,4 +21,6 @@ mod node;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod rooms_made;
+#[cfg(test)]
 mod volume;

@@ -5,7 +5,7 @@ use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
 use super::{LinkRequest, ProvisionError, create};
 use crate::{
-    bridge::{Bridge, BridgeError},
+    bridge::{Bridge, BridgeError, alias},
     check::Checks,
     gitter::GitterError,
     matrix::{MatrixError, RoomAccess},
@@ -132,12 +132,8 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
             mend: "write it as !id or #alias:server".to_owned(),
         });
     };
-    match bridge
-        .matrix
-        .resolve_alias(&alias)
-        .await
-        .map_err(BridgeError::from)?
-    {
+    let resolved = alias::resolve(bridge, &alias).await;
+    match resolved.map_err(BridgeError::from)? {
         Some(id) => {
             survey.passed(CHECK, format!("{alias} is {id}"));
             survey.matrix_room = Some(id);
