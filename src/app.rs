@@ -79,6 +79,7 @@ pub async fn run(
             restored.restored_at > 0,
         )),
         wake: Arc::default(),
+        asked: Arc::default(),
         stop,
         tracker: TaskTracker::new(),
     };
@@ -107,6 +108,7 @@ struct Process<'a> {
     cache: Arc<Cache>,
     recovery: Arc<Recovery>,
     wake: Arc<Notify>,
+    asked: Arc<Notify>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -219,6 +221,7 @@ impl Process<'_> {
             self.db.clone(),
             Arc::clone(&self.recovery),
             Arc::clone(&self.wake),
+            Arc::clone(&self.asked),
         );
         let appservice = AppserviceState {
             acceptor,
@@ -317,6 +320,7 @@ impl Process<'_> {
             recovery: Arc::clone(&self.recovery),
             restored: self.restored,
             wake: Arc::clone(&self.wake),
+            asked: Arc::clone(&self.asked),
             stop: self.stop.clone(),
             tracker: self.tracker.clone(),
         });

@@ -2,7 +2,8 @@
 //!
 //! `accept` fills the inbox, `dispatcher` claims lanes, `worker` takes the items of one lane in order,
 //! `portal` loads what translation needs, `deliver` sends and decides what a failure means. `catch_up` and
-//! `provision` stand beside the flow: what was missed, and which rooms are joined.
+//! `provision` stand beside the flow: what was missed, and which rooms are joined. `command` does what people of Matrix
+//! ask the bot for.
 
 mod absences;
 pub mod accept;
@@ -11,6 +12,7 @@ pub mod alias;
 mod ban_bug;
 mod ban_triggers;
 mod catch_up;
+pub mod command;
 mod deliver;
 mod dispatcher;
 mod echo;
@@ -35,6 +37,7 @@ pub mod provision;
 mod recovery;
 mod retention;
 mod revoke;
+pub mod room_settings;
 mod room_state;
 mod say;
 pub mod settings;
@@ -110,6 +113,8 @@ pub struct Parts {
     pub restored: Restored,
     /// Tells the dispatcher that something may be due.
     pub wake: Arc<Notify>,
+    /// Tells that somebody asks the bot for something.
+    pub asked: Arc<Notify>,
     /// Ends everything.
     pub stop: CancellationToken,
     /// Counts the tasks that are to end in order.
@@ -191,6 +196,7 @@ impl Bridge {
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
+        self.tracker.spawn(command::run(Arc::clone(self)));
         self.tracker.spawn(room_state::keep_admins(Arc::clone(self)));
         self.tracker.spawn(life::run(Arc::clone(self)));
         self.tracker.spawn(moderation::run(Arc::clone(self)));

@@ -1,8 +1,9 @@
 //! Linking rooms, unlinking them, and saying which are linked (DESIGN 5 and 6.3).
 
-mod checks;
+pub(super) mod checks;
 mod create;
 mod leave;
+mod others;
 mod sync;
 
 use std::time::Duration;

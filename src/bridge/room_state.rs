@@ -12,7 +12,10 @@ use ruma::{OwnedMxcUri, OwnedRoomAliasId, OwnedUserId, RoomId, events::StateEven
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
-pub(super) use self::admins::{keep as keep_admins, refresh as refresh_admins};
+pub(super) use self::{
+    admins::{keep as keep_admins, refresh as refresh_admins},
+    bridge_event::TYPES as BRIDGE_EVENTS,
+};
 use super::{Bridge, BridgeError, alias, ghost, space};
 use crate::{
     gitter::picture_url,

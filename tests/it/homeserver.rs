@@ -226,6 +226,13 @@ impl FakeHomeserver {
             .expect("the user may join");
     }
 
+    /// Leaves a room as a Matrix user.
+    pub(crate) fn leave(&self, room: &RoomId, user: &UserId) {
+        self.shared
+            .change(|world| world.leave(room, user))
+            .expect("the user may leave");
+    }
+
     /// Invites somebody to a room as a Matrix user.
     pub(crate) fn invite(&self, room: &RoomId, inviter: &UserId, user: &UserId) {
         self.shared

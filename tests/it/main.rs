@@ -7,6 +7,8 @@ mod changes;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod copying;
 #[cfg(test)]
 mod crossing;
@@ -14,6 +16,8 @@ mod crossing;
 mod disk;
 #[cfg(test)]
 mod doctor;
+#[cfg(test)]
+mod dry_run;
 #[cfg(test)]
 mod folding;
 #[cfg(test)]

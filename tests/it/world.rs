@@ -57,12 +57,14 @@ pub(crate) struct Options {
     pub(crate) token_file: bool,
     /// `bridge.give_up_after`.
     pub(crate) give_up_after: &'static str,
-    /// `bridge.privacy_check`; rooms are looked at five times in it.
-    pub(crate) privacy_check: &'static str,
+    /// `bridge.permissions`.
+    pub(crate) permissions: Value,
     /// `bridge.flood_limit`.
     pub(crate) flood_limit: u32,
     /// `bridge.membership`.
     pub(crate) membership: &'static str,
+    /// `bridge.privacy_check`; rooms are looked at five times in it.
+    pub(crate) privacy_check: &'static str,
 }
 
 impl Default for Options {
@@ -76,9 +78,10 @@ impl Default for Options {
             database_folder: None,
             token_file: false,
             give_up_after: "24h",
-            privacy_check: "5m",
+            permissions: Value::Null,
             flood_limit: 60,
             membership: "lazy",
+            privacy_check: "5m",
         }
     }
 }
@@ -88,9 +91,10 @@ impl Options {
     fn section(&self) -> Value {
         json!({
             "give_up_after": self.give_up_after,
-            "privacy_check": self.privacy_check,
+            "permissions": self.permissions,
             "flood_limit": self.flood_limit,
             "membership": self.membership,
+            "privacy_check": self.privacy_check,
         })
     }
 }
@@ -123,6 +127,7 @@ impl World {
             .prefix("gitter-bridge-it-")
             .tempdir()
             .unwrap();
+        let section = options.section();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
         let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
@@ -151,7 +156,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = options.section();
+        config["bridge"] = section;
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
-use super::{LinkRequest, ProvisionError, create};
+use super::{LinkRequest, ProvisionError, create, others};
 use crate::{
     bridge::{Bridge, BridgeError, alias},
     check::Checks,
@@ -11,7 +11,7 @@ use crate::{
     matrix::{MatrixError, RoomAccess},
     model,
     store::{
-        Portal, PortalKind,
+        Portal, PortalKind, StoreError, Tx,
         life::{self, StopCause},
         portal,
     },
@@ -19,13 +19,13 @@ use crate::{
 
 /// What the checks found out.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
-    pub(super) checks: Checks,
-    pub(super) gitter_room: Option<model::Room>,
+pub(in crate::bridge) struct Survey {
+    pub(in crate::bridge) checks: Checks,
+    pub(in crate::bridge) gitter_room: Option<model::Room>,
     pub(super) matrix_room: Option<OwnedRoomId>,
     pub(super) virtual_users: bool,
     /// The portal that joins just these two rooms already.
-    pub(super) existing: Option<Portal>,
+    pub(in crate::bridge) existing: Option<Portal>,
     /// The portal whose Gitter room is gone and whose Matrix room is wanted.
     pub(super) outlived: Option<Portal>,
     /// Which room is linked with a third, and what to do.
@@ -35,18 +35,30 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
+    pub(super) fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
         self.checks.passed(check, detail);
     }
 
-    fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
+    pub(super) fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
         self.checks.failed(check, detail, mend);
+    }
+
+    pub(super) fn advised(
+        &mut self,
+        check: &'static str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        self.checks.advised(check, detail, mend);
     }
 }
 
 /// Looks at everything that linking needs. Failed checks are in the result; an error means that one of the
 /// sides could not be asked.
-pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Survey, ProvisionError> {
+pub(in crate::bridge) async fn survey(
+    bridge: &Bridge,
+    request: &LinkRequest,
+) -> Result<Survey, ProvisionError> {
     let mut survey = Survey::default();
     gitter_room(bridge, &request.gitter_uri, &mut survey).await?;
     if let Some(matrix_room) = &request.matrix_room {
@@ -64,6 +76,10 @@ pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Sur
     }
     if let Some(room) = survey.gitter_room.clone().filter(|room| room.public) {
         flair(bridge, &room, &mut survey).await?;
+        // Advice alone, which a link does not wait for.
+        if request.dry_run {
+            others::on_gitter(bridge, &room, &mut survey).await?;
+        }
     }
     Ok(survey)
 }
@@ -149,6 +165,12 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
 
 const NOT_LINKED: &str = "not_linked";
 
+/// Whether a portal's Gitter room was deleted.
+async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
+    let life = life::of(tx, &portal.gitter_room_id).await?;
+    Ok(life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone)))
+}
+
 /// A room is in at most one portal.
 async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result<(), ProvisionError> {
     let mut tx = bridge.db.read().await?;
@@ -161,9 +183,7 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
         None => None,
     };
     let outlived = match &by_matrix {
-        Some(other) => life::of(&mut tx, &other.gitter_room_id)
-            .await?
-            .is_some_and(|life| life.stopped_by == Some(StopCause::Gone)),
+        Some(other) => is_gone(&mut tx, other).await?,
         None => false,
     };
     match (by_gitter, by_matrix) {
@@ -235,7 +255,7 @@ async fn membership(
                 let detail = format!(
                     "{bot} is not in the room; linking joins it if the room is public or {bot} is invited"
                 );
-                survey.passed("matrix_room_joined", detail);
+                survey.advised("matrix_room_joined", detail, invite);
             }
             return Ok(());
         }
@@ -260,7 +280,9 @@ async fn membership(
             format!("give {bot} the power to, for example power level 50"),
         );
     }
-    ghosts_get_in(bridge, room, &access, survey).await
+    ghosts_get_in(bridge, room, &access, survey).await?;
+    others::power(bridge, &access, survey);
+    others::in_matrix_room(bridge, room, survey).await
 }
 
 /// Ghosts can join by themselves, or the bot may invite them.

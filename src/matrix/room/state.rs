@@ -1,4 +1,4 @@
-//! State of rooms, read whole and set as the bot.
+//! State of rooms: all of it, and setting it as the bot.
 
 use ruma::{
     OwnedEventId, RoomId, UserId,
