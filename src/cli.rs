@@ -16,6 +16,7 @@ mod init;
 mod item;
 mod media;
 mod output;
+mod page;
 mod registration;
 mod room;
 mod serve;
@@ -29,6 +30,7 @@ use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use self::page::page;
 use crate::{
     config::{ConfigError, Problem},
     registration::RegistrationError,

@@ -40,6 +40,7 @@ impl World {
             json!({ "users": { creator.as_str(): 100 } })
         };
         let join_rule = if options.private { "invite" } else { "public" };
+        let mut creation = json!({ "room_version": version });
         let said = options.creation.as_object().cloned().unwrap_or_default();
         creation.as_object_mut().expect("it is one").extend(said);
         let mut state = vec![
