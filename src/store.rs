@@ -22,6 +22,7 @@ pub mod media;
 pub mod member;
 pub mod message;
 pub mod notice;
+pub mod person;
 pub mod portal;
 pub mod probe;
 pub mod restored;

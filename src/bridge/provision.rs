@@ -20,7 +20,7 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        media, member, portal,
+        media, member, person, portal,
     },
 };
 
@@ -344,6 +344,7 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     attempt::abandon_attempts(tx, room.as_str()).await?;
     inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
+    person::clear(tx, room).await?;
     let rested = media::suspend(tx, room).await?;
     portal::delete_portal(tx, room).await?;
     Ok(rested)

@@ -4,6 +4,7 @@
 //! the budget first, so it can take a minute; a caller that must not wait looks at [`GitterClient::budget`].
 
 mod bans;
+mod people;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde_json::{json, value::RawValue};
 use url::Url;
 
+pub use self::people::PEOPLE_PAGE;
 use self::transport::Transport;
 use super::{
     budget::{BudgetState, Class, Permit},

@@ -6,7 +6,8 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, attempt, awaited, ban, db::Open, deleted, fold, forget, ghost, held, inbox,
-    installation, lane, ledger, media, member, message, notice, portal, probe, restored, retention, setting,
+    installation, lane, ledger, media, member, message, notice, person, portal, probe, restored, retention,
+    setting,
 };
 use crate::config::DatabaseUrl;
 
@@ -30,6 +31,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         message::STATEMENTS,
         notice::STATEMENTS,
         setting::STATEMENTS,
+        person::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,
         restored::STATEMENTS,
