@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use gitter_sandbox::{Sandbox, Settings};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use xtask::{
     bridge::{self, Bridge},
@@ -60,6 +60,8 @@ pub(crate) struct Options<'a> {
     pub(crate) other_files_host: Option<&'a str>,
     /// The largest file that crosses, as `media.max_bytes`.
     pub(crate) max_media: Option<&'a str>,
+    /// `bridge.membership`.
+    pub(crate) membership: Option<&'a str>,
 }
 
 impl World {
@@ -96,6 +98,9 @@ impl World {
         if let Some(max_media) = options.max_media {
             bridge.set("MEDIA__MAX_BYTES", max_media);
         }
+        if let Some(membership) = options.membership {
+            bridge.set("BRIDGE__MEMBERSHIP", membership);
+        }
         synapse.start(&bridge.registration()).await?;
         bridge.start().await?;
         let host = synapse.register("host", "Host").await?;
@@ -112,14 +117,28 @@ impl World {
 
     /// Makes a room on each side, and links them.
     pub(crate) async fn link(&mut self, name: &str) -> Result<Room> {
+        self.link_as(name, &json!({})).await
+    }
+
+    /// The same, with more said of the Gitter room, such as its `admins` and `members`.
+    pub(crate) async fn link_as(&mut self, name: &str, more: &Value) -> Result<Room> {
         let uri = format!("tidepool/{name}");
+        let mut new = json!({ "uri": uri });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            new[key] = value.clone();
+        }
         let room = Room {
-            gitter: self.gitter.add_room(&uri).await?,
+            gitter: self.gitter.add_room_as(&new).await?,
             matrix: self.host.create_room(name, bridge::BOT).await?,
         };
         self.bridge.link(&uri, &room.matrix).await?;
         self.rooms.push(room.clone());
         Ok(room)
+    }
+
+    /// Who made the Matrix rooms, and moderates them.
+    pub(crate) const fn host(&self) -> &MatrixUser {
+        &self.host
     }
 
     /// Somebody on Matrix, in all rooms linked so far.

@@ -80,6 +80,17 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The section `bridge` of the configuration.
+    fn of_bridge(&self) -> Value {
+        json!({
+            "give_up_after": self.give_up_after,
+            "flood_limit": self.flood_limit,
+            "membership": self.membership,
+        })
+    }
+}
+
 /// Everything that runs for one test.
 pub(crate) struct World {
     pub(crate) homeserver: FakeHomeserver,
@@ -136,11 +147,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = json!({
-            "give_up_after": options.give_up_after,
-            "flood_limit": options.flood_limit,
-            "membership": options.membership,
-        });
+        config["bridge"] = options.of_bridge();
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

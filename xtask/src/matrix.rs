@@ -1,5 +1,7 @@
 //! A person on Matrix, with the few client-server calls that tests and the demo need.
 
+mod moderate;
+
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
