@@ -5,6 +5,7 @@ mod reach;
 use std::{
     error::Error as _,
     fs::{File, OpenOptions, TryLockError},
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -78,6 +79,7 @@ pub async fn run(
             restored.restored_at > 0,
         )),
         wake: Arc::default(),
+        asked: Arc::default(),
         stop,
         tracker: TaskTracker::new(),
     };
@@ -106,6 +108,7 @@ struct Process<'a> {
     cache: Arc<Cache>,
     recovery: Arc<Recovery>,
     wake: Arc<Notify>,
+    asked: Arc<Notify>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -138,7 +141,14 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
     let DatabaseUrl::Sqlite(_) = &config.database.url else {
         return Ok(None);
     };
-    let folder = &config.data_dir;
+    lock(&config.data_dir).map(Some)
+}
+
+/// Makes the folder of `data_dir` this process's own until the file is dropped.
+///
+/// # Errors
+/// When a bridge runs on it, or it cannot be written.
+pub fn lock(folder: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("data_dir: the folder {} cannot be made", folder.display()))?;
     let path = folder.join("bridge.lock");
@@ -148,7 +158,7 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
         .open(&path)
         .with_context(|| format!("data_dir: {} cannot be written", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => bail!(
             "another bridge runs on the folder {}: stop it first, or use PostgreSQL for several",
             folder.display()
@@ -211,10 +221,12 @@ impl Process<'_> {
             self.db.clone(),
             Arc::clone(&self.recovery),
             Arc::clone(&self.wake),
+            Arc::clone(&self.asked),
         );
         let appservice = AppserviceState {
             acceptor,
             hs_token: self.registration.hs_token.clone(),
+            bridge: Arc::clone(bridge),
         };
         let token = secret::read_or_make(&self.config.admin.token_file).context("admin.token_file")?;
         let admin = AdminState {
@@ -308,6 +320,7 @@ impl Process<'_> {
             recovery: Arc::clone(&self.recovery),
             restored: self.restored,
             wake: Arc::clone(&self.wake),
+            asked: Arc::clone(&self.asked),
             stop: self.stop.clone(),
             tracker: self.tracker.clone(),
         });

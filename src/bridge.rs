@@ -2,14 +2,17 @@
 //!
 //! `accept` fills the inbox, `dispatcher` claims lanes, `worker` takes the items of one lane in order,
 //! `portal` loads what translation needs, `deliver` sends and decides what a failure means. `catch_up` and
-//! `provision` stand beside the flow: what was missed, and which rooms are joined.
+//! `provision` stand beside the flow: what was missed, and which rooms are joined. `command` does what people of Matrix
+//! ask the bot for.
 
 mod absences;
 pub mod accept;
 pub mod account;
+pub mod alias;
 mod ban_bug;
 mod ban_triggers;
 mod catch_up;
+pub mod command;
 mod deliver;
 mod dispatcher;
 mod echo;
@@ -18,9 +21,11 @@ mod failure;
 mod fold;
 pub mod forget;
 mod ghost;
+mod keyed;
 mod kill_point;
 mod lease;
 pub mod ledger;
+mod life;
 mod look_back;
 mod measure;
 pub mod media;
@@ -33,12 +38,16 @@ pub mod provision;
 mod recovery;
 mod retention;
 mod revoke;
+pub mod room_settings;
+mod room_state;
 mod say;
 pub mod settings;
 mod sides;
 mod silent_ban;
+mod space;
 mod subscriptions;
 mod sweep;
+pub mod third_party;
 mod token;
 mod worker;
 
@@ -57,6 +66,7 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
+    alias::Aliases,
     ban_bug::BanBugs,
     ban_triggers::Nearness,
     deliver::RestoredListings,
@@ -105,6 +115,8 @@ pub struct Parts {
     pub restored: Restored,
     /// Tells the dispatcher that something may be due.
     pub wake: Arc<Notify>,
+    /// Tells that somebody asks the bot for something.
+    pub asked: Arc<Notify>,
     /// Ends everything.
     pub stop: CancellationToken,
     /// Counts the tasks that are to end in order.
@@ -119,6 +131,7 @@ pub struct Bridge {
     sides: Sides,
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
+    aliases: Aliases,
     ban_looks: Looks,
     floods: Floods,
     policies: Policies,
@@ -130,6 +143,7 @@ pub struct Bridge {
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
     /// The Gitter rooms that this process follows.
     followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
+    life: life::Life,
     /// Raised whenever a portal's state may have changed.
     portals_changed: watch::Sender<u64>,
 }
@@ -153,6 +167,7 @@ impl Bridge {
             parts,
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
+            aliases: Aliases::default(),
             ban_looks: Looks::default(),
             floods: Floods::default(),
             policies: Policies::default(),
@@ -161,6 +176,7 @@ impl Bridge {
             restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
+            life: life::Life::default(),
             portals_changed: watch::Sender::new(0),
         })
     }
@@ -184,6 +200,8 @@ impl Bridge {
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
+        self.tracker.spawn(command::run(Arc::clone(self)));
+        self.tracker.spawn(life::run(Arc::clone(self)));
         self.tracker.spawn(moderation::run(Arc::clone(self)));
         self.tracker.spawn(people::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));

@@ -69,6 +69,7 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
             version,
             portals,
             accounts,
+            ..
         }) => {
             let count = portals.len();
             let rooms = if count == 1 { "room" } else { "rooms" };

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod appservice;
 mod error;
 pub mod media;
+mod thirdparty;
 
 use axum::Router;
 use tokio::net::TcpListener;

@@ -99,6 +99,11 @@ gitter_id!(
     "Gitter room id"
 );
 gitter_id!(
+    /// A Gitter group ("community"), which rooms belong to.
+    GitterGroupId,
+    "Gitter group id"
+);
+gitter_id!(
     /// A Gitter user; stable across renames.
     GitterUserId,
     "Gitter user id"

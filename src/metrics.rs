@@ -17,7 +17,7 @@ const COUNTERS: [(&str, &str); 1] = [(
 )];
 
 /// What is read when somebody asks.
-const GAUGES: [(&str, Unit, &str); 11] = [
+const GAUGES: [(&str, Unit, &str); 12] = [
     (WAITING, Unit::Count, "Items without an outcome, by direction"),
     (
         FAILED,
@@ -30,6 +30,11 @@ const GAUGES: [(&str, Unit, &str); 11] = [
         "How long ago the oldest item without an outcome was accepted, by direction; 0 if there is none",
     ),
     (PORTALS, Unit::Count, "Linked pairs of rooms, by state"),
+    (
+        UNCONFIRMED,
+        Unit::Count,
+        "Portals toward Matrix that wait because Gitter does not confirm that their room is public",
+    ),
     (
         ACCOUNTS,
         Unit::Count,
@@ -81,6 +86,7 @@ const WAITING: &str = "gitter_bridge_items_waiting";
 const FAILED: &str = "gitter_bridge_items_failed";
 const OLDEST: &str = "gitter_bridge_oldest_waiting_age_seconds";
 const PORTALS: &str = "gitter_bridge_portals";
+const UNCONFIRMED: &str = "gitter_bridge_portals_unconfirmed";
 const ACCOUNTS: &str = "gitter_bridge_accounts_stopped";
 const NEARNESS: &str = "gitter_bridge_silent_ban_nearness_ratio";
 const BUDGET_LIMIT: &str = "gitter_bridge_gitter_budget_limit";
@@ -142,6 +148,8 @@ pub struct Reading {
     pub backlogs: Vec<Backlog>,
     /// How many portals are in each state.
     pub portals: Vec<(&'static str, u32)>,
+    /// How many portals wait for Gitter to confirm that their room is public.
+    pub unconfirmed: u32,
     /// How many accounts are stopped, by reason.
     pub accounts: Vec<(&'static str, u32)>,
     /// How near the account is to a silent ban, by trigger.
@@ -192,6 +200,7 @@ fn note(reading: &Reading) {
     for (state, count) in &reading.portals {
         gauge!(PORTALS, "state" => *state).set(*count);
     }
+    gauge!(UNCONFIRMED).set(reading.unconfirmed);
     for (reason, count) in &reading.accounts {
         gauge!(ACCOUNTS, "reason" => *reason).set(*count);
     }
@@ -225,6 +234,7 @@ mod tests {
                 oldest: Duration::from_millis(1_500),
             }],
             portals: vec![("active", 4)],
+            unconfirmed: 2,
             accounts: vec![("silent_ban", 1)],
             nearness: vec![("removals", 0.66)],
             budget: Some(Budget {
@@ -243,6 +253,7 @@ mod tests {
             r#"gitter_bridge_items_failed{direction="to_matrix"} 1"#,
             r#"gitter_bridge_oldest_waiting_age_seconds{direction="to_matrix"} 1.5"#,
             r#"gitter_bridge_portals{state="active"} 4"#,
+            "gitter_bridge_portals_unconfirmed 2",
             r#"gitter_bridge_accounts_stopped{reason="silent_ban"} 1"#,
             r#"gitter_bridge_silent_ban_nearness_ratio{trigger="removals"} 0.66"#,
             "gitter_bridge_gitter_budget_limit 100",

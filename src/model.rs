@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::ids::{GitterMessageId, GitterRoomId, GitterUserId};
+use crate::ids::{GitterGroupId, GitterMessageId, GitterRoomId, GitterUserId};
 
 /// A chat message (gitter-api 5.1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -206,6 +206,9 @@ pub struct Room {
     /// The picture of its group.
     #[serde(default, deserialize_with = "or_default")]
     pub avatar_url: Option<String>,
+    /// The group that it belongs to; absent for one-to-one rooms.
+    #[serde(default, deserialize_with = "or_default")]
+    pub group_id: Option<GitterGroupId>,
     /// What may restrict who posts (gitter-api 4.1); virtual users are refused where it is not empty.
     #[serde(default, deserialize_with = "or_default")]
     pub providers: Vec<String>,
@@ -228,6 +231,23 @@ impl Room {
             _ => None,
         }
     }
+}
+
+/// A group of rooms (gitter-api 4.7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    /// The group's id; stable across renames.
+    pub id: GitterGroupId,
+    /// Its name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// Its URI, in its canonical case.
+    #[serde(default, deserialize_with = "or_default")]
+    pub uri: String,
+    /// Its picture.
+    #[serde(default, deserialize_with = "or_default")]
+    pub avatar_url: Option<String>,
 }
 
 /// What a room is backed by (gitter-api 4.1).

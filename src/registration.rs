@@ -17,7 +17,7 @@ use std::{
 };
 
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::namespace::Namespace;
 use crate::config::{
@@ -110,12 +110,14 @@ impl Registration {
         ];
         self.aliases = vec![Namespace::of_aliases(&config.bridge.alias_prefix, server_name)];
         for (key, value) in [
-            ("rate_limited", false),
-            ("receive_ephemeral", false),
+            ("rate_limited", json!(false)),
+            ("receive_ephemeral", json!(false)),
             // Ghosts send with devices of their own, so that a repeat is known as one (DESIGN 3.1).
-            ("io.element.msc4190", true),
+            ("io.element.msc4190", json!(true)),
+            // So that clients can search for bridged rooms and people.
+            ("protocols", json!(["gitter"])),
         ] {
-            self.other.entry(key.to_owned()).or_insert(Value::Bool(value));
+            self.other.entry(key.to_owned()).or_insert(value);
         }
     }
 

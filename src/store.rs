@@ -4,9 +4,13 @@
 //! anything or decides what happens next. Times are milliseconds since 1970, given by the caller.
 
 pub mod account;
+pub mod alias;
 pub mod attempt;
 pub mod awaited;
 pub mod ban;
+pub mod code;
+pub mod command;
+pub mod copy;
 mod db;
 pub mod deleted;
 mod error;
@@ -18,16 +22,20 @@ pub mod inbox;
 pub mod installation;
 pub mod lane;
 pub mod ledger;
+pub mod life;
 pub mod media;
 pub mod member;
 pub mod message;
 pub mod notice;
+pub mod opt_out;
 pub mod person;
 pub mod portal;
 pub mod probe;
 pub mod restored;
 pub mod retention;
+pub mod room_admin;
 pub mod setting;
+pub mod space;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -9,6 +9,7 @@ mod addresses;
 mod attachments;
 mod body;
 mod changes;
+pub mod command;
 mod content;
 pub mod context;
 mod emoji;

@@ -20,7 +20,7 @@ const MARKER: &str = "<!-- Generated from here on: BLESS=1 cargo test --test tra
 const SHOWN: usize = 160;
 
 /// What each file of fixtures is about.
-const FILES: [(&str, &str); 27] = [
+const FILES: [(&str, &str); 28] = [
     ("to_gitter/text", "Plain text, notices and `/me` lines."),
     (
         "to_gitter/formatted",
@@ -70,6 +70,10 @@ const FILES: [(&str, &str); 27] = [
         "Long formatted text keeps its blocks whole.",
     ),
     ("to_gitter/skips", "What does not cross, and why."),
+    (
+        "to_gitter/commands",
+        "Commands to the bridge, and people who are not bridged.",
+    ),
     ("to_matrix/text", "Plain text, `/me` lines and emoji."),
     (
         "to_matrix/html",

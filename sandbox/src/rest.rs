@@ -30,6 +30,7 @@ mod gate;
 mod groups;
 mod messages;
 mod rooms;
+mod security;
 mod users;
 
 type Shared = State<Arc<Server>>;
@@ -86,6 +87,7 @@ fn room_routes() -> Router<Arc<Server>> {
         )
         .route("/rooms/{room}/users", get(rooms::members).post(rooms::invite))
         .route("/rooms/{room}/users/{user}", delete(rooms::leave))
+        .route("/rooms/{room}/security/extraAdmins", get(security::extra_admins))
         .route("/rooms/{room}/bans", get(rooms::bans).post(rooms::ban))
         .route("/rooms/{room}/bans/{username}", delete(rooms::unban))
         .route("/rooms/{room}/events", get(rooms::activity))

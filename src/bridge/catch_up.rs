@@ -16,7 +16,7 @@ use super::{
     absences::{self, Listing},
     accept, failure,
     kill_point::KillPoint,
-    now, people,
+    life, now, people,
 };
 use crate::{
     gitter::{Class, MessagePage, RealtimeEvent, Snapshot},
@@ -50,27 +50,30 @@ const LOOK: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Running(JoinHandle<()>);
 
-/// Subscribes to the rooms of all portals that work, or did until a room refused the bridge: a start tries
-/// again.
+/// Subscribes to the rooms of all portals that work, or are paused, or worked until a room refused the bridge: a start
+/// tries again.
 pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
     let mut tx = bridge.db.write().await?;
     let portals = portal::portals(&mut tx).await?;
     lock(&mut tx, portals.iter().map(|portal| &portal.gitter_room_id)).await?;
-    let working: Vec<&Portal> = portals
+    let hopeless = life::hopeless(&mut tx).await?;
+    let followed: Vec<&Portal> = portals
         .iter()
-        .filter(|portal| !matches!(portal.state, PortalState::Paused | PortalState::Private))
+        .filter(|portal| life::is_followed(portal.state) && !hopeless.contains(&portal.gitter_room_id))
         .collect();
-    for portal in &working {
-        portal::set_portal_state(
-            &mut tx,
-            &portal.gitter_room_id,
-            portal.state,
-            PortalState::CatchingUp,
-        )
-        .await?;
+    for portal in &followed {
+        if portal.state != PortalState::Paused {
+            portal::set_portal_state(
+                &mut tx,
+                &portal.gitter_room_id,
+                portal.state,
+                PortalState::CatchingUp,
+            )
+            .await?;
+        }
     }
     tx.commit().await?;
-    for portal in working {
+    for portal in followed {
         bridge.subscribe(&portal.gitter_room_id);
     }
     Ok(())
@@ -153,9 +156,8 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Bridg
             }
             RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
             RealtimeEvent::Message { .. } => KillPoint::Accepted.reached(Direction::ToMatrix),
-            RealtimeEvent::Room { .. }
-            | RealtimeEvent::RoomRefused { .. }
-            | RealtimeEvent::UsersFollowed { .. }
+            RealtimeEvent::Room { .. } | RealtimeEvent::RoomRefused { .. } => life::told(bridge, event),
+            RealtimeEvent::UsersFollowed { .. }
             | RealtimeEvent::User { .. }
             | RealtimeEvent::TokenRefused
             | RealtimeEvent::Connected => {}
@@ -230,8 +232,8 @@ async fn take_one(tx: &mut Tx, event: &RealtimeEvent) -> Result<(), StoreError> 
             }
             Ok(())
         }
-        RealtimeEvent::Room { .. }
-        | RealtimeEvent::RoomRefused { .. }
+        RealtimeEvent::Room { .. } => life::note(tx, event).await,
+        RealtimeEvent::RoomRefused { .. }
         | RealtimeEvent::UsersFollowed { .. }
         | RealtimeEvent::User { .. }
         | RealtimeEvent::TokenRefused
@@ -449,6 +451,10 @@ async fn hold(
         let crossed = message::by_gitter_id(&mut tx, portal, &seen.id).await?;
         let is_old = seen.id < *start || !accept::is_newer(&seen.id, portal.since_id.as_ref());
         if crossed.is_empty() && !is_old {
+            // It may have crossed into the room that this one succeeds.
+            if message::has_crossed(&mut tx, room, &seen.id).await? {
+                continue;
+            }
             items.push(accept::gitter_item(room, "create", raw, true));
         } else if has_changed(&seen, &crossed) {
             items.push(accept::gitter_item(room, "update", raw, true));

@@ -13,6 +13,7 @@ mod gitter_changes;
 mod look_on_gitter;
 mod look_on_matrix;
 mod media;
+mod room_refusal;
 mod to_gitter;
 mod to_matrix;
 
@@ -26,7 +27,7 @@ use tracing::info;
 pub(super) use self::look_on_gitter::RestoredListings;
 use self::to_gitter::Again;
 pub(super) use self::to_gitter::{RECOVERY_WAIT, changed_event, settle_echo};
-use super::{Bridge, BridgeError, kill_point::KillPoint, now, portal, worker::Step};
+use super::{Bridge, BridgeError, kill_point::KillPoint, life, now, portal, worker::Step};
 use crate::{
     outcome::{Outcome, Reason},
     store::{
@@ -63,7 +64,10 @@ impl Delivery<'_> {
     /// Translates an item that has not been attempted, and freezes the actions.
     pub(super) async fn begin(self) -> Result<Step, BridgeError> {
         let begun = match self.lane.key.direction {
-            Direction::ToGitter => self.begin_to_gitter(Again::default()).await,
+            Direction::ToGitter => match life::heed(self.bridge, self.portal, self.item).await {
+                Ok(()) => self.begin_to_gitter(Again::default()).await,
+                Err(error) => Err(error),
+            },
             Direction::ToMatrix => self.begin_to_matrix().await,
         };
         match begun {

@@ -129,6 +129,7 @@ impl Dispatcher {
             lease_until: now + milliseconds(lease::LEASE),
             direction,
             limit: 1,
+            confirmed_since: self.bridge.confirmed_since(now),
         };
         let mut tx = self.bridge.db.write().await?;
         let lanes = lane::claim_lanes(&mut tx, request).await?;
@@ -161,7 +162,7 @@ impl Dispatcher {
         let open = DIRECTIONS.map(|direction| self.bridge.sides.is_open(direction, now));
         let due = async {
             let mut tx = self.bridge.db.read().await?;
-            lane::next_due(&mut tx, open[0], open[1]).await
+            lane::next_due(&mut tx, open[0], open[1], self.bridge.confirmed_since(now)).await
         };
         let wait = due.await.map_or(0, |due| due.saturating_sub(now));
         Duration::from_millis(u64::try_from(wait).unwrap_or(0)).clamp(SHORTEST_POLL, POLL)

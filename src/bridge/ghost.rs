@@ -55,6 +55,21 @@ pub(super) async fn introduce(bridge: &Bridge, ghost: &Ghost) -> Result<(), Brid
     show_profile(bridge, ghost).await
 }
 
+impl Bridge {
+    /// Whether a user is a ghost that the homeserver knows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_ghost(&self, user: &str) -> Result<bool, BridgeError> {
+        let Ok(user) = UserId::parse(user) else {
+            return Ok(false);
+        };
+        let mut tx = self.db.read().await?;
+        let ghost = ghost::ghost_by_user_id(&mut tx, &user).await?;
+        Ok(ghost.is_some_and(|ghost| ghost.registered))
+    }
+}
+
 /// Joins a ghost to a portal's room; the bot invites it where it may not join by itself.
 pub(super) async fn join(bridge: &Bridge, portal: &Portal, sender: &UserId) -> Result<(), BridgeError> {
     let room = &portal.matrix_room_id;
@@ -79,7 +94,11 @@ pub(super) async fn join(bridge: &Bridge, portal: &Portal, sender: &UserId) -> R
 }
 
 /// The ghost of a message's author, with what the message shows of the author noted.
-async fn learn(bridge: &Bridge, sender: &UserId, author: &model::User) -> Result<Option<Ghost>, BridgeError> {
+pub(super) async fn learn(
+    bridge: &Bridge,
+    sender: &UserId,
+    author: &model::User,
+) -> Result<Option<Ghost>, BridgeError> {
     if author.account_id().is_none() {
         return Ok(None);
     }
@@ -219,7 +238,7 @@ fn allowed(ghost: &Ghost, set: Result<(), MatrixError>) -> Result<(), MatrixErro
 }
 
 /// Uploads a picture of a Gitter user, once.
-async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, BridgeError> {
+pub(super) async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, BridgeError> {
     let mut tx = bridge.db.read().await?;
     if let Some(mxc) = ghost::avatar(&mut tx, source).await? {
         return Ok(mxc.into());

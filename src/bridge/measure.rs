@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Bridge, BridgeError, now};
 use crate::{
     metrics::{Backlog, Budget, Reading},
-    store::{Direction, PortalState, account, ledger, portal},
+    store::{Direction, PortalState, account, ledger, life, portal},
 };
 
 const STATES: [PortalState; 5] = [
@@ -24,6 +24,8 @@ impl Bridge {
         let backlogs = ledger::backlogs(&mut tx).await?;
         let states = portal::count_states(&mut tx).await?;
         let paused = account::count_paused(&mut tx).await?;
+        let unconfirmed = life::unconfirmed(&mut tx, self.confirmed_since(now)).await?;
+        let unconfirmed = u32::try_from(unconfirmed.len()).unwrap_or(u32::MAX);
         let portals = STATES.map(|state| {
             let found = states.iter().find(|(found, _)| *found == state);
             (state.as_str(), found.map_or(0, |(_, portals)| count(*portals)))
@@ -52,6 +54,7 @@ impl Bridge {
         Ok(Reading {
             backlogs: backlogs.into(),
             portals: portals.into(),
+            unconfirmed,
             accounts: vec![
                 ("silent_ban", count(paused)),
                 ("token_refused", u32::from(self.gitter.token().is_refused())),

@@ -14,6 +14,7 @@ use crate::{
     model,
     store::{
         Attempt, Direction, Ghost, Item, Member, Portal, StoreError, Tx, attempt, ghost, member, message,
+        opt_out,
     },
     translate::{Context, MatrixAction, Policy, context},
 };
@@ -52,6 +53,7 @@ pub(super) async fn for_event(
             context.members.push(context_member(member));
         }
     }
+    context.barred = barred(bridge, &mut tx, &event).await?;
     moderation::add(&mut tx, bridge, portal, &event, &mut context).await?;
     let by = item.created_at + CLOCK_SLACK;
     let mut unmapped = Vec::new();
@@ -85,6 +87,16 @@ pub(super) async fn for_event(
     add_rights(bridge, portal, &event, &words, &mut context).await?;
     moderation::add_policy(bridge, portal, &event, &mut context).await;
     Ok(Loaded::Ready(context))
+}
+
+/// Whether nothing that the sender of an event says is to cross.
+async fn barred(bridge: &Bridge, tx: &mut Tx, event: &Value) -> Result<Option<context::Barred>, StoreError> {
+    let sender = event.get("sender").and_then(Value::as_str).unwrap_or_default();
+    if opt_out::is_out(tx, sender).await? {
+        return Ok(Some(context::Barred::OptedOut));
+    }
+    let permitted = UserId::parse(sender).map_or(true, |sender| bridge.settings.permissions.permit(&sender));
+    Ok((!permitted).then_some(context::Barred::NotPermitted))
 }
 
 /// What the sender of an event may do in the room, where it matters: the homeserver is asked only for a
@@ -265,6 +277,7 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
         },
         policy: Policy::default(),
         ghost_localpart: settings.ghost_localpart.clone(),
+        barred: None,
     }
 }
 

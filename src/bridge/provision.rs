@@ -1,16 +1,19 @@
 //! Linking rooms, unlinking them, and saying which are linked (DESIGN 5 and 6.3).
 
-mod checks;
+pub(super) mod checks;
+mod create;
+mod leave;
+mod others;
 mod sync;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ruma::{OwnedRoomId, RoomId};
+use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, catch_up, now};
+use super::{Bridge, BridgeError, catch_up, now, room_state};
 use crate::{
     check::Check,
     gitter::{Class, MessagePage},
@@ -20,7 +23,7 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        media, member, person, portal,
+        life, media, member, person, portal, room_admin,
     },
 };
 
@@ -33,8 +36,10 @@ const SUBSCRIPTION: Duration = Duration::from_secs(30);
 pub struct LinkRequest {
     /// The Gitter room's URI, such as `group/room`.
     pub gitter_uri: String,
-    /// The Matrix room: an id or an alias.
+    /// The Matrix room: an id or an alias. One is made if it is absent.
     pub matrix_room: Option<String>,
+    /// Who is invited to a room that is made, and has all power there.
+    pub requester: Option<OwnedUserId>,
     /// Only check.
     #[serde(default)]
     pub dry_run: bool,
@@ -70,6 +75,9 @@ pub struct PortalView {
     pub failed: i64,
     /// When something last crossed.
     pub last_bridged_at: Option<Timestamp>,
+    /// Why it does not work, for people; absent where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_detail: Option<String>,
 }
 
 /// Why rooms could not be linked or unlinked.
@@ -121,7 +129,7 @@ fn failed(checks: &[Check]) -> String {
 }
 
 impl Bridge {
-    /// Links a Gitter room with a Matrix room, or checks whether that would work.
+    /// Links a Gitter room with a Matrix room, which is made if none is named, or checks whether that would work.
     pub async fn link(&self, request: &LinkRequest) -> Result<Linked, ProvisionError> {
         let survey = checks::survey(self, request).await?;
         if request.dry_run {
@@ -133,10 +141,16 @@ impl Bridge {
         if let Some((error, mend)) = survey.already_linked {
             return Err(ProvisionError::AlreadyLinked { error, mend });
         }
+        if request.matrix_room.is_none() {
+            return self.create(survey, request.requester.as_deref()).await;
+        }
         match (survey.gitter_room, survey.matrix_room) {
             (Some(gitter), Some(matrix)) if survey.checks.all_passed() => {
-                let portal = self.make_portal(&gitter, matrix, survey.virtual_users).await?;
-                Ok(Linked::New(self.view(portal).await?))
+                if let Some(outlived) = survey.outlived {
+                    self.unlink(outlived.gitter_room_id.as_str()).await?;
+                }
+                let portal = self.make_portal(&gitter, matrix, survey.virtual_users, survey.replaced);
+                Ok(Linked::New(self.view(portal.await?).await?))
             }
             _ => Err(ProvisionError::Checks(survey.checks.into_vec())),
         }
@@ -145,20 +159,9 @@ impl Bridge {
     /// Unlinks a room, given by either side's id. Ghosts leave; what waits is dropped; the map stays.
     pub async fn unlink(&self, room: &str) -> Result<(), ProvisionError> {
         let portal = self.find_portal(room).await?;
-        let gitter_room = &portal.gitter_room_id;
-        self.unsubscribe(gitter_room);
-        catch_up::stop_catch_up(self, gitter_room).await;
-        let mut tx = self.db.write().await?;
-        let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
-        let rested = drop_portal(&mut tx, &portal).await?;
-        tx.commit().await?;
-        self.cache.remove(&rested).await;
+        let ghosts = self.part(&portal, None).await?;
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
-        for ghost in ghosts {
-            if let Err(error) = self.matrix.leave(&portal.matrix_room_id, &ghost).await {
-                warn!(ghost.id = %ghost, error = %error, "A ghost could not leave an unlinked room");
-            }
-        }
+        leave::take_leave(self, &portal, ghosts, None).await;
         Ok(())
     }
 
@@ -178,7 +181,7 @@ impl Bridge {
         self.view(portal).await
     }
 
-    async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
+    pub(super) async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
         let mut tx = self.db.read().await?;
         let found = match (RoomId::parse(room), room.parse::<GitterRoomId>()) {
             (Ok(room), _) => portal::portal_by_matrix_room(&mut tx, &room).await?,
@@ -193,13 +196,69 @@ impl Bridge {
         Ok(view(&mut tx, portal).await?)
     }
 
-    /// Makes the portal and waits until Gitter has confirmed the subscription; undone if it does not.
+    /// Makes the portal and waits until Gitter has confirmed the subscription; undone if it does not. It may replace
+    /// the one of a room that the bridge made.
     async fn make_portal(
         &self,
         gitter: &model::Room,
         matrix: OwnedRoomId,
         virtual_users: bool,
+        replaced: Option<Portal>,
     ) -> Result<Portal, ProvisionError> {
+        let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
+        let parted = match &replaced {
+            Some(replaced) => self.part(replaced, Some((&portal, members))).await?,
+            None => {
+                self.store_portal(&portal, members).await?;
+                Vec::new()
+            }
+        };
+        if !self.subscribed(&portal.gitter_room_id).await? {
+            self.undo(&portal, replaced).await?;
+            return Err(ProvisionError::NoSubscription);
+        }
+        info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
+        if let Some(replaced) = &replaced {
+            leave::take_leave(self, replaced, parted, Some(&portal)).await;
+        }
+        if portal.kind == PortalKind::Created
+            && let Err(error) = room_state::refresh_admins(self, &portal).await
+        {
+            warn!(portal.uri = portal.gitter_uri, error = %error, "Who the admins of a room are is not known");
+        }
+        if let Err(error) = room_state::write(self, &portal, gitter).await {
+            warn!(portal.uri = portal.gitter_uri, error = %error, "A room's state could not be set");
+        }
+        Ok(Portal {
+            state: PortalState::Active,
+            ..portal
+        })
+    }
+
+    /// Takes a new portal back, and restores the one that it replaced.
+    async fn undo(&self, portal: &Portal, replaced: Option<Portal>) -> Result<(), ProvisionError> {
+        let Some(replaced) = replaced else {
+            self.part(portal, None).await?;
+            return Ok(());
+        };
+        let restored = Portal {
+            state: PortalState::CatchingUp,
+            ..replaced
+        };
+        let members = self.matrix.joined_members(&restored.matrix_room_id).await;
+        let members = members.map_err(BridgeError::from)?;
+        self.part(portal, Some((&restored, members))).await?;
+        self.subscribe(&restored.gitter_room_id);
+        Ok(())
+    }
+
+    /// The portal as it is to be, and who is in its Matrix room.
+    async fn draw_up(
+        &self,
+        gitter: &model::Room,
+        matrix: OwnedRoomId,
+        virtual_users: bool,
+    ) -> Result<(Portal, Vec<JoinedMember>), ProvisionError> {
         let newest = MessagePage {
             after: None,
             before: None,
@@ -220,11 +279,17 @@ impl Bridge {
             .joined_members(&matrix)
             .await
             .map_err(BridgeError::from)?;
+        let made_for_it = create::is_made_for(self, &matrix, gitter).await;
+        let kind = if made_for_it.map_err(BridgeError::from)? {
+            PortalKind::Created
+        } else {
+            PortalKind::Linked
+        };
         let portal = Portal {
             gitter_room_id: gitter.id.clone(),
             matrix_room_id: matrix,
             gitter_uri: gitter.uri.clone().unwrap_or_default(),
-            kind: PortalKind::Linked,
+            kind,
             state: PortalState::CatchingUp,
             account_id: self.account.user_id.clone(),
             virtual_users,
@@ -234,45 +299,31 @@ impl Bridge {
             gitter_admin: gitter.permissions.admin,
             repository: gitter.repository(),
         };
-        self.store_portal(&portal, members).await?;
-        if !self.subscribed(&portal.gitter_room_id).await? {
-            self.unsubscribe(&portal.gitter_room_id);
-            let mut tx = self.db.write().await?;
-            let rested = drop_portal(&mut tx, &portal).await?;
-            tx.commit().await?;
-            self.cache.remove(&rested).await;
-            return Err(ProvisionError::NoSubscription);
-        }
-        info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
-        Ok(Portal {
-            state: PortalState::Active,
-            ..portal
-        })
+        Ok((portal, members))
     }
 
-    /// Stores a new portal, its lanes and its room's members.
+    /// Removes a portal, and puts its successor in its place if there is one. Gives the ghosts that are to leave.
+    async fn part(
+        &self,
+        portal: &Portal,
+        successor: Option<(&Portal, Vec<JoinedMember>)>,
+    ) -> Result<Vec<OwnedUserId>, ProvisionError> {
+        self.unsubscribe(&portal.gitter_room_id);
+        catch_up::stop_catch_up(self, &portal.gitter_room_id).await;
+        let mut tx = self.db.write().await?;
+        let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
+        let rested = drop_portal(&mut tx, portal).await?;
+        if let Some((successor, members)) = successor {
+            store_portal(&mut tx, successor, members).await?;
+        }
+        tx.commit().await?;
+        self.cache.remove(&rested).await;
+        Ok(ghosts)
+    }
+
     async fn store_portal(&self, portal: &Portal, members: Vec<JoinedMember>) -> Result<(), ProvisionError> {
         let mut tx = self.db.write().await?;
-        let cursor = portal.since_id.as_ref().map_or("", |id| id.as_str());
-        lane::make_lanes(&mut tx, &portal.gitter_room_id, cursor).await?;
-        if let Err(error) = portal::insert_portal(&mut tx, portal).await {
-            return Err(if error.is_taken() {
-                taken(portal)
-            } else {
-                error.into()
-            });
-        }
-        media::resume(&mut tx, &portal.gitter_room_id).await?;
-        member::clear_members(&mut tx, &portal.matrix_room_id).await?;
-        for joined in members {
-            let joined = Member {
-                user_id: joined.user_id,
-                membership: "join".to_owned(),
-                display_name: joined.display_name.unwrap_or_default(),
-                avatar_url: joined.avatar.map(|avatar| avatar.to_string()).unwrap_or_default(),
-            };
-            member::record_member(&mut tx, &portal.matrix_room_id, &joined).await?;
-        }
+        store_portal(&mut tx, portal, members).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -305,6 +356,35 @@ impl Bridge {
     }
 }
 
+/// Stores a new portal, its lanes and its room's members.
+async fn store_portal(
+    tx: &mut Tx,
+    portal: &Portal,
+    members: Vec<JoinedMember>,
+) -> Result<(), ProvisionError> {
+    let cursor = portal.since_id.as_ref().map_or("", |id| id.as_str());
+    lane::make_lanes(tx, &portal.gitter_room_id, cursor).await?;
+    if let Err(error) = portal::insert_portal(tx, portal).await {
+        return Err(if error.is_taken() {
+            taken(portal)
+        } else {
+            error.into()
+        });
+    }
+    media::resume(tx, &portal.gitter_room_id).await?;
+    member::clear_members(tx, &portal.matrix_room_id).await?;
+    for joined in members {
+        let joined = Member {
+            user_id: joined.user_id,
+            membership: "join".to_owned(),
+            display_name: joined.display_name.unwrap_or_default(),
+            avatar_url: joined.avatar.map(|avatar| avatar.to_string()).unwrap_or_default(),
+        };
+        member::record_member(tx, &portal.matrix_room_id, &joined).await?;
+    }
+    Ok(())
+}
+
 /// Somebody else linked one of the rooms in this very moment.
 fn taken(portal: &Portal) -> ProvisionError {
     ProvisionError::AlreadyLinked {
@@ -318,6 +398,11 @@ fn taken(portal: &Portal) -> ProvisionError {
 
 async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
     let counts = portal::count_items(tx, &portal.gitter_room_id).await?;
+    let works = matches!(portal.state, PortalState::Active | PortalState::CatchingUp);
+    let life = life::of(tx, &portal.gitter_room_id).await?;
+    let detail = life
+        .map(|life| life.detail)
+        .filter(|detail| !works && !detail.is_empty());
     let crossed =
         (portal.last_bridged_at > 0).then(|| Timestamp::from_millisecond(portal.last_bridged_at).ok());
     Ok(PortalView {
@@ -329,6 +414,7 @@ async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
         waiting: counts.waiting,
         failed: counts.failed,
         last_bridged_at: crossed.flatten(),
+        state_detail: detail,
     })
 }
 
@@ -346,6 +432,7 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     member::clear_members(tx, &portal.matrix_room_id).await?;
     person::clear(tx, room).await?;
     let rested = media::suspend(tx, room).await?;
+    room_admin::set_room_admins(tx, room, &[]).await?;
     portal::delete_portal(tx, room).await?;
     Ok(rested)
 }

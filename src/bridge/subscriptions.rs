@@ -10,7 +10,7 @@ use std::{
 
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError};
+use super::{Bridge, BridgeError, life};
 use crate::{
     ids::GitterRoomId,
     store::{PortalState, portal},
@@ -65,14 +65,17 @@ async fn look(bridge: &Bridge) -> Result<(), BridgeError> {
     };
     for portal in portals {
         let room = portal.gitter_room_id;
-        let works = matches!(portal.state, PortalState::Active | PortalState::CatchingUp);
-        if !gone.remove(&room) && works {
+        let works = matches!(
+            portal.state,
+            PortalState::Active | PortalState::CatchingUp | PortalState::Paused
+        );
+        if life::is_followed(portal.state) && !gone.remove(&room) && works {
             info!(portal.room = %room, "Another process linked a room; following it, too");
             bridge.subscribe(&room);
         }
     }
     for room in gone {
-        info!(portal.room = %room, "Another process unlinked a room; following it no longer");
+        info!(portal.room = %room, "A room was unlinked or is private; following it no longer");
         bridge.unsubscribe(&room);
     }
     Ok(())

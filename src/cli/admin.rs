@@ -49,6 +49,8 @@ pub(super) struct Portal {
     pub(super) waiting: u64,
     pub(super) failed: u64,
     pub(super) last_bridged_at: Option<String>,
+    #[serde(default)]
+    pub(super) state_detail: Option<String>,
 }
 
 /// The answer to `GET rooms`.

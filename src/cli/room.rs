@@ -1,5 +1,8 @@
 //! `room`: the rooms of the running bridge, through its admin API.
 
+mod life;
+mod settings;
+
 use std::path::Path;
 
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
@@ -33,6 +36,25 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a Matrix room for a Gitter room, and link them
+    #[command(
+        after_help = "Joining #gitter_tidepool_harbour does the same for tidepool/harbour. A room that was made before is told.\n\n\
+        Example:\n  gitter-matrix-bridge room create tidepool/harbour --requester @ana:example.org"
+    )]
+    Create {
+        /// The Gitter room's URI, such as tidepool/harbour
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        gitter_uri: String,
+        /// A Matrix user to invite, who has all power in the new room
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        requester: Option<String>,
+        /// Only check whether it would work, and say what to mend; nothing is changed
+        #[arg(long)]
+        dry_run: bool,
+        /// Print the answer of the admin API as it is
+        #[arg(long)]
+        json: bool,
+    },
     /// Unlink a Gitter room from its Matrix room
     #[command(after_help = "Example:\n  gitter-matrix-bridge room unlink '!harbour:example.org' --yes")]
     Unlink {
@@ -59,9 +81,38 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Stop a portal; what is said in either room waits
+    #[command(after_help = "Example:\n  gitter-matrix-bridge room pause 5f0000000000000000000a01")]
+    Pause(life::Target),
+    /// Let a portal that stopped go on: what waited crosses, and what was missed
+    #[command(
+        after_help = "`room show` says why a portal stopped. Where that is not mended, it stays so.\n\n\
+        Example:\n  gitter-matrix-bridge room resume 5f0000000000000000000a01"
+    )]
+    Resume(life::Target),
     /// List the linked rooms
     #[command(after_help = "Example:\n  gitter-matrix-bridge room list --json | jq '.rooms[].gitter_uri'")]
     List {
+        /// Print the answer of the admin API as it is
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what holds in one linked room, or set it
+    #[command(
+        after_help = "Settings: threads (thread, reply), membership (lazy, mirror), and notices, metadata and moderation \
+        (on, off).\nWith default for a value, the configuration holds again.\n\n\
+        Example:\n  gitter-matrix-bridge room settings 5f0000000000000000000a01 threads reply"
+    )]
+    Settings {
+        /// The room's id on either side
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        room: String,
+        /// What to set
+        #[arg(requires = "value", value_parser = NonEmptyStringValueParser::new())]
+        name: Option<String>,
+        /// To what
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        value: Option<String>,
         /// Print the answer of the admin API as it is
         #[arg(long)]
         json: bool,
@@ -91,6 +142,16 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
             let answer = client.send(Method::POST, &["rooms"], Some(&body)).await?;
             tell(&answer, json, if dry_run { tell_checks } else { tell_link })
         }
+        Command::Create {
+            gitter_uri,
+            requester,
+            dry_run,
+            json,
+        } => {
+            let body = json!({ "gitter_uri": gitter_uri, "requester": requester, "dry_run": dry_run });
+            let answer = client.send(Method::POST, &["rooms"], Some(&body)).await?;
+            tell(&answer, json, if dry_run { tell_checks } else { tell_link })
+        }
         Command::Unlink { room, yes, json } => {
             if !yes && !is_meant(&client, &room).await? {
                 output::line("Nothing was changed.")?;
@@ -111,10 +172,18 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
                 Ok(Exit::Done)
             })
         }
+        Command::Pause(target) => life::pause(&client, &target).await,
+        Command::Resume(target) => life::resume(&client, &target).await,
         Command::List { json } => {
             let answer = client.send(Method::GET, &["rooms"], None).await?;
             tell(&answer, json, tell_list)
         }
+        Command::Settings {
+            room,
+            name,
+            value,
+            json,
+        } => settings::run(&client, &room, name.zip(value), json).await,
         Command::Show { room, json } => {
             let answer = client.send(Method::GET, &["rooms", &room], None).await?;
             tell(&answer, json, tell_portal)
@@ -195,6 +264,9 @@ fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
         portal.failed,
         portal.last_bridged_at.as_deref().unwrap_or("never")
     ))?;
+    if let Some(detail) = portal.state_detail {
+        output::line(format_args!("stopped       {detail}"))?;
+    }
     Ok(Exit::Done)
 }
 

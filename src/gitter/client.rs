@@ -3,8 +3,10 @@
 //! It never repeats a request and keeps nothing but the budget and the clock's offset. Every call waits for
 //! the budget first, so it can take a minute; a caller that must not wait looks at [`GitterClient::budget`].
 
+mod admins;
 mod bans;
 mod people;
+mod rooms;
 #[cfg(test)]
 mod tests;
 mod transport;

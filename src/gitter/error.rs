@@ -88,6 +88,16 @@ pub enum GitterError {
 }
 
 impl GitterError {
+    /// Whether Gitter says that there is no such thing, or that the account may not see it.
+    pub fn refuses(&self) -> bool {
+        let refusals = [
+            StatusCode::NOT_FOUND,
+            StatusCode::FORBIDDEN,
+            StatusCode::BAD_REQUEST,
+        ];
+        matches!(self, Self::Status { status, .. } if refusals.contains(status))
+    }
+
     /// Whether a request that changes something may have taken effect all the same: it was cut off, any 5xx,
     /// or an unreadable success.
     pub fn outcome_unknown(&self) -> bool {

@@ -2,6 +2,8 @@
 //!
 //! A transaction is answered once its events are committed, and never refused for what is in it.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::{
     Json, Router,
     body::Bytes,
@@ -13,10 +15,13 @@ use axum::{
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tracing::error;
+use tracing::{error, warn};
 
-use super::error::{ApiError, check_token};
-use crate::bridge::Acceptor;
+use super::{
+    error::{ApiError, check_token},
+    thirdparty,
+};
+use crate::bridge::{Acceptor, Bridge, BridgeError, alias::AliasAnswer, provision::ProvisionError};
 
 /// The largest transaction, in bytes.
 const LARGEST_TRANSACTION: usize = 64 * 1024 * 1024;
@@ -28,6 +33,17 @@ pub struct AppserviceState {
     pub acceptor: Acceptor,
     /// The registration's `hs_token`.
     pub hs_token: SecretString,
+    /// The bridge, once it runs.
+    pub bridge: Arc<OnceLock<Arc<Bridge>>>,
+}
+
+impl AppserviceState {
+    /// The bridge, if it runs already.
+    pub(super) fn bridge(&self) -> Result<&Arc<Bridge>, ApiError> {
+        let starting = "the bridge is still starting";
+        let running = self.bridge.get();
+        running.ok_or_else(|| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", starting))
+    }
 }
 
 /// The application service's endpoints.
@@ -35,8 +51,9 @@ pub fn router(state: AppserviceState) -> Router {
     Router::new()
         .route("/_matrix/app/v1/transactions/{transaction_id}", put(transaction))
         .route("/_matrix/app/v1/ping", post(ping))
-        .route("/_matrix/app/v1/users/{user_id}", get(no_user))
-        .route("/_matrix/app/v1/rooms/{*room_alias}", get(no_room))
+        .route("/_matrix/app/v1/users/{user_id}", get(user))
+        .route("/_matrix/app/v1/rooms/{*room_alias}", get(room))
+        .nest("/_matrix/app/v1/thirdparty", thirdparty::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::max(LARGEST_TRANSACTION))
@@ -94,18 +111,50 @@ async fn ping() -> Json<Value> {
     Json(json!({}))
 }
 
-async fn no_user(Path(user_id): Path<String>) -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "M_NOT_FOUND",
-        format!("there is no ghost {user_id}"),
-    )
+/// Whether there is a ghost. No Gitter user is looked for: only those become ghosts who say something.
+async fn user(
+    State(state): State<AppserviceState>,
+    Path(user_id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let known = state.bridge()?.is_ghost(&user_id).await;
+    if known.map_err(|failure| failed(&failure))? {
+        return Ok(Json(json!({})));
+    }
+    Err(not_found(format!("there is no ghost {user_id}")))
 }
 
-async fn no_room(Path(room_alias): Path<String>) -> ApiError {
+/// Whether an alias leads somewhere; it does once this is answered with success. A slash in it arrives as it is.
+async fn room(
+    State(state): State<AppserviceState>,
+    Path(room_alias): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let nothing = || not_found(format!("there is no room {room_alias}"));
+    match state.bridge()?.query_alias(&room_alias).await {
+        Ok(AliasAnswer::Room) => Ok(Json(json!({}))),
+        Ok(AliasAnswer::Nothing) => Err(nothing()),
+        Ok(AliasAnswer::Later) => Err(ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "M_LIMIT_EXCEEDED",
+            "too many aliases were asked for; try again in a minute",
+        )),
+        Err(ProvisionError::Bridge(failure)) => Err(failed(&failure)),
+        Err(refusal) => {
+            warn!(alias = room_alias, error = %refusal, "A room for an alias could not be made");
+            Err(nothing())
+        }
+    }
+}
+
+fn not_found(error: String) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "M_NOT_FOUND", error)
+}
+
+/// The answer where one of the sides or the database failed. What it said is for the log.
+pub(super) fn failed(failure: &BridgeError) -> ApiError {
+    error!(error = %failure, "A query of the homeserver failed");
     ApiError::new(
-        StatusCode::NOT_FOUND,
-        "M_NOT_FOUND",
-        format!("there is no room {room_alias}"),
+        StatusCode::SERVICE_UNAVAILABLE,
+        "M_UNKNOWN",
+        "it could not be looked at",
     )
 }

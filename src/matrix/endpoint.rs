@@ -59,6 +59,14 @@ endpoints! {
     JoinedMembers = "joined_members",
     /// `GET /_matrix/client/v3/rooms/{room}/state/{type}/{key}`
     State = "state",
+    /// `PUT /_matrix/client/v3/rooms/{room}/state/{type}/{key}`
+    SetState = "set_state",
+    /// `POST /_matrix/client/v3/createRoom`
+    CreateRoom = "create_room",
+    /// `PUT /_matrix/client/v3/directory/room/{alias}`
+    CreateAlias = "create_alias",
+    /// `DELETE /_matrix/client/v3/directory/room/{alias}`
+    DeleteAlias = "delete_alias",
     /// `GET /_matrix/client/v3/rooms/{room}/state`
     WholeState = "whole_state",
     /// `PUT /_matrix/client/v3/rooms/{room}/send/{type}/{transaction}`

@@ -1,8 +1,11 @@
 //! Rooms: who is in them and what their state says. Reading is done as the bot, which must be joined.
 
 mod access;
+mod alias;
 mod ban;
+mod create;
 mod state;
+mod successor;
 
 use ruma::{
     EventId, OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomAliasId, RoomId, UserId,
@@ -19,7 +22,7 @@ use ruma::{
 };
 use serde_json::Value;
 
-pub use self::{access::RoomAccess, ban::Membership};
+pub use self::{access::RoomAccess, ban::Membership, create::NewRoom};
 use super::{Endpoint, MatrixClient, MatrixError, transport::unreadable};
 
 /// Somebody who is joined to a room, with the profile there.

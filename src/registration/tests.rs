@@ -57,6 +57,7 @@ fn a_new_registration_has_the_defaults_of_the_design() {
         other,
         [
             ("io.element.msc4190", &Value::Bool(true)),
+            ("protocols", &serde_json::json!(["gitter"])),
             ("rate_limited", &Value::Bool(false)),
             ("receive_ephemeral", &Value::Bool(false)),
         ]

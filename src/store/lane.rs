@@ -28,8 +28,9 @@ statements! {
                 SELECT gitter_room_id, direction, purpose FROM lane
                 WHERE next_due <= $2 AND owner <> $1 AND (owner = '' OR lease_until < $2) AND direction = $4
                     AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up')
-                        AND ($4 = 'to_matrix'
-                            OR account_id NOT IN (SELECT user_id FROM account WHERE paused_at <> 0)))
+                        AND (($4 = 'to_matrix' AND confirmed_at >= $6)
+                            OR ($4 = 'to_gitter'
+                                AND account_id NOT IN (SELECT user_id FROM account WHERE paused_at <> 0))))
                 ORDER BY next_due LIMIT $5)
         RETURNING gitter_room_id, direction, purpose, fence";
     // Writes nothing new, but locks the row: a claim by another process comes before or after, not between.
@@ -56,8 +57,9 @@ statements! {
     NEXT_DUE = "SELECT MIN(next_due) FROM lane
         WHERE owner = '' AND ((direction = 'to_gitter' AND $1) OR (direction = 'to_matrix' AND $2))
             AND gitter_room_id IN (SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up')
-                AND (direction = 'to_matrix'
-                    OR account_id NOT IN (SELECT user_id FROM account WHERE paused_at <> 0)))";
+                AND ((direction = 'to_matrix' AND confirmed_at >= $3)
+                    OR (direction = 'to_gitter'
+                        AND account_id NOT IN (SELECT user_id FROM account WHERE paused_at <> 0))))";
     CURSOR = "SELECT cursor FROM lane WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live'";
     SET_CURSOR = "UPDATE lane SET cursor = $2
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND purpose = 'live' AND cursor < $2";
@@ -190,6 +192,8 @@ pub struct ClaimRequest<'a> {
     pub direction: Direction,
     /// How many at most.
     pub limit: i64,
+    /// Toward Matrix: only of portals whose Gitter room was confirmed as public since then.
+    pub confirmed_since: i64,
 }
 
 /// Claims lanes of working portals whose head is due and that nobody works, longest due first.
@@ -200,6 +204,7 @@ pub async fn claim_lanes(tx: &mut Tx, request: ClaimRequest<'_>) -> Result<Vec<L
         lease_until,
         direction,
         limit,
+        confirmed_since,
     } = request;
     let rows = query!(
         tx,
@@ -210,7 +215,8 @@ pub async fn claim_lanes(tx: &mut Tx, request: ClaimRequest<'_>) -> Result<Vec<L
         now,
         lease_until,
         direction.as_str(),
-        limit
+        limit,
+        confirmed_since
     )?;
     rows.into_iter()
         .map(|row| {
@@ -332,9 +338,23 @@ pub async fn clear_leases(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// When the next unclaimed lane of the directions that are open is due; [`NEVER`] if nothing waits.
-pub async fn next_due(tx: &mut Tx, to_gitter: bool, to_matrix: bool) -> Result<i64, StoreError> {
-    let (due,) = query!(tx, fetch_one, (Option<i64>,), NEXT_DUE, to_gitter, to_matrix)?;
+/// When the next unclaimed lane of the directions that are open is due, toward Matrix of portals whose Gitter room was
+/// confirmed as public since then; [`NEVER`] if nothing waits.
+pub async fn next_due(
+    tx: &mut Tx,
+    to_gitter: bool,
+    to_matrix: bool,
+    confirmed_since: i64,
+) -> Result<i64, StoreError> {
+    let (due,) = query!(
+        tx,
+        fetch_one,
+        (Option<i64>,),
+        NEXT_DUE,
+        to_gitter,
+        to_matrix,
+        confirmed_since
+    )?;
     Ok(due.unwrap_or(NEVER))
 }
 

@@ -8,7 +8,7 @@ use super::{
     db::{execute, query, statements},
     error::{column, words},
 };
-use crate::ids::GitterMessageId;
+use crate::ids::{GitterMessageId, GitterRoomId};
 
 statements! {
     // A pair that is known already stays as it is: two ways of finding the same thing out may meet.
@@ -28,6 +28,7 @@ statements! {
             EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
                 AND deleted.gitter_message_id = message.gitter_message_id) AS tombstone
         FROM message WHERE matrix_room_id = $1 AND event_id = $2 ORDER BY kind, part";
+    HAS_CROSSED = "SELECT event_id FROM message WHERE gitter_room_id = $1 AND gitter_message_id = $2 LIMIT 1";
     LATEST_IN_THREAD = "SELECT gitter_message_id, event_id, part, kind, revision, origin, sender, author, account_id,
             gitter_parent_id, thread_root, status, sent, v, edited_at, text, mentions, changes,
             EXISTS (SELECT 1 FROM deleted WHERE deleted.gitter_room_id = message.gitter_room_id
@@ -220,6 +221,19 @@ pub async fn by_gitter_id(
 pub async fn by_event(tx: &mut Tx, room: &RoomId, event_id: &str) -> Result<Vec<MappedMessage>, StoreError> {
     let rows = query!(tx, fetch_all, Row, BY_EVENT, room.as_str(), event_id)?;
     rows.into_iter().map(MappedMessage::try_from).collect()
+}
+
+/// Whether a Gitter message ever crossed, into whichever Matrix room.
+pub async fn has_crossed(tx: &mut Tx, room: &GitterRoomId, id: &GitterMessageId) -> Result<bool, StoreError> {
+    let found = query!(
+        tx,
+        fetch_optional,
+        (String,),
+        HAS_CROSSED,
+        room.as_str(),
+        id.as_str()
+    )?;
+    Ok(found.is_some())
 }
 
 /// The latest reply in a Gitter thread that crossed.

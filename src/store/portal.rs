@@ -12,8 +12,8 @@ use crate::ids::{GitterMessageId, GitterRoomId, GitterUserId};
 
 statements! {
     INSERT = "INSERT INTO portal (gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users,
-            since_id, created_at, gitter_admin, repository)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+            since_id, created_at, gitter_admin, repository, confirmed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     ALL = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users, since_id,
             created_at, last_bridged_at, gitter_admin, repository
         FROM portal ORDER BY gitter_uri, gitter_room_id";
@@ -148,6 +148,8 @@ pub async fn insert_portal(tx: &mut Tx, portal: &Portal) -> Result<(), StoreErro
         portal.created_at,
         portal.gitter_admin,
         portal.repository.as_deref().unwrap_or_default(),
+        // A room is looked at just before it is linked.
+        portal.created_at,
     )?;
     Ok(())
 }

@@ -5,18 +5,22 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, attempt, awaited, ban, db::Open, deleted, fold, forget, ghost, held, inbox,
-    installation, lane, ledger, media, member, message, notice, person, portal, probe, restored, retention,
-    setting,
+    Db, StoreError, account, alias, attempt, awaited, ban, code, command, copy, db::Open, deleted, fold,
+    forget, ghost, held, inbox, installation, lane, ledger, life, media, member, message, notice, opt_out,
+    person, portal, probe, restored, retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
 fn all_statements() -> Vec<(&'static str, &'static str)> {
     [
         account::STATEMENTS,
+        alias::STATEMENTS,
         attempt::STATEMENTS,
         awaited::STATEMENTS,
         ban::STATEMENTS,
+        code::STATEMENTS,
+        command::STATEMENTS,
+        copy::STATEMENTS,
         deleted::STATEMENTS,
         fold::STATEMENTS,
         forget::STATEMENTS,
@@ -26,16 +30,20 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         installation::STATEMENTS,
         lane::STATEMENTS,
         ledger::STATEMENTS,
+        life::STATEMENTS,
         media::STATEMENTS,
         member::STATEMENTS,
         message::STATEMENTS,
         notice::STATEMENTS,
+        opt_out::STATEMENTS,
         setting::STATEMENTS,
         person::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,
         restored::STATEMENTS,
         retention::STATEMENTS,
+        room_admin::STATEMENTS,
+        space::STATEMENTS,
     ]
     .concat()
 }

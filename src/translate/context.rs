@@ -65,6 +65,19 @@ pub struct Context {
     /// How ids of new ghosts are made.
     #[serde(default)]
     pub ghost_localpart: GhostTemplate,
+    /// Why nothing that the event's sender says crosses to Gitter; absent where it does.
+    #[serde(default)]
+    pub barred: Option<Barred>,
+}
+
+/// Why nothing that somebody says on Matrix crosses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Barred {
+    /// The sender does not want it to.
+    OptedOut,
+    /// `bridge.permissions` does not name the sender.
+    NotPermitted,
 }
 
 impl Context {

@@ -149,6 +149,12 @@ impl World {
             .map(drop)
     }
 
+    /// Lets bans and deletions go to Gitter.
+    async fn allow_moderation(&self, room: &Room) -> Result<()> {
+        let arguments = ["room", "settings", &room.gitter, "moderation=on"];
+        self.bridge.command(&arguments).await.map(drop)
+    }
+
     async fn banned_on_gitter(&self, room: &Room, count: usize) -> Result<()> {
         let bot = self.gitter.sign_in("bridge_bot").await?;
         until(&format!("{count} bans on Gitter"), CROSSING_LIMIT, async || {

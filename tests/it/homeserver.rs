@@ -5,6 +5,7 @@
 //! sends are one, how transactions are pushed and repeated) and leaves out what the bridge never meets:
 //! federation, sync, logins, encryption. Tests act as Matrix users through [`FakeHomeserver`], not over HTTP.
 
+mod alias;
 mod api;
 mod error;
 mod fault;
@@ -13,6 +14,7 @@ mod push;
 mod room;
 mod server;
 mod tests;
+mod upgrade;
 mod world;
 
 use std::{
@@ -222,6 +224,13 @@ impl FakeHomeserver {
         self.shared
             .change(|world| world.join(room, user))
             .expect("the user may join");
+    }
+
+    /// Leaves a room as a Matrix user.
+    pub(crate) fn leave(&self, room: &RoomId, user: &UserId) {
+        self.shared
+            .change(|world| world.leave(room, user))
+            .expect("the user may leave");
     }
 
     /// Invites somebody to a room as a Matrix user.

@@ -36,8 +36,10 @@ const WITHOUT_DEVICES: Options = Options {
     database_server: None,
     database_folder: None,
     give_up_after: "24h",
+    permissions: serde_json::Value::Null,
     flood_limit: 60,
     membership: "lazy",
+    privacy_check: "5m",
 };
 
 /// What happens to a send, and how often it is made in the end where repeats are safe.

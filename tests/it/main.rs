@@ -7,11 +7,17 @@ mod changes;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod copying;
+#[cfg(test)]
 mod crossing;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod doctor;
+#[cfg(test)]
+mod dry_run;
 #[cfg(test)]
 mod folding;
 #[cfg(test)]
@@ -56,7 +62,15 @@ mod replicas;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod rooms_life;
+#[cfg(test)]
+mod rooms_made;
+#[cfg(test)]
 mod silent_ban;
+#[cfg(test)]
+mod spaces;
+#[cfg(test)]
+mod third_party;
 #[cfg(test)]
 mod token;
 #[cfg(test)]

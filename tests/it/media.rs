@@ -1,7 +1,7 @@
 //! Signed links over HTTP against the fake homeserver, and Gitter's files from a server that misbehaves.
 
 mod cached;
-mod crossing;
+pub(crate) mod crossing;
 mod encrypted;
 mod files;
 mod links;

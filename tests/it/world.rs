@@ -57,10 +57,14 @@ pub(crate) struct Options {
     pub(crate) token_file: bool,
     /// `bridge.give_up_after`.
     pub(crate) give_up_after: &'static str,
+    /// `bridge.permissions`.
+    pub(crate) permissions: Value,
     /// `bridge.flood_limit`.
     pub(crate) flood_limit: u32,
     /// `bridge.membership`.
     pub(crate) membership: &'static str,
+    /// `bridge.privacy_check`; rooms are looked at five times in it.
+    pub(crate) privacy_check: &'static str,
 }
 
 impl Default for Options {
@@ -74,19 +78,23 @@ impl Default for Options {
             database_folder: None,
             token_file: false,
             give_up_after: "24h",
+            permissions: Value::Null,
             flood_limit: 60,
             membership: "lazy",
+            privacy_check: "5m",
         }
     }
 }
 
 impl Options {
     /// The section `bridge` of the configuration.
-    fn of_bridge(&self) -> Value {
+    fn section(&self) -> Value {
         json!({
             "give_up_after": self.give_up_after,
+            "permissions": self.permissions,
             "flood_limit": self.flood_limit,
             "membership": self.membership,
+            "privacy_check": self.privacy_check,
         })
     }
 }
@@ -120,7 +128,7 @@ impl World {
             .tempdir()
             .unwrap();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
-        let database = TestDatabase::make(database, options.database_server, place).await;
+        let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
             rate_limit: options.rate_limit,
             rate_window: options.rate_window,
@@ -147,7 +155,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = options.of_bridge();
+        config["bridge"] = options.section();
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

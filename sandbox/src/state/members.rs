@@ -44,6 +44,13 @@ impl State {
             .collect())
     }
 
+    /// The admins of a room, whether members or not.
+    pub(crate) fn extra_admins(&self, caller: &Caller, room_id: &str) -> Result<Vec<Value>, Refusal> {
+        let room = self.readable_room(caller, room_id)?;
+        let admins = room.admins.iter().filter_map(|admin| self.users.get(admin));
+        Ok(admins.map(|admin| self.user_json(admin)).collect())
+    }
+
     /// The caller joins the room whose `id` is in a body.
     pub(crate) fn join(&mut self, caller: &Caller, body: &Value) -> Result<Value, Refusal> {
         let room_id = body.get("id").and_then(Value::as_str);

@@ -283,6 +283,7 @@ impl Delivery<'_> {
             return self.skip(Reason::NotAllowed, bans::SHUT_OUT.to_owned()).await;
         }
         let decision = failure::matrix_send(error, attempt.tries + 1, now());
+        let decision = self.unless_of_room(decision, error).await?;
         let state = if attempt.state == AttemptState::Planned {
             AttemptState::Planned
         } else {
@@ -312,6 +313,7 @@ impl Delivery<'_> {
             }
             _ => failure::matrix_send(error, attempt.tries + 1, now()),
         };
+        let decision = self.unless_of_room(decision, error).await?;
         if error.is("M_UNKNOWN_DEVICE") {
             let mut tx = self.bridge.db.write().await?;
             ghosts::forget_device(&mut tx, action.sender()).await?;

@@ -3,60 +3,83 @@
 use http::StatusCode;
 use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
-use super::{LinkRequest, ProvisionError};
+use super::{LinkRequest, ProvisionError, create, others};
 use crate::{
     bridge::{Bridge, BridgeError},
     check::Checks,
     gitter::GitterError,
     matrix::{MatrixError, RoomAccess},
     model,
-    store::{Portal, portal},
+    store::{
+        Portal, PortalKind,
+        life::{self, StopCause},
+        portal,
+    },
 };
 
 /// What the checks found out.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
-    pub(super) checks: Checks,
-    pub(super) gitter_room: Option<model::Room>,
+pub(in crate::bridge) struct Survey {
+    pub(in crate::bridge) checks: Checks,
+    pub(in crate::bridge) gitter_room: Option<model::Room>,
     pub(super) matrix_room: Option<OwnedRoomId>,
     pub(super) virtual_users: bool,
     /// The portal that joins just these two rooms already.
-    pub(super) existing: Option<Portal>,
+    pub(in crate::bridge) existing: Option<Portal>,
+    /// The portal whose Gitter room is gone and whose Matrix room is wanted.
+    pub(super) outlived: Option<Portal>,
     /// Which room is linked with a third, and what to do.
     pub(super) already_linked: Option<(String, String)>,
+    /// The portal of a room that the bridge made, which an operator's link replaces.
+    pub(super) replaced: Option<Portal>,
 }
 
 impl Survey {
-    fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
+    pub(super) fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
         self.checks.passed(check, detail);
     }
 
-    fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
+    pub(super) fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
         self.checks.failed(check, detail, mend);
+    }
+
+    pub(super) fn advised(
+        &mut self,
+        check: &'static str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        self.checks.advised(check, detail, mend);
     }
 }
 
 /// Looks at everything that linking needs. Failed checks are in the result; an error means that one of the
 /// sides could not be asked.
-pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Survey, ProvisionError> {
-    let Some(matrix_room) = &request.matrix_room else {
-        return Err(ProvisionError::Invalid {
-            error: "matrix_room is missing".to_owned(),
-            mend: "name the Matrix room by its id or alias; this version does not make rooms".to_owned(),
-        });
-    };
+pub(in crate::bridge) async fn survey(
+    bridge: &Bridge,
+    request: &LinkRequest,
+) -> Result<Survey, ProvisionError> {
     let mut survey = Survey::default();
     gitter_room(bridge, &request.gitter_uri, &mut survey).await?;
-    known_matrix_room(bridge, matrix_room, &mut survey).await?;
-    links(bridge, &mut survey).await?;
+    if let Some(matrix_room) = &request.matrix_room {
+        known_matrix_room(bridge, matrix_room, &mut survey).await?;
+    }
+    links(bridge, request.matrix_room.is_none(), &mut survey).await?;
     if survey.existing.is_some() || survey.already_linked.is_some() {
         return Ok(survey);
     }
     if let Some(room) = survey.matrix_room.clone() {
         membership(bridge, &room, request.dry_run, &mut survey).await?;
     }
+    if request.matrix_room.is_none() {
+        create::alias_is_free(bridge, &mut survey).await?;
+    }
     if let Some(room) = survey.gitter_room.clone().filter(|room| room.public) {
         flair(bridge, &room, &mut survey).await?;
+        // Advice alone, which a link does not wait for.
+        if request.dry_run {
+            others::on_gitter(bridge, &room, &mut survey).await?;
+        }
     }
     Ok(survey)
 }
@@ -144,8 +167,8 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
     Ok(())
 }
 
-/// A room is in at most one portal.
-async fn links(bridge: &Bridge, survey: &mut Survey) -> Result<(), ProvisionError> {
+/// A room is in at most one portal. One that is to be made may have been made already.
+async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result<(), ProvisionError> {
     const CHECK: &str = "not_linked";
     let mut tx = bridge.db.read().await?;
     let by_gitter = match &survey.gitter_room {
@@ -161,6 +184,38 @@ async fn links(bridge: &Bridge, survey: &mut Survey) -> Result<(), ProvisionErro
     {
         survey.passed(CHECK, "these two rooms are linked with each other already");
         survey.existing = by_gitter;
+        return Ok(());
+    }
+    if by_gitter.is_none()
+        && let Some(other) = &by_matrix
+        && life::of(&mut tx, &other.gitter_room_id)
+            .await?
+            .is_some_and(|life| life.stopped_by == Some(StopCause::Gone))
+    {
+        let detail = format!(
+            "{}, with which the Matrix room was linked, is gone",
+            other.gitter_uri
+        );
+        survey.passed(CHECK, detail);
+        survey.outlived = by_matrix;
+        return Ok(());
+    }
+    if to_be_made
+        && by_gitter
+            .as_ref()
+            .is_some_and(|portal| portal.kind == PortalKind::Created)
+    {
+        survey.passed(CHECK, "its room has been made already");
+        survey.existing = by_gitter;
+        return Ok(());
+    }
+    if let (Some(made), None) = (&by_gitter, &by_matrix)
+        && made.kind == PortalKind::Created
+        && survey.matrix_room.is_some()
+    {
+        let detail = format!("it replaces {}, which the bridge made", made.matrix_room_id);
+        survey.passed(CHECK, detail);
+        survey.replaced = by_gitter;
         return Ok(());
     }
     let Some(other) = by_gitter.or(by_matrix) else {
@@ -205,7 +260,7 @@ async fn membership(
                 let detail = format!(
                     "{bot} is not in the room; linking joins it if the room is public or {bot} is invited"
                 );
-                survey.passed("matrix_room_joined", detail);
+                survey.advised("matrix_room_joined", detail, invite);
             }
             return Ok(());
         }
@@ -230,7 +285,9 @@ async fn membership(
             format!("give {bot} the power to, for example power level 50"),
         );
     }
-    ghosts_get_in(bridge, room, &access, survey).await
+    ghosts_get_in(bridge, room, &access, survey).await?;
+    others::power(bridge, &access, survey);
+    others::in_matrix_room(bridge, room, survey).await
 }
 
 /// Ghosts can join by themselves, or the bot may invite them.

@@ -6,13 +6,13 @@ use tracing::{info, warn};
 
 use super::ProvisionError;
 use crate::{
-    bridge::{Bridge, catch_up, sweep},
+    bridge::{Bridge, catch_up, room_state, sweep},
     store::{PortalState, portal},
 };
 
 impl Bridge {
-    /// Has a room caught up anew, given by either side's id, and looks through its last `bridge.sweep_days` for
-    /// deletions. A portal that stopped because a room refused the bridge tries again. Does not wait for any of it.
+    /// Has a room caught up anew, given by either side's id, sets its Matrix room's state as it has to be, and looks
+    /// through its last `bridge.sweep_days` for deletions. A portal that stopped because a room refused the bridge tries again. Does not wait for any of it.
     ///
     /// # Errors
     /// When the room is not linked, or an operator stopped its portal.
@@ -35,6 +35,9 @@ impl Bridge {
         self.ban_looks.ask(&gitter_room);
         let bridge = Arc::clone(self);
         self.tracker.spawn(async move {
+            if let Err(error) = room_state::refresh(&bridge, &portal).await {
+                warn!(portal.uri = portal.gitter_uri, error = %error, "A room's state could not be set");
+            }
             let swept = bridge
                 .stop
                 .run_until_cancelled(sweep::room(&bridge, &portal, Duration::ZERO));

@@ -118,6 +118,7 @@ async fn claim(db: &Db, owner: &str, now: i64) -> Vec<Lane> {
         lease_until: now + 100,
         direction: Direction::ToMatrix,
         limit: 10,
+        confirmed_since: 0,
     };
     let lanes = lane::claim_lanes(&mut tx, request).await.unwrap();
     tx.commit().await.unwrap();
@@ -173,6 +174,7 @@ async fn a_side_that_is_closed_and_a_portal_that_rests_are_not_claimed() {
             lease_until: 120,
             direction: Direction::ToGitter,
             limit: 10,
+            confirmed_since: 0,
         };
         assert!(lane::claim_lanes(&mut tx, request).await.unwrap().is_empty());
         assert!(
@@ -200,7 +202,7 @@ async fn a_head_that_backs_off_is_not_hurried_by_what_comes_after_it() {
         accept(&db, "b", 30).await;
         assert!(claim(&db, "one", 499).await.is_empty());
         assert_eq!(
-            lane::next_due(&mut db.read().await.unwrap(), true, true)
+            lane::next_due(&mut db.read().await.unwrap(), true, true, 0)
                 .await
                 .unwrap(),
             500
@@ -228,7 +230,7 @@ async fn an_empty_lane_is_due_again_with_its_next_item() {
             "once"
         );
         lane::release_lane(&mut tx, &lane, 0).await.unwrap();
-        assert_eq!(lane::next_due(&mut tx, true, true).await.unwrap(), NEVER);
+        assert_eq!(lane::next_due(&mut tx, true, true, 0).await.unwrap(), NEVER);
         tx.commit().await.unwrap();
         accept(&db, "b", 30).await;
         assert_eq!(claim(&db, "one", 30).await.len(), 1);

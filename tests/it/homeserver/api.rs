@@ -2,6 +2,7 @@
 
 mod account;
 mod ban;
+mod create;
 mod event;
 mod media;
 mod room;
@@ -46,8 +47,14 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/account/whoami", get(account::whoami))
         .route("/devices/{device}", put(account::create_device))
         .route("/profile/{user}/{field}", put(account::set_profile))
-        .route("/createRoom", post(room::create))
-        .route("/directory/room/{alias}", get(room::resolve_alias))
+        .route("/join/{room}", post(room::join))
+        .route("/createRoom", post(create::create))
+        .route(
+            "/directory/room/{alias}",
+            get(room::resolve_alias)
+                .put(create::create_alias)
+                .delete(create::delete_alias),
+        )
         .nest("/rooms/{room}", rooms);
     Router::new()
         .route("/_matrix/client/versions", get(account::versions))

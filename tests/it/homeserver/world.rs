@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{OwnedRoomAliasId, OwnedRoomId, OwnedUserId};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -23,6 +24,10 @@ pub(crate) struct RoomOptions {
     pub(crate) private: bool,
     pub(crate) alias: Option<OwnedRoomAliasId>,
     pub(crate) name: Option<String>,
+    /// What `m.room.create` says beside the version; an object, or nothing.
+    pub(crate) creation: Value,
+    /// The room that it succeeds.
+    pub(crate) predecessor: Option<OwnedRoomId>,
 }
 
 #[derive(Debug, Default)]

@@ -140,7 +140,7 @@ async fn people_of_matrix_have_their_pictures_on_gitter(database: Database) {
 }
 
 /// The link in the last of so many messages on Gitter.
-pub(super) async fn link_of_message(world: &World, room: &Room, count: usize) -> String {
+pub(crate) async fn link_of_message(world: &World, room: &Room, count: usize) -> String {
     let text = until("the message on Gitter", async || {
         let mut messages = world.gitter.messages(room.gitter);
         let last = messages.pop().filter(|_| messages.len() + 1 == count);
@@ -151,7 +151,7 @@ pub(super) async fn link_of_message(world: &World, room: &Room, count: usize) ->
 }
 
 /// Opens a link as a browser does that has no login, past the proxy in front of the bridge.
-pub(super) async fn open(world: &World, link: &str) -> reqwest::Response {
+pub(crate) async fn open(world: &World, link: &str) -> reqwest::Response {
     let signed = link.rsplit('/').next().unwrap();
     let address = world
         .bridge

@@ -12,32 +12,11 @@ use serde_json::{Value, json};
 
 use super::{Authenticated, Caller, Parameters};
 use crate::homeserver::{
-    RoomOptions, Shared,
+    Shared,
     error::{Refusal, forbidden, not_found},
     now,
     room::Draft,
 };
-
-#[derive(Deserialize)]
-pub(super) struct Creation {
-    preset: Option<String>,
-    name: Option<String>,
-}
-
-/// As much of it as a test needs to see a room made by the bot.
-pub(super) async fn create(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    Json(request): Json<Creation>,
-) -> Json<Value> {
-    let options = RoomOptions {
-        private: request.preset.as_deref() != Some("public_chat"),
-        name: request.name,
-        ..RoomOptions::default()
-    };
-    let room = shared.change(|world| world.create_room(&caller.user, &options));
-    Json(json!({ "room_id": room }))
-}
 
 pub(super) async fn resolve_alias(
     State(shared): State<Arc<Shared>>,

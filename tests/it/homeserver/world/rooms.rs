@@ -40,8 +40,11 @@ impl World {
             json!({ "users": { creator.as_str(): 100 } })
         };
         let join_rule = if options.private { "invite" } else { "public" };
+        let mut creation = json!({ "room_version": version });
+        let said = options.creation.as_object().cloned().unwrap_or_default();
+        creation.as_object_mut().expect("it is one").extend(said);
         let mut state = vec![
-            ("m.room.create", "", json!({ "room_version": version })),
+            ("m.room.create", "", creation),
             (
                 "m.room.member",
                 creator.as_str(),
@@ -72,6 +75,27 @@ impl World {
         self.aliases
             .get(alias)
             .ok_or_else(|| not_found(format!("Room alias {alias} not found")))
+    }
+
+    pub(in crate::homeserver) fn create_alias(
+        &mut self,
+        alias: OwnedRoomAliasId,
+        room: OwnedRoomId,
+    ) -> Result<(), Refusal> {
+        if self.aliases.contains_key(&alias) {
+            return Err(refuse(
+                409,
+                "M_UNKNOWN",
+                format!("Room alias {alias} already exists"),
+            ));
+        }
+        self.aliases.insert(alias, room);
+        Ok(())
+    }
+
+    pub(in crate::homeserver) fn delete_alias(&mut self, alias: &OwnedRoomAliasId) -> Result<(), Refusal> {
+        let deleted = self.aliases.remove(alias);
+        deleted.map(drop).ok_or_else(|| not_found("Unknown room alias"))
     }
 
     pub(in crate::homeserver) fn join(&mut self, room: &RoomId, user: &UserId) -> Result<(), Refusal> {

@@ -1,0 +1,46 @@
+//! Who the admins of a Gitter room are, as ghosts.
+
+use crate::{
+    bridge::{Bridge, BridgeError, ghost},
+    model,
+    store::{Portal, ghost as ghosts, room_admin},
+};
+
+/// Asks Gitter who a room's admins are. Their ghosts are noted, and not made: they are made when they speak.
+pub(in crate::bridge) async fn refresh(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+    let users = match bridge.gitter.room_admins(&portal.gitter_room_id).await {
+        // A server that keeps it to itself: whoever is known stays.
+        Err(error) if error.refuses() => return Ok(()),
+        users => users?,
+    };
+    let mut admins = Vec::new();
+    for user in &users {
+        admins.extend(known(bridge, user).await?);
+    }
+    let mut tx = bridge.db.write().await?;
+    room_admin::set_room_admins(&mut tx, &portal.gitter_room_id, &admins).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The ghost of a user; none for a name that makes no id.
+async fn known(bridge: &Bridge, user: &model::User) -> Result<Option<ruma::OwnedUserId>, BridgeError> {
+    let Some(id) = user.account_id() else {
+        return Ok(None);
+    };
+    let mut tx = bridge.db.read().await?;
+    let stored = ghosts::ghost_by_id(&mut tx, &id).await?;
+    drop(tx);
+    let settings = &bridge.settings;
+    let ghost = match stored {
+        Some(ghost) => Some(ghost.user_id),
+        None => settings
+            .ghost_localpart
+            .make(&settings.server_name, &id, &user.username)
+            .ok(),
+    };
+    if let Some(ghost) = &ghost {
+        ghost::learn(bridge, ghost, user).await?;
+    }
+    Ok(ghost)
+}

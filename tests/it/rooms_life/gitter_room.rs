@@ -1,0 +1,170 @@
+//! The Gitter room: public or not, renamed, deleted.
+
+use gitter_sandbox::{Fault as GitterFault, NewRoom, RoomChange};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use super::{ask, becomes, bot_says, has_crossed, said_by_bot, watchful};
+use crate::{
+    media::crossing::{link_of_message, open},
+    world::{
+        Room, World,
+        admin::answer,
+        database::{Database, on_both_databases},
+        until,
+    },
+};
+
+on_both_databases![
+    a_room_that_turns_private_stops_until_it_is_public_and_resumed,
+    what_is_said_in_a_room_that_nobody_confirms_waits,
+    a_renamed_room_keeps_its_portal,
+    a_deleted_room_stops_and_its_matrix_room_is_free,
+];
+
+fn set_public(world: &World, room: &Room, public: bool) {
+    let change = RoomChange {
+        uri: None,
+        public: Some(public),
+    };
+    world.gitter.alter_room(room.gitter, &change).unwrap();
+}
+
+async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database: Database) {
+    let mut world = watchful(database).await;
+    let mut room = world.make_rooms("pier-of-others");
+    room.uri = "tidepool/pier".to_owned();
+    let new = NewRoom {
+        members: vec!["wren".to_owned()],
+        ..NewRoom::public(&room.uri)
+    };
+    room.gitter = world.gitter.add_room(&new).unwrap();
+    world.link_rooms(room.clone()).await;
+    world.both_say(&room, "before", 1);
+    world.crossed().await;
+    let mxc = world.homeserver.add_media("text/plain", b"two oars".to_vec());
+    world.ana_sends(
+        &room,
+        json!({ "msgtype": "m.file", "body": "oars.txt", "url": mxc }),
+    );
+    let link = link_of_message(&world, &room, 3).await;
+    assert_eq!(open(&world, &link).await.status(), StatusCode::OK);
+
+    set_public(&world, &room, false);
+    let portal = becomes(&world, &room, "private").await;
+    assert!(portal["state_detail"].as_str().unwrap().contains("private"));
+    bot_says(&world, &room, "not public any more").await;
+    assert_ne!(open(&world, &link).await.status(), StatusCode::OK);
+    world.wren_says(&room, "between us");
+    world.ana_says(&room, "can you hear me?");
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 400);
+    world.bridge.stop().await;
+    world.bridge.start().await;
+    world.homeserver.wait_until_pushed().await;
+    becomes(&world, &room, "private").await;
+
+    set_public(&world, &room, true);
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    becomes(&world, &room, "active").await;
+    world.arrives_on_gitter(&room, "can you hear me?").await;
+    world.wren_says(&room, "all ears");
+    world.arrives_on_matrix(&room, "all ears").await;
+    assert!(!has_crossed(&world, &room, "between us"));
+    assert_eq!(open(&world, &link).await.status(), StatusCode::OK);
+    assert_eq!(said_by_bot(&world, &room).len(), 1);
+    world.close().await;
+}
+
+async fn what_is_said_in_a_room_that_nobody_confirms_waits(database: Database) {
+    let mut world = watchful(database).await;
+    let room = world.link("pier").await;
+    world.both_say(&room, "before", 2);
+    world.crossed().await;
+    world.gitter.add_fault(GitterFault::EmptySnapshots(true));
+    until("the hold to be told", async || {
+        let log = world.bridge.whole_log();
+        Ok(log
+            .contains("does not confirm that a room is public")
+            .then_some(()))
+    })
+    .await;
+    let metrics = world.admin().metrics().await.unwrap();
+    assert!(
+        metrics.contains(&"gitter_bridge_portals_unconfirmed 1".to_owned()),
+        "{metrics:?}"
+    );
+    world.wren_says(&room, "is this on?");
+    world.ana_says(&room, "to Gitter all goes on");
+    world.arrives_on_gitter(&room, "to Gitter all goes on").await;
+    assert!(!has_crossed(&world, &room, "is this on?"));
+    world.gitter.add_fault(GitterFault::EmptySnapshots(false));
+    world.arrives_on_matrix(&room, "is this on?").await;
+    world.finish().await;
+}
+
+async fn a_renamed_room_keeps_its_portal(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let first = world.ana_says(&room, "here");
+    world.crossed().await;
+    let change = RoomChange {
+        uri: Some("tidepool/jetty".to_owned()),
+        public: None,
+    };
+    world.gitter.alter_room(room.gitter, &change).unwrap();
+    until("the new name to be known", async || {
+        let (_, portal) = world.admin().portal(&room.gitter.to_string()).await;
+        Ok((portal["gitter_uri"] == "tidepool/jetty").then_some(()))
+    })
+    .await;
+    // Links to messages lead to where they are now.
+    let link = format!("https://matrix.to/#/{}/{first}", room.matrix);
+    world.ana_says(&room, &link);
+    until("the link on Gitter", async || {
+        let messages = world.gitter.messages(room.gitter);
+        let texts: Vec<_> = messages.iter().map(|message| &message.text).collect();
+        if texts.iter().any(|text| text.contains("/tidepool/jetty?at=")) {
+            return Ok(Some(()));
+        }
+        anyhow::bail!("{texts:?}")
+    })
+    .await;
+    world.close().await;
+}
+
+async fn a_deleted_room_stops_and_its_matrix_room_is_free(database: Database) {
+    let mut world = watchful(database).await;
+    let room = world.link_with_admins("pier", &["wren"]).await;
+    world.both_say(&room, "before", 2);
+    world.crossed().await;
+    let users = world.gitter.state().users;
+    let wren = users.into_iter().find(|user| user.username == "wren").unwrap();
+    let url = format!("{}/rooms/{}", world.gitter_api(), room.gitter);
+    let request = reqwest::Client::new()
+        .request(Method::DELETE, url)
+        .bearer_auth(&wren.tokens[0].token);
+    assert!(answer(request).await.unwrap().0 < 300);
+    let portal = becomes(&world, &room, "broken").await;
+    assert!(
+        portal["state_detail"].as_str().unwrap().contains("deleted"),
+        "{portal}"
+    );
+    bot_says(&world, &room, "was deleted").await;
+    world.bridge.stop().await;
+    world.bridge.start().await;
+    becomes(&world, &room, "broken").await;
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 400);
+
+    // Made anew at the same address it is another room, which the old link does not stand in the way of.
+    let again = Room {
+        gitter: world.gitter.add_room(&NewRoom::public(&room.uri)).unwrap(),
+        ..room.clone()
+    };
+    let (status, linked) = world.admin().link(&again).await;
+    assert_eq!(status, 201, "{linked}");
+    world.wren_says(&again, "here we are again");
+    world.arrives_on_matrix(&again, "here we are again").await;
+    assert_eq!(world.admin().portals().await.unwrap().len(), 1);
+    assert_eq!(said_by_bot(&world, &room).len(), 1);
+    world.close().await;
+}

@@ -1,0 +1,229 @@
+//! The Matrix room: upgraded, encrypted, left by the bot.
+
+use serde_json::{Value, json};
+
+use super::{ask, becomes, bot_says, has_crossed};
+use crate::{
+    homeserver::RoomOptions,
+    world::{
+        Room, World,
+        database::{Database, on_both_databases},
+        until,
+    },
+};
+
+on_both_databases![
+    a_portal_follows_its_room_to_version_12,
+    a_portal_follows_its_room_from_version_12_to_12,
+    a_successor_that_does_not_point_back_is_not_followed,
+    a_portal_whose_bot_cannot_join_the_successor_waits_for_it,
+    a_room_that_gets_encrypted_stops,
+    a_bot_that_was_removed_comes_back_when_it_is_invited,
+    a_removal_before_a_resume_is_old_news,
+];
+
+const BOT: &str = "@gitterbot:localhost";
+
+fn set_bot(world: &World, room: &Room, membership: &str) {
+    let content = json!({ "membership": membership });
+    world
+        .homeserver
+        .set_state(&room.matrix, &world.ana, "m.room.member", BOT, content);
+}
+
+/// A room of some version, linked, in which something was said.
+async fn talking(world: &mut World, version: &'static str) -> Room {
+    let options = RoomOptions {
+        version: Some(version),
+        ..RoomOptions::default()
+    };
+    let room = Room {
+        matrix: world.homeserver.make_room(&world.ana, &options),
+        ..world.make_rooms("pier")
+    };
+    world.link_rooms(room.clone()).await;
+    world.both_say(&room, "before", 3);
+    world.crossed().await;
+    room
+}
+
+/// Waits until a portal is in another Matrix room.
+async fn moves_to(world: &World, room: &Room) {
+    until("the portal to move", async || {
+        let (_, portal) = world.admin().portal(&room.gitter.to_string()).await;
+        if portal["matrix_room_id"] == room.matrix.as_str() && portal["state"] == "active" {
+            return Ok(Some(()));
+        }
+        anyhow::bail!("{portal}")
+    })
+    .await;
+}
+
+async fn follows(database: Database, version: &'static str) {
+    let mut world = World::start(database).await;
+    let old = talking(&mut world, version).await;
+    let root = world.wren_says(&old, "who is in?");
+    world.crossed().await;
+    let new = Room {
+        matrix: world.homeserver.upgrade(&old.matrix, &world.ana, "12"),
+        ..old.clone()
+    };
+    // Right behind the tombstone, on both sides.
+    world.wren_says(&new, "just upgraded");
+    world.ana_says(&new, "welcome");
+    moves_to(&world, &new).await;
+    bot_says(&world, &new, "from here on").await;
+    world.arrives_on_matrix(&new, "just upgraded").await;
+    world.ana_says(&new, "so this is it");
+    world.arrives_on_gitter(&new, "so this is it").await;
+    world.wren_says(&new, "nice");
+    world.arrives_on_matrix(&new, "nice").await;
+    // What was said in the old room is not there; an answer to it crosses all the same, and once.
+    world.gitter.reply("wren", new.gitter, root, "me").unwrap();
+    world.arrives_on_matrix(&new, "me").await;
+    world.drained().await;
+    let texts = |room: &Room| -> Vec<String> {
+        let messages = world.messages_on_matrix(room);
+        messages
+            .iter()
+            .filter_map(|event| event["content"]["body"].as_str().map(str::to_owned))
+            .collect()
+    };
+    let said = texts(&new);
+    assert_eq!(
+        said.iter().filter(|text| *text == "just upgraded").count(),
+        1,
+        "{said:?}"
+    );
+    assert!(
+        !said
+            .iter()
+            .any(|text| text.starts_with("before") || text == "who is in?"),
+        "{said:?}"
+    );
+    assert!(!texts(&old).iter().any(|text| text == "nice"));
+    let (_, failed) = world.admin().items("state=failed").await;
+    assert_eq!(failed["items"], json!([]));
+    world.close().await;
+}
+
+async fn a_portal_follows_its_room_to_version_12(database: Database) {
+    follows(database, "10").await;
+}
+
+async fn a_portal_follows_its_room_from_version_12_to_12(database: Database) {
+    follows(database, "12").await;
+}
+
+async fn a_successor_that_does_not_point_back_is_not_followed(database: Database) {
+    let mut world = World::start(database).await;
+    let room = talking(&mut world, "12").await;
+    let stranger = world.homeserver.make_room(&world.ana, &RoomOptions::default());
+    world.homeserver.entomb(&room.matrix, &world.ana, &stranger);
+    let portal = becomes(&world, &room, "paused").await;
+    assert!(
+        portal["state_detail"].as_str().unwrap().contains("does not say"),
+        "{portal}"
+    );
+    assert_eq!(portal["matrix_room_id"], room.matrix.as_str());
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 400);
+    let members = world.homeserver.events(&stranger);
+    let of_bot = members.iter().rfind(|event| event["state_key"] == BOT).unwrap();
+    assert_eq!(of_bot["content"]["membership"], "leave");
+    world.close().await;
+}
+
+async fn a_portal_whose_bot_cannot_join_the_successor_waits_for_it(database: Database) {
+    let mut world = World::start(database).await;
+    let old = talking(&mut world, "11").await;
+    let options = RoomOptions {
+        private: true,
+        creation: json!({ "predecessor": { "room_id": old.matrix } }),
+        ..RoomOptions::default()
+    };
+    let new = Room {
+        matrix: world.homeserver.make_room(&world.ana, &options),
+        ..old.clone()
+    };
+    world.homeserver.entomb(&old.matrix, &world.ana, &new.matrix);
+    let portal = becomes(&world, &old, "paused").await;
+    assert!(
+        portal["state_detail"].as_str().unwrap().contains("invite it"),
+        "{portal}"
+    );
+    world.wren_says(&old, "meanwhile");
+    assert_eq!(ask(&world, &old.gitter.to_string(), "resume").await.0, 400);
+    let bot = ruma::UserId::parse(BOT).unwrap();
+    world.homeserver.invite(&new.matrix, &world.ana, &bot);
+    assert_eq!(ask(&world, &old.gitter.to_string(), "resume").await.0, 202);
+    moves_to(&world, &new).await;
+    world.arrives_on_matrix(&new, "meanwhile").await;
+    world.close().await;
+}
+
+async fn a_room_that_gets_encrypted_stops(database: Database) {
+    let mut world = World::start(database).await;
+    let room = talking(&mut world, "12").await;
+    let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
+    world
+        .homeserver
+        .set_state(&room.matrix, &world.ana, "m.room.encryption", "", algorithm);
+    let portal = becomes(&world, &room, "paused").await;
+    assert!(
+        portal["state_detail"].as_str().unwrap().contains("encrypted"),
+        "{portal}"
+    );
+    bot_says(&world, &room, "is encrypted now").await;
+    world.wren_says(&room, "for nobody");
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 400);
+    world.bridge.stop().await;
+    world.bridge.start().await;
+    becomes(&world, &room, "paused").await;
+    assert!(!has_crossed(&world, &room, "for nobody"));
+    bot_says(&world, &room, "is encrypted now").await;
+    world.close().await;
+}
+
+async fn a_bot_that_was_removed_comes_back_when_it_is_invited(database: Database) {
+    let mut world = World::start(database).await;
+    let room = talking(&mut world, "12").await;
+    for (membership, restart) in [("leave", false), ("ban", true)] {
+        set_bot(&world, &room, membership);
+        let portal = becomes(&world, &room, "broken").await;
+        assert!(
+            portal["state_detail"]
+                .as_str()
+                .unwrap()
+                .contains("invite it again"),
+            "{portal}"
+        );
+        world.both_say(&room, &format!("after the {membership}"), 2);
+        if membership == "ban" {
+            set_bot(&world, &room, "leave");
+        }
+        if restart {
+            world.bridge.stop().await;
+            world.bridge.start().await;
+            becomes(&world, &room, "broken").await;
+        }
+        set_bot(&world, &room, "invite");
+        becomes(&world, &room, "active").await;
+        world.crossed().await;
+    }
+    world.finish().await;
+}
+
+async fn a_removal_before_a_resume_is_old_news(database: Database) {
+    let mut world = World::start(database).await;
+    let room = talking(&mut world, "12").await;
+    assert_eq!(ask(&world, room.matrix.as_str(), "pause").await.0, 202);
+    set_bot(&world, &room, "leave");
+    world.ana_says(&room, "where is it?");
+    set_bot(&world, &room, "invite");
+    world.homeserver.wait_until_pushed().await;
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    world.arrives_on_gitter(&room, "where is it?").await;
+    let states: Vec<Value> = world.admin().portals().await.unwrap();
+    assert_eq!(states[0]["state"], "active");
+    world.finish().await;
+}
