@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, info};
 
@@ -138,7 +139,7 @@ async fn look(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
             continue;
         }
         let body = serde_json::to_string(&listed).unwrap_or_default();
-        ban::record_ban(&mut tx, room, &who, &body).await?;
+        ban::record_ban(&mut tx, room, &who, &kept(&listed)).await?;
         // Who was banned before the rooms were linked is no news.
         if made_at(bridge, &listed) >= portal.created_at {
             items.push(item(room, "ban", &who, body));
@@ -159,6 +160,22 @@ async fn look(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
         bridge.wake.notify_one();
     }
     Ok(())
+}
+
+/// What is kept of a ban until it is lifted: who, by what lasts, and since when. No names.
+fn kept(ban: &Ban) -> String {
+    let since = ban.date_banned;
+    match (&ban.virtual_user, &ban.user) {
+        (Some(user), _) => json!({
+            "virtualUser": { "type": user.kind, "externalId": user.external_id },
+            "dateBanned": since,
+        }),
+        (None, user) => json!({
+            "user": user.as_ref().map(|user| json!({ "id": user.id })),
+            "dateBanned": since,
+        }),
+    }
+    .to_string()
 }
 
 /// When a ban was made, by our clock; of one that does not say, now.

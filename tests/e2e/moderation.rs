@@ -151,7 +151,7 @@ impl World {
 
     /// Lets bans and deletions go to Gitter.
     async fn allow_moderation(&self, room: &Room) -> Result<()> {
-        let arguments = ["room", "settings", &room.gitter, "moderation=on"];
+        let arguments = ["room", "settings", &room.gitter, "moderation", "on"];
         self.bridge.command(&arguments).await.map(drop)
     }
 

@@ -26,8 +26,6 @@ pub(crate) struct RoomOptions {
     pub(crate) name: Option<String>,
     /// What `m.room.create` says beside the version; an object, or nothing.
     pub(crate) creation: Value,
-    /// The room that it succeeds.
-    pub(crate) predecessor: Option<OwnedRoomId>,
 }
 
 #[derive(Debug, Default)]
