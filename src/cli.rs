@@ -17,6 +17,7 @@ mod item;
 mod manual;
 mod media;
 mod output;
+mod page;
 mod registration;
 mod room;
 mod serve;
@@ -29,6 +30,7 @@ use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub use self::page::page;
 use crate::{
     config::{ConfigError, Problem},
     registration::RegistrationError,

@@ -23,4 +23,8 @@ mod node;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod rooms_life;
+#[cfg(test)]
+mod rooms_made;
+#[cfg(test)]
 mod volume;

@@ -3,7 +3,10 @@
 //! What is stored is looked at first. Gitter is asked little: a query must not spend the budget of messages, nor be
 //! a way to make rooms of what is not public.
 
-use std::{str::FromStr as _, sync::Arc};
+use std::{
+    str::FromStr as _,
+    sync::{Arc, PoisonError},
+};
 
 use ruma::{OwnedRoomAliasId, RoomAliasId};
 use tracing::{info, warn};
@@ -13,7 +16,7 @@ use crate::{
     bridge::{Bridge, BridgeError, provision::ProvisionError},
     ids::GitterRoomId,
     model,
-    store::{Portal, alias as aliases, portal},
+    store::{Portal, PortalState, alias as aliases, portal},
 };
 
 /// What an alias leads to.
@@ -48,6 +51,14 @@ impl Bridge {
         let Some(text) = names::named(&alias, &settings.alias_prefix, &settings.server_name) else {
             return Ok(AliasAnswer::Nothing);
         };
+        let asked = &self.aliases.asked;
+        if asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&alias)
+        {
+            return Ok(AliasAnswer::Nothing);
+        }
         // Two who try one alias at once ask Gitter once.
         let name = format!("alias {}", text.to_lowercase());
         let _alone = self.aliases.locks.lock(&name).await;
@@ -128,7 +139,9 @@ impl Bridge {
             return Ok(Found::Nothing);
         }
         let mut tx = self.db.read().await?;
-        let portals = portal::portals(&mut tx).await?;
+        // One that does not work may be of a room that is gone, and another may have its URI now.
+        let mut portals = portal::portals(&mut tx).await?;
+        portals.retain(|portal| portal.state != PortalState::Broken);
         drop(tx);
         let mut only = Found::Nothing;
         for uri in uris {

@@ -24,11 +24,13 @@ pub(super) struct Rights {
 impl Rights {
     /// Whether they may use commands that are for these people.
     pub(super) fn check(self, who: Who) -> Result<(), Failure> {
+        if !self.permitted {
+            return Err(Failure::Told(
+                "The operator of this bridge has not allowed you to use it: bridge.permissions names who may.".to_owned(),
+            ));
+        }
         match who {
             Who::Everyone => Ok(()),
-            Who::Moderators if !self.permitted => Err(Failure::Told(
-                "The operator of this bridge has not allowed you to use it: bridge.permissions names who may.".to_owned(),
-            )),
             Who::Moderators if self.admin || self.power => Ok(()),
             Who::Moderators => Err(Failure::Told(
                 "That is for people with the power to change this room's state, and for admins of the bridge. Ask a \

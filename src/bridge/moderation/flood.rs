@@ -57,9 +57,14 @@ impl Floods {
         if people.len() >= MANY {
             people.retain(|_, used| used.by(time) > 0);
         }
-        let known = people
-            .entry(sender.to_owned())
-            .or_insert(Used { at: time, used: 0 });
+        let known = people.entry(sender.to_owned()).or_insert_with(|| Used {
+            at: time,
+            used: 0,
+            item: String::new(),
+        });
+        if known.item == item.source_id {
+            return true;
+        }
         let used = known.by(time) + price;
         if used > BURST * MINUTE {
             return false;

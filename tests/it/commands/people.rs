@@ -83,7 +83,12 @@ async fn permissions_say_who_is_bridged_and_whose_invites_count(database: Databa
     assert_eq!(world.items("skipped not_allowed").await, 1);
     assert_eq!(world.gitter.messages(room.gitter).len(), 1);
     let help = ask(&world, &room.matrix, &bo, "!gitter help").await;
-    assert!(help.contains("You may not use the bridge"), "{help}");
+    assert!(
+        help.contains("You may not use the bridge") && !help.contains("!gitter"),
+        "{help}"
+    );
+    let refused = ask(&world, &room.matrix, &bo, "!gitter status").await;
+    assert!(refused.contains("bridge.permissions"), "{refused}");
 
     let own = world.homeserver.make_room(&bo, &RoomOptions::default());
     world.homeserver.invite(&own, &bo, BOT.try_into().unwrap());
