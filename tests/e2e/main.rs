@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod crossing;
@@ -20,5 +22,7 @@ mod media;
 mod node;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod person;
 #[cfg(test)]
 mod volume;
