@@ -197,6 +197,7 @@ impl Bridge {
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
         self.tracker.spawn(command::run(Arc::clone(self)));
+        self.tracker.spawn(room_state::keep_admins(Arc::clone(self)));
         self.tracker.spawn(life::run(Arc::clone(self)));
         self.tracker.spawn(moderation::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));

@@ -9,12 +9,12 @@ mod names;
 mod query;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 
 use http::StatusCode;
-use ruma::{OwnedRoomAliasId, RoomAliasId, RoomId, events::StateEventType};
+use ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -43,6 +43,8 @@ pub(super) struct Aliases {
     allowance: Allowance,
     /// Whether the alias of a URI stands for that URI alone, of those that were looked at.
     unambiguous: Mutex<HashMap<String, bool>>,
+    /// Aliases that this process asks the homeserver for.
+    asked: Mutex<HashSet<OwnedRoomAliasId>>,
     /// Aliases that are looked for, and Gitter rooms that a Matrix room is made for.
     pub(super) locks: KeyedLocks,
 }
@@ -153,11 +155,27 @@ async fn lead(
     Ok(true)
 }
 
+/// The room that an alias leads to. The homeserver would ask us for one of ours that it does not know, and asking would
+/// make a room.
+pub(super) async fn resolve(
+    bridge: &Bridge,
+    alias: &RoomAliasId,
+) -> Result<Option<OwnedRoomId>, MatrixError> {
+    let asked = || {
+        let asked = &bridge.aliases.asked;
+        asked.lock().unwrap_or_else(PoisonError::into_inner)
+    };
+    asked().insert(alias.to_owned());
+    let room = bridge.matrix.resolve_alias(alias).await;
+    asked().remove(alias);
+    room
+}
+
 /// Makes an alias lead to a room, wherever it led before.
 pub(super) async fn take(bridge: &Bridge, alias: &RoomAliasId, room: &RoomId) -> Result<(), MatrixError> {
     match bridge.matrix.create_alias(alias, room).await {
         Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
-            if bridge.matrix.resolve_alias(alias).await?.as_deref() == Some(room) {
+            if resolve(bridge, alias).await?.as_deref() == Some(room) {
                 return Ok(());
             }
             bridge.matrix.delete_alias(alias).await?;

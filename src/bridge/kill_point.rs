@@ -28,6 +28,8 @@ pub(super) enum KillPoint {
     Joined,
     /// It is noted that a message is about to be deleted.
     DeletionNoted,
+    /// A Matrix room is made for a Gitter room, which is not noted.
+    RoomMade,
     /// An attempt is open, and its request has not left.
     Opened,
     /// The other side has answered, which is not noted.
@@ -52,6 +54,7 @@ impl KillPoint {
             Self::DeviceMade => "device_made",
             Self::Joined => "joined",
             Self::DeletionNoted => "deletion_noted",
+            Self::RoomMade => "room_made",
             Self::Opened => "opened",
             Self::Answered => "answered",
             Self::Settled => "settled",

@@ -159,7 +159,7 @@ async fn adopt(
     let Some(alias) = alias::alias_of(bridge, localpart) else {
         return Ok(None);
     };
-    let Some(space) = bridge.matrix.resolve_alias(&alias).await? else {
+    let Some(space) = alias::resolve(bridge, &alias).await? else {
         return Ok(None);
     };
     let creation = bridge.matrix.creation(&space).await?;

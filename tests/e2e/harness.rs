@@ -60,6 +60,8 @@ pub(crate) struct Options<'a> {
     pub(crate) other_files_host: Option<&'a str>,
     /// The largest file that crosses, as `media.max_bytes`.
     pub(crate) max_media: Option<&'a str>,
+    /// How long a room may stay unconfirmed as public, as `bridge.privacy_check`.
+    pub(crate) privacy_check: Option<&'a str>,
 }
 
 impl World {
@@ -96,6 +98,9 @@ impl World {
         if let Some(max_media) = options.max_media {
             bridge.set("MEDIA__MAX_BYTES", max_media);
         }
+        if let Some(privacy_check) = options.privacy_check {
+            bridge.set("BRIDGE__PRIVACY_CHECK", privacy_check);
+        }
         synapse.start(&bridge.registration()).await?;
         bridge.start().await?;
         let host = synapse.register("host", "Host").await?;
@@ -110,12 +115,23 @@ impl World {
         })
     }
 
+    /// Who makes the Matrix rooms.
+    pub(crate) const fn host(&self) -> &MatrixUser {
+        &self.host
+    }
+
     /// Makes a room on each side, and links them.
     pub(crate) async fn link(&mut self, name: &str) -> Result<Room> {
+        let matrix = self.host.create_room(name, bridge::BOT).await?;
+        self.link_with(name, matrix).await
+    }
+
+    /// Makes a Gitter room, and links it with a Matrix room that there is.
+    pub(crate) async fn link_with(&mut self, name: &str, matrix: String) -> Result<Room> {
         let uri = format!("tidepool/{name}");
         let room = Room {
             gitter: self.gitter.add_room(&uri).await?,
-            matrix: self.host.create_room(name, bridge::BOT).await?,
+            matrix,
         };
         self.bridge.link(&uri, &room.matrix).await?;
         self.rooms.push(room.clone());

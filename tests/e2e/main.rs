@@ -25,4 +25,8 @@ mod outage;
 #[cfg(test)]
 mod person;
 #[cfg(test)]
+mod rooms_life;
+#[cfg(test)]
+mod rooms_made;
+#[cfg(test)]
 mod volume;

@@ -228,6 +228,30 @@ async fn a_room_that_was_made_and_not_noted_is_taken_up(database: Database) {
     world.close().await;
 }
 
+/// The bridge dies once the room is made and before that is noted.
+#[cfg(feature = "kill-points")]
+#[tokio::test]
+async fn a_room_is_made_once_though_the_bridge_dies_in_between() {
+    let mut world = World::start(Database::Sqlite).await;
+    let id = on_gitter(&world, "tidepool/pier");
+    let alias = "#gitter_tidepool_pier:localhost";
+    world.bridge.stop().await;
+    world.bridge.launch_to_fail("to_matrix.room_made=return");
+    world.bridge.wait_until_ready().await;
+    let asked = world
+        .homeserver
+        .try_ask(&format!("rooms/{alias}").replace('#', "%23"))
+        .await;
+    assert_eq!(asked, None, "it died instead of answering");
+    world.bridge.dies("room_made").await;
+    let made = world.homeserver.room_of(&format!("#gitter_{id}:localhost"));
+    assert!(made.is_some());
+    world.bridge.start().await;
+    let joined = world.homeserver.join_alias(alias, &world.ana).await;
+    assert_eq!(joined.ok(), made);
+    world.close().await;
+}
+
 async fn joining_an_alias_makes_the_room(database: Database) {
     let world = World::start(database).await;
     for (uri, alias) in [

@@ -127,6 +127,7 @@ impl World {
             .prefix("gitter-bridge-it-")
             .tempdir()
             .unwrap();
+        let section = options.section();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
         let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
@@ -155,7 +156,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = options.section();
+        config["bridge"] = section;
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

@@ -211,6 +211,17 @@ impl Control {
         Ok(text_at(&added, "/id")?.to_owned())
     }
 
+    /// Changes a room: `uri` or `public`.
+    ///
+    /// # Errors
+    /// When there is no such room, or its URI is taken.
+    pub async fn alter_room(&self, room_id: &str, change: &Value) -> Result<()> {
+        let url = self.base.join(&format!("rooms/{room_id}"))?;
+        let answer = self.http.patch(url).json(change).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     /// Makes something go wrong, once or more; the sandbox's module `faults` says what can.
     ///
     /// # Errors

@@ -3,7 +3,10 @@
 //! What is stored is looked at first. Gitter is asked little: a query must not spend the budget of messages, nor be
 //! a way to make rooms of what is not public.
 
-use std::{str::FromStr as _, sync::Arc};
+use std::{
+    str::FromStr as _,
+    sync::{Arc, PoisonError},
+};
 
 use ruma::{OwnedRoomAliasId, RoomAliasId};
 use tracing::{info, warn};
@@ -48,6 +51,14 @@ impl Bridge {
         let Some(text) = names::named(&alias, &settings.alias_prefix, &settings.server_name) else {
             return Ok(AliasAnswer::Nothing);
         };
+        let asked = &self.aliases.asked;
+        if asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&alias)
+        {
+            return Ok(AliasAnswer::Nothing);
+        }
         // Two who try one alias at once ask Gitter once.
         let name = format!("alias {}", text.to_lowercase());
         let _alone = self.aliases.locks.lock(&name).await;

@@ -83,13 +83,13 @@ impl Delivery<'_> {
         let (part, op) = match action {
             MatrixAction::Send { part, .. } => (*part, SourceOperation::Create),
             MatrixAction::Edit { .. } => (0, SourceOperation::Edit),
+            MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => return Ok(None),
             MatrixAction::Redact { event_id, .. } => {
                 let room = &self.portal.matrix_room_id;
                 let event = self.bridge.matrix.event(room, event_id).await?;
                 let past = event.as_deref().and_then(PastEvent::read);
                 return Ok(past.filter(|past| past.redacted).map(|past| past.event_id));
             }
-            MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => return Ok(None),
         };
         let Ok(message) = self.item.source_id.parse::<GitterMessageId>() else {
             return Ok(None);

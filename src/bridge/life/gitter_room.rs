@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{StopCause, lock};
 use crate::{
-    bridge::{Bridge, BridgeError, catch_up, now, room_state},
+    bridge::{Bridge, BridgeError, alias, catch_up, now, room_state, space},
     gitter::{GitterError, RealtimeEvent, SNAPSHOT},
     ids::GitterRoomId,
     model,
@@ -22,6 +22,9 @@ use crate::{
 
 /// Confirmations are noted at most this often, in milliseconds.
 const NOTED_EVERY: i64 = 400;
+
+/// Why a room counts as private that says so itself.
+const NOT_PUBLIC: &str = "it is not public any more";
 
 /// What a room is like, as far as its Matrix room shows it.
 pub(super) type Digest = u64;
@@ -60,7 +63,7 @@ pub(in crate::bridge) fn told(bridge: &Arc<Bridge>, event: &RealtimeEvent) {
             operation,
             model,
         } => match (operation.as_str(), is_public(model)) {
-            (_, Some(false)) => News::Private(room.clone(), "it is not public any more".to_owned()),
+            (_, Some(false)) => News::Private(room.clone(), NOT_PUBLIC.to_owned()),
             ("remove", _) => News::Refused(room.clone()),
             (SNAPSHOT, _) => match seen(bridge, room, model) {
                 Some(news) => news,
@@ -152,6 +155,7 @@ async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str) -> Result
     let rested = media::suspend(&mut tx, room).await?;
     tx.commit().await?;
     bridge.cache.remove(&rested).await;
+    lock(&bridge.life.in_step).remove(room);
     if stopped {
         tracing::error!(
             portal.uri = uri,
@@ -169,7 +173,7 @@ async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str) -> Result
 async fn ask(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
     match bridge.gitter.room(room).await {
         Ok(model) if model.public => Ok(()),
-        Ok(_) => turn_private(bridge, room, "it is not public any more").await,
+        Ok(_) => turn_private(bridge, room, NOT_PUBLIC).await,
         Err(GitterError::Status { status, .. }) if status == StatusCode::NOT_FOUND => {
             gone(bridge, room).await
         }
@@ -196,9 +200,14 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
             "The Gitter room {uri} was deleted, so nothing crosses any more. This room can be linked with another."
         ),
     };
-    super::stop(bridge, room, &stop).await?;
+    let stopped = super::stop(bridge, room, &stop).await?;
     bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
+    if stopped {
+        // Its name may be given to another room.
+        alias::withdraw(bridge, &portal).await?;
+        space::withdraw(bridge, &portal).await?;
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{StopCause, matrix_room::is_refusal};
 use crate::{
-    bridge::{Bridge, BridgeError, catch_up, now, room_state},
+    bridge::{Bridge, BridgeError, alias, catch_up, now, room_state, space},
     matrix::JoinedMember,
     store::{Direction, LaneKey, Member, Portal, PortalState, lane, life, life::Stop, member, portal},
 };
@@ -43,11 +43,18 @@ pub(super) async fn follow(bridge: &Bridge, portal: &Portal) -> Result<Option<St
     }
     info!(portal.uri = portal.gitter_uri, portal.matrix_room = %successor.room, "Followed a Matrix room to its successor");
     if let Some(moved) = bridge.portal_now(portal).await?
-        && let Err(error) = room_state::refresh(bridge, &moved).await
+        && let Err(error) = furnish(bridge, portal, &moved).await
     {
         warn!(portal.uri = moved.gitter_uri, error = %error, "The state of a room's successor could not be set");
     }
     Ok(None)
+}
+
+/// Has aliases, Space and state lead to the new room and say what it is.
+async fn furnish(bridge: &Bridge, old: &Portal, moved: &Portal) -> Result<(), BridgeError> {
+    alias::follow(bridge, old, moved).await?;
+    space::withdraw(bridge, old).await?;
+    room_state::refresh(bridge, moved).await
 }
 
 /// The successor, with the bot in it; or why it cannot be followed.

@@ -5,13 +5,13 @@ use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
 use super::{LinkRequest, ProvisionError, create, others};
 use crate::{
-    bridge::{Bridge, BridgeError},
+    bridge::{Bridge, BridgeError, alias},
     check::Checks,
     gitter::GitterError,
     matrix::{MatrixError, RoomAccess},
     model,
     store::{
-        Portal, PortalKind,
+        Portal, PortalKind, StoreError, Tx,
         life::{self, StopCause},
         portal,
     },
@@ -148,12 +148,8 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
             mend: "write it as !id or #alias:server".to_owned(),
         });
     };
-    match bridge
-        .matrix
-        .resolve_alias(&alias)
-        .await
-        .map_err(BridgeError::from)?
-    {
+    let resolved = alias::resolve(bridge, &alias).await;
+    match resolved.map_err(BridgeError::from)? {
         Some(id) => {
             survey.passed(CHECK, format!("{alias} is {id}"));
             survey.matrix_room = Some(id);
@@ -165,6 +161,12 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
         ),
     }
     Ok(())
+}
+
+/// Whether a portal's Gitter room was deleted.
+async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
+    let life = life::of(tx, &portal.gitter_room_id).await?;
+    Ok(life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone)))
 }
 
 /// A room is in at most one portal. One that is to be made may have been made already.
@@ -188,9 +190,7 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
     }
     if by_gitter.is_none()
         && let Some(other) = &by_matrix
-        && life::of(&mut tx, &other.gitter_room_id)
-            .await?
-            .is_some_and(|life| life.stopped_by == Some(StopCause::Gone))
+        && is_gone(&mut tx, other).await?
     {
         let detail = format!(
             "{}, with which the Matrix room was linked, is gone",

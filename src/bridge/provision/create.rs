@@ -9,11 +9,11 @@ use tracing::info;
 
 use super::{Linked, ProvisionError, checks::Survey};
 use crate::{
-    bridge::{Bridge, BridgeError, alias, room_state},
+    bridge::{Bridge, BridgeError, alias, kill_point::KillPoint, room_state},
     check::Checks,
     matrix::{MatrixError, NewRoom},
     model,
-    store::{Portal, portal},
+    store::{Direction, Portal, portal},
 };
 
 /// What a room that the bridge made says of the Gitter room, from its beginning and for good.
@@ -70,6 +70,7 @@ impl Bridge {
             }
         };
         let matrix = self.make_room(gitter, requester).await?;
+        KillPoint::RoomMade.reached(Direction::ToMatrix);
         match self.make_portal(gitter, matrix, virtual_users, None).await {
             // Another process on the same database was first.
             Err(taken @ ProvisionError::AlreadyLinked { .. }) => self.portal_of(gitter).await?.ok_or(taken),
@@ -125,11 +126,7 @@ impl Bridge {
         let localpart = alias::localpart_of_id(self, gitter.id.as_str());
         let alias = alias::alias_of(self, &localpart);
         let room = match &alias {
-            Some(alias) => self
-                .matrix
-                .resolve_alias(alias)
-                .await
-                .map_err(BridgeError::from)?,
+            Some(alias) => alias::resolve(self, alias).await.map_err(BridgeError::from)?,
             None => None,
         };
         if let Some(room) = room
@@ -170,7 +167,7 @@ pub(super) async fn alias_is_free(bridge: &Bridge, survey: &mut Survey) -> Resul
     let Some(alias) = alias::alias_of(bridge, &localpart) else {
         return Ok(());
     };
-    let room = bridge.matrix.resolve_alias(&alias).await;
+    let room = alias::resolve(bridge, &alias).await;
     match room.map_err(BridgeError::from)? {
         None => survey.checks.passed(ALIAS_FREE, format!("{alias} is free")),
         Some(room) => {

@@ -23,11 +23,10 @@ pub(super) async fn resolve_alias(
     _: Authenticated,
     Path(alias): Path<OwnedRoomAliasId>,
 ) -> Result<Json<Value>, Refusal> {
-    let world = shared.world();
-    let room = world.resolve_alias(&alias)?;
-    Ok(Json(
-        json!({ "room_id": room, "servers": [world.settings.server_name] }),
-    ))
+    let found = shared.find_alias(&alias).await;
+    let room = found.map_err(|_| not_found(format!("Room alias {alias} not found")))?;
+    let server_name = shared.world().settings.server_name.clone();
+    Ok(Json(json!({ "room_id": room, "servers": [server_name] })))
 }
 
 #[derive(Deserialize)]
