@@ -192,10 +192,7 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
         && let Some(other) = &by_matrix
         && is_gone(&mut tx, other).await?
     {
-        let detail = format!(
-            "{}, with which the Matrix room was linked, is gone",
-            other.gitter_uri
-        );
+        let detail = format!("{}, which it was linked with, is gone", other.gitter_uri);
         survey.passed(CHECK, detail);
         survey.outlived = by_matrix;
         return Ok(());
