@@ -430,6 +430,7 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
     let rested = media::suspend(tx, room).await?;
+    life::clear_former(tx, room).await?;
     room_admin::set_room_admins(tx, room, &[]).await?;
     portal::delete_portal(tx, room).await?;
     Ok(rested)
