@@ -1,9 +1,11 @@
 //! Puts the bridge together, runs it, and ends it in order. Every wait at the start says what it waits for.
 
+mod reach;
+
 use std::{
     error::Error as _,
     fs::{File, OpenOptions, TryLockError},
-    future::Future,
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -18,17 +20,17 @@ use crate::{
     bridge::{Acceptor, Bridge, Parts, Recovery, Settings, media::Links},
     cache::Cache,
     config::{Config, DatabaseUrl, secret},
-    gitter::{self, FileClient, GitterClient, GitterError, PictureClient, Realtime, RealtimeSettings},
+    gitter::{FileClient, PictureClient, Realtime, RealtimeSettings},
     http::{
         self,
         admin::{self, AdminState},
         appservice::{self, AppserviceState},
         media::{self, MediaEndpoint},
     },
-    matrix::{self, DeviceMemory, MatrixClient, MatrixError},
+    matrix::{self, MatrixClient},
     media::Signer,
     registration::Registration,
-    store::{self, Db, StoreError, account::Account, restored::Restored},
+    store::{self, Db, StoreError, restored::Restored},
 };
 
 /// How long what is under way may take to finish once the bridge is told to stop.
@@ -77,6 +79,7 @@ pub async fn run(
             restored.restored_at > 0,
         )),
         wake: Arc::default(),
+        asked: Arc::default(),
         stop,
         tracker: TaskTracker::new(),
     };
@@ -105,6 +108,7 @@ struct Process<'a> {
     cache: Arc<Cache>,
     recovery: Arc<Recovery>,
     wake: Arc<Notify>,
+    asked: Arc<Notify>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -137,7 +141,14 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
     let DatabaseUrl::Sqlite(_) = &config.database.url else {
         return Ok(None);
     };
-    let folder = &config.data_dir;
+    lock(&config.data_dir).map(Some)
+}
+
+/// Makes the folder of `data_dir` this process's own until the file is dropped.
+///
+/// # Errors
+/// When a bridge runs on it, or it cannot be written.
+pub fn lock(folder: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("data_dir: the folder {} cannot be made", folder.display()))?;
     let path = folder.join("bridge.lock");
@@ -147,7 +158,7 @@ fn lock_data_dir(config: &Config) -> anyhow::Result<Option<File>> {
         .open(&path)
         .with_context(|| format!("data_dir: {} cannot be written", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => bail!(
             "another bridge runs on the folder {}: stop it first, or use PostgreSQL for several",
             folder.display()
@@ -210,6 +221,7 @@ impl Process<'_> {
             self.db.clone(),
             Arc::clone(&self.recovery),
             Arc::clone(&self.wake),
+            Arc::clone(&self.asked),
         );
         let appservice = AppserviceState {
             acceptor,
@@ -308,52 +320,12 @@ impl Process<'_> {
             recovery: Arc::clone(&self.recovery),
             restored: self.restored,
             wake: Arc::clone(&self.wake),
+            asked: Arc::clone(&self.asked),
             stop: self.stop.clone(),
             tracker: self.tracker.clone(),
         });
         bridge.start(events).await?;
         Ok(bridge)
-    }
-
-    async fn reach_homeserver(&self) -> anyhow::Result<(MatrixClient, DeviceMemory)> {
-        let (bot, matrix) = (self.bot()?, self.matrix_client()?);
-        let meet = || meet_homeserver(&matrix, &bot);
-        let memory = until_reached(HOMESERVER, meet, matrix_waits).await?;
-        if memory == DeviceMemory::None {
-            info!(
-                "The homeserver has no devices for application services; events are looked for before a repeat"
-            );
-        }
-        // It ends the homeserver's back-off. Its failure is for the log: events come when they come.
-        match matrix.ping(&format!("{:016x}", rand::random::<u64>())).await {
-            Ok(time) => info!(
-                milliseconds = time.as_millis(),
-                "The homeserver reaches the bridge"
-            ),
-            Err(error) => warn!(error = %error, url = self.registration.url.as_deref().unwrap_or_default(),
-                "The homeserver does not reach the bridge; check appservice.url, and url in the registration"),
-        }
-        Ok((matrix, memory))
-    }
-
-    async fn reach_gitter(&self) -> anyhow::Result<(GitterClient, Account)> {
-        let tokens = &self.config.gitter;
-        let token = tokens
-            .access_tokens()
-            .next()
-            .context("gitter.token_file is missing")?
-            .clone();
-        let settings = gitter::ClientSettings {
-            api_url: self.config.gitter.api_url.clone(),
-            token: token.into(),
-        };
-        let gitter = GitterClient::new(&settings)?;
-        let account = until_reached(GITTER, || meet_gitter(&gitter), gitter_waits).await?;
-        info!(account.name = account.username, account.id = %account.user_id, "Gitter knows the account");
-        let mut tx = self.db.write().await?;
-        store::account::record_account(&mut tx, &account, jiff::Timestamp::now().as_millisecond()).await?;
-        tx.commit().await?;
-        Ok((gitter, account))
     }
 
     /// Lets what is under way finish.
@@ -364,85 +336,5 @@ impl Process<'_> {
             warn!("Something did not finish in time; it goes on when the bridge is started again");
         }
         tokio::time::timeout(DRAIN, self.db.close()).await.ok();
-    }
-}
-
-/// The bot exists, and the homeserver's memory of transaction ids is known.
-async fn meet_homeserver(matrix: &MatrixClient, bot: &OwnedUserId) -> Result<DeviceMemory, MatrixError> {
-    matrix.register(bot).await?;
-    matrix.device_memory(bot).await
-}
-
-async fn meet_gitter(gitter: &GitterClient) -> Result<Account, GitterError> {
-    let user = gitter.current_user().await?;
-    let user_id = user.id.parse().map_err(|_| GitterError::Unauthorized {
-        endpoint: "current user",
-        login_required: false,
-    })?;
-    Ok(Account {
-        user_id,
-        username: user.username,
-    })
-}
-
-/// Whether waiting may help: it does not against a refused token.
-fn matrix_waits(error: &MatrixError) -> bool {
-    error
-        .status()
-        .is_none_or(|status| status.is_server_error() || status.as_u16() == 429)
-        && !matches!(error, MatrixError::Unwritable { .. })
-}
-
-fn gitter_waits(error: &GitterError) -> bool {
-    match error {
-        GitterError::Status { status, .. } => status.is_server_error(),
-        GitterError::Unauthorized { .. } => false,
-        _ => true,
-    }
-}
-
-/// A side that has to answer at the start.
-#[derive(Clone, Copy)]
-struct Side {
-    name: &'static str,
-    /// What to do when it refuses the bridge.
-    mend: &'static str,
-}
-
-const HOMESERVER: Side = Side {
-    name: "the homeserver",
-    mend: "name the registration in app_service_config_files of its configuration, let both have the same file, \
-           and restart it",
-};
-
-const GITTER: Side = Side {
-    name: "Gitter",
-    mend: "put a valid token of the bridge's account into gitter.token_file",
-};
-
-/// Tries until a side answers; says once per try what it waits for.
-async fn until_reached<T, E, F>(
-    side: Side,
-    mut ask: impl FnMut() -> F,
-    waits: fn(&E) -> bool,
-) -> anyhow::Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-    F: Future<Output = Result<T, E>>,
-{
-    let mut wait = Duration::from_secs(1);
-    loop {
-        match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) if waits(&error) => {
-                warn!(side.name, error = %error, seconds = wait.as_secs(), "Waiting for a side to answer");
-            }
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("{} refuses the bridge; {}", side.name, side.mend));
-            }
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }

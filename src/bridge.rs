@@ -2,7 +2,8 @@
 //!
 //! `accept` fills the inbox, `dispatcher` claims lanes, `worker` takes the items of one lane in order,
 //! `portal` loads what translation needs, `deliver` sends and decides what a failure means. `catch_up` and
-//! `provision` stand beside the flow: what was missed, and which rooms are joined.
+//! `provision` stand beside the flow: what was missed, and which rooms are joined. `command` does what people of Matrix
+//! ask the bot for.
 
 mod absences;
 pub mod accept;
@@ -11,6 +12,7 @@ pub mod alias;
 mod ban_bug;
 mod ban_triggers;
 mod catch_up;
+pub mod command;
 mod deliver;
 mod dispatcher;
 mod echo;
@@ -27,6 +29,7 @@ mod life;
 mod look_back;
 mod measure;
 pub mod media;
+mod moderation;
 mod notices;
 mod pictures;
 mod portal;
@@ -34,6 +37,7 @@ pub mod provision;
 mod recovery;
 mod retention;
 mod revoke;
+pub mod room_settings;
 mod room_state;
 mod say;
 pub mod settings;
@@ -61,7 +65,13 @@ use tracing::info;
 
 pub use self::{accept::Acceptor, error::BridgeError, recovery::Recovery, settings::Settings};
 use self::{
-    alias::Aliases, ban_bug::BanBugs, ban_triggers::Nearness, lease::LeaseClock, pictures::AbsentPictures,
+    alias::Aliases,
+    ban_bug::BanBugs,
+    ban_triggers::Nearness,
+    deliver::RestoredListings,
+    lease::LeaseClock,
+    moderation::{Floods, Looks, Policies},
+    pictures::AbsentPictures,
     sides::Sides,
 };
 use crate::{
@@ -103,6 +113,8 @@ pub struct Parts {
     pub restored: Restored,
     /// Tells the dispatcher that something may be due.
     pub wake: Arc<Notify>,
+    /// Tells that somebody asks the bot for something.
+    pub asked: Arc<Notify>,
     /// Ends everything.
     pub stop: CancellationToken,
     /// Counts the tasks that are to end in order.
@@ -118,7 +130,11 @@ pub struct Bridge {
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
     aliases: Aliases,
+    ban_looks: Looks,
+    floods: Floods,
+    policies: Policies,
     nearness: Nearness,
+    restored_listings: RestoredListings,
     /// Whether the homeserver remembers transaction ids beyond its restart.
     device_memory: AtomicBool,
     catch_ups: Mutex<HashMap<GitterRoomId, catch_up::Running>>,
@@ -149,7 +165,11 @@ impl Bridge {
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
             aliases: Aliases::default(),
+            ban_looks: Looks::default(),
+            floods: Floods::default(),
+            policies: Policies::default(),
             nearness: Nearness::default(),
+            restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
             life: life::Life::default(),
@@ -176,7 +196,10 @@ impl Bridge {
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
+        self.tracker.spawn(command::run(Arc::clone(self)));
+        self.tracker.spawn(room_state::keep_admins(Arc::clone(self)));
         self.tracker.spawn(life::run(Arc::clone(self)));
+        self.tracker.spawn(moderation::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

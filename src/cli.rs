@@ -8,13 +8,16 @@ mod admin;
 mod answer;
 mod config;
 mod confirm;
+mod database;
 mod doctor;
 mod forget;
 mod health;
 mod init;
 mod item;
+mod manual;
 mod media;
 mod output;
+mod page;
 mod registration;
 mod room;
 mod serve;
@@ -25,9 +28,9 @@ mod tests;
 
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
-use clap_complete::Shell;
+use clap::{Parser, Subcommand};
 
+pub use self::page::page;
 use crate::{
     config::{ConfigError, Problem},
     registration::RegistrationError,
@@ -37,7 +40,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(
     name = "gitter-matrix-bridge",
-    version,
+    version = env!("GITTER_BRIDGE_VERSION"),
     about = "Bridges Gitter rooms and Matrix rooms, as an application service of a Matrix homeserver",
     after_help = "The first steps:\n  \
         gitter-matrix-bridge init      # asks, and writes config.yaml and registration.yaml\n  \
@@ -93,6 +96,9 @@ enum Command {
     /// End signed links to media
     #[command(subcommand)]
     Media(media::Command),
+    /// Copy the database, from SQLite to PostgreSQL or back
+    #[command(subcommand)]
+    Database(database::Command),
     /// Translate messages without a bridge: fixtures in, what would be sent out
     #[command(subcommand)]
     Translate(translate::Command),
@@ -101,12 +107,9 @@ enum Command {
         HEALTHCHECK CMD [\"gitter-matrix-bridge\", \"health\"]")]
     Health,
     /// Print completions for a shell
-    #[command(after_help = "Example:\n  \
-        gitter-matrix-bridge completions bash > ~/.local/share/bash-completion/completions/gitter-matrix-bridge")]
-    Completions {
-        /// The shell
-        shell: Shell,
-    },
+    Completions(manual::CompletionArguments),
+    /// Print the manual page, or write those of all commands
+    Man(manual::ManArguments),
 }
 
 /// How a command ended.
@@ -174,17 +177,12 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(arguments) => item::explain(&file, &arguments).await,
         Command::Forget(arguments) => forget::run(&file, &arguments).await,
         Command::Media(command) => media::run(&file, command).await,
+        Command::Database(command) => database::run(&file, command).await,
         Command::Translate(command) => translate::run(command),
         Command::Health => health::run(&file).await,
-        Command::Completions { shell } => completions(shell),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::pages(&arguments),
     }
-}
-
-fn completions(shell: Shell) -> anyhow::Result<Exit> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "gitter-matrix-bridge", &mut script);
-    output::bytes(&script)?;
-    Ok(Exit::Done)
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {

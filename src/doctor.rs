@@ -7,6 +7,7 @@
 mod files;
 mod gitter;
 mod homeserver;
+mod media;
 
 use std::time::Duration;
 
@@ -30,9 +31,17 @@ pub async fn examine(config: &Config) -> Vec<Check> {
     let registration = files::registration(config, &mut checks);
     files::rights(config, &mut checks);
     let portals = database(config, &mut checks).await;
-    homeserver::examine(config, registration.as_ref(), &mut checks).await;
-    gitter::examine(config, &portals, &mut checks).await;
-    checks.into_vec()
+    let (mut of_homeserver, mut of_gitter, mut of_media) = <(Checks, Checks, Checks)>::default();
+    tokio::join!(
+        homeserver::examine(config, registration.as_ref(), &mut of_homeserver),
+        gitter::examine(config, &portals, &mut of_gitter),
+        media::examine(config, &mut of_media),
+    );
+    let mut all = checks.into_vec();
+    for looked_at in [of_homeserver, of_gitter, of_media] {
+        all.extend(looked_at.into_vec());
+    }
+    all
 }
 
 /// The database; gives the portals in it.
@@ -60,6 +69,7 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
             version,
             portals,
             accounts,
+            ..
         }) => {
             let count = portals.len();
             let rooms = if count == 1 { "room" } else { "rooms" };

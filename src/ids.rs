@@ -170,7 +170,7 @@ pub struct MediaId {
 }
 
 impl MediaId {
-    /// An id of 96 bits, which must be random.
+    /// An id of 96 bits, which nobody must be able to guess.
     pub fn from_bytes(bytes: [u8; 12]) -> Self {
         Self {
             bytes,

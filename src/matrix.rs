@@ -22,5 +22,5 @@ pub use self::{
     event::{EventPage, HistoryPage, PastEvent, Redact, SendEvent, redacted_by},
     marker::SourceMarker,
     media::{Download, ThumbnailSize},
-    room::{JoinedMember, NewRoom, RoomAccess},
+    room::{JoinedMember, Membership, NewRoom, RoomAccess},
 };

@@ -22,6 +22,9 @@ use crate::ids::{MediaId, MediaPurpose};
 /// The path before what is signed.
 const PATH: &str = "/media/";
 
+/// What the bridge answers at `/media/health`, so that whoever asks knows that it is the bridge.
+pub const PROOF: &str = "gitter-matrix-bridge";
+
 /// The characters of what is signed.
 const SIGNED_LENGTH: usize = 48;
 
@@ -31,6 +34,9 @@ const SIGNATURE_BYTES: usize = 16;
 
 /// Separates these signatures from any others that the same key may ever make.
 const DOMAIN: &[u8] = b"gitter-matrix-bridge media link 1\0";
+
+/// The same for ids.
+const ID_DOMAIN: &[u8] = b"gitter-matrix-bridge media id 1\0";
 
 /// Why a link is not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +115,20 @@ impl Signer {
         let signature = sign(key, &bytes);
         bytes.extend(signature.into_iter().take(SIGNATURE_BYTES));
         Some(format!("{}{}", self.base, URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// The id of something, by what it is: the same for the same thing, and not to be guessed without the key. `None`
+    /// only where there is no key.
+    pub fn id(&self, what: &[&str]) -> Option<MediaId> {
+        let mut mac = self.keys.first()?.mac.clone();
+        mac.update(ID_DOMAIN);
+        for part in what {
+            // Lengths keep neighbours apart.
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        let hash = mac.finalize().into_bytes();
+        hash.first_chunk().copied().map(MediaId::from_bytes)
     }
 
     /// Reads what is behind the path of a link. `now` is in seconds since 1970.

@@ -102,12 +102,33 @@ impl User {
 }
 
 /// Somebody who is banned in a room (gitter-api 8).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ban {
+    /// The account; `None` where a virtual user is banned, or the account is gone.
+    #[serde(default, deserialize_with = "or_default")]
+    pub user: Option<User>,
     /// The virtual user; `None` where an account is banned.
     #[serde(default, deserialize_with = "or_default")]
     pub virtual_user: Option<VirtualUser>,
+    /// Who banned them.
+    #[serde(default, deserialize_with = "or_default")]
+    pub banned_by: Option<User>,
+    /// Since when.
+    #[serde(default, deserialize_with = "or_default")]
+    pub date_banned: Option<Timestamp>,
+}
+
+impl Ban {
+    /// Who is banned, by what lasts: the account's id, or the external id of the virtual user of Matrix. `None` for an
+    /// account that is gone, and for virtual users of others.
+    pub fn who(&self) -> Option<&str> {
+        match (&self.virtual_user, &self.user) {
+            (Some(user), _) => (user.kind == "matrix").then_some(user.external_id.as_str()),
+            (None, Some(user)) => Some(user.id.as_str()),
+            (None, None) => None,
+        }
+    }
 }
 
 /// The Matrix user that a message is posted for (gitter-api 2.2).

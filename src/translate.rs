@@ -9,6 +9,7 @@ mod addresses;
 mod attachments;
 mod body;
 mod changes;
+pub mod command;
 mod content;
 pub mod context;
 mod emoji;
@@ -18,9 +19,11 @@ mod formatted;
 mod html;
 mod link;
 mod mentions;
+mod moderation;
 mod pack;
 mod people;
 mod pills;
+mod policy;
 mod split;
 mod stand_in;
 mod threads;
@@ -33,7 +36,7 @@ use ruma::{OwnedEventId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::{context::Context, people::templated as ghost_display_name};
+pub use self::{context::Context, people::templated as ghost_display_name, policy::Policy};
 use crate::{ids::GitterMessageId, outcome::Reason};
 
 /// What translation made of an input. In JSON, the value of `expected` in a fixture (DESIGN 6.4).
@@ -96,6 +99,19 @@ pub enum GitterAction {
         /// The message.
         message_id: GitterMessageId,
     },
+    /// Ban somebody from the room.
+    Ban {
+        /// The Gitter user's name.
+        username: String,
+        /// Whether what they wrote there goes, too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        remove_messages: bool,
+    },
+    /// Lift a ban.
+    Unban {
+        /// The Gitter user's name, or the external id of a virtual user.
+        username: String,
+    },
 }
 
 /// The virtual user of a message to Gitter.
@@ -144,21 +160,41 @@ pub enum MatrixAction {
         /// The event.
         event_id: OwnedEventId,
     },
+    /// Ban a user from the room.
+    Ban {
+        /// The bot.
+        sender: OwnedUserId,
+        /// A ghost, or the person whom a virtual user stands for.
+        user: OwnedUserId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Lift a ban.
+    Unban {
+        /// The bot.
+        sender: OwnedUserId,
+        /// Who was banned.
+        user: OwnedUserId,
+    },
 }
 
 impl MatrixAction {
     /// Who acts.
     pub const fn sender(&self) -> &OwnedUserId {
         match self {
-            Self::Send { sender, .. } | Self::Edit { sender, .. } | Self::Redact { sender, .. } => sender,
+            Self::Send { sender, .. }
+            | Self::Edit { sender, .. }
+            | Self::Redact { sender, .. }
+            | Self::Ban { sender, .. }
+            | Self::Unban { sender, .. } => sender,
         }
     }
 
-    /// What is sent; a redaction has no content.
+    /// What is sent; a redaction and a ban have no content.
     pub const fn content(&self) -> Option<&Value> {
         match self {
             Self::Send { content, .. } | Self::Edit { content, .. } => Some(content),
-            Self::Redact { .. } => None,
+            Self::Redact { .. } | Self::Ban { .. } | Self::Unban { .. } => None,
         }
     }
 
@@ -219,7 +255,7 @@ impl MatrixAction {
             | Self::Edit {
                 content, fallback, ..
             } => Some((content, fallback)),
-            Self::Redact { .. } => None,
+            Self::Redact { .. } | Self::Ban { .. } | Self::Unban { .. } => None,
         }
     }
 }

@@ -39,7 +39,7 @@ const MAY_IMPORT: &str = "
     matrix:       config metrics registration
     gitter:       config metrics
     bridge:       translate store matrix gitter media cache config metrics registration
-    doctor:       store matrix gitter config registration
+    doctor:       store matrix gitter media config registration
     http:         bridge doctor translate store matrix gitter media cache config metrics registration
     app:          http bridge doctor translate store matrix gitter media cache config metrics registration logging
     cli:          app http bridge doctor translate store matrix gitter media config metrics registration logging

@@ -20,7 +20,7 @@ const MARKER: &str = "<!-- Generated from here on: BLESS=1 cargo test --test tra
 const SHOWN: usize = 160;
 
 /// What each file of fixtures is about.
-const FILES: [(&str, &str); 24] = [
+const FILES: [(&str, &str); 28] = [
     ("to_gitter/text", "Plain text, notices and `/me` lines."),
     (
         "to_gitter/formatted",
@@ -56,12 +56,24 @@ const FILES: [(&str, &str); 24] = [
         "An edit changes the message, or is posted as a correction.",
     ),
     ("to_gitter/redactions", "A redaction deletes what crossed."),
+    (
+        "to_gitter/bans",
+        "A ban of a ghost is one on Gitter, where an admin there allowed it.",
+    ),
+    (
+        "to_gitter/policy",
+        "Whom the Matrix room's moderators do not let speak.",
+    ),
     ("to_gitter/long", "Long text becomes several messages."),
     (
         "to_gitter/splitting",
         "Long formatted text keeps its blocks whole.",
     ),
     ("to_gitter/skips", "What does not cross, and why."),
+    (
+        "to_gitter/commands",
+        "Commands to the bridge, and people who are not bridged.",
+    ),
     ("to_matrix/text", "Plain text, `/me` lines and emoji."),
     (
         "to_matrix/html",
@@ -76,6 +88,7 @@ const FILES: [(&str, &str); 24] = [
         "to_matrix/deletions",
         "A removed message, or one that Gitter kept without its text.",
     ),
+    ("to_matrix/bans", "Somebody is banned on Gitter, or is no more."),
     (
         "to_matrix/uploads",
         "A message that is nothing but a file of Gitter's.",
@@ -214,6 +227,9 @@ fn comes_in(fixture: &Value) -> String {
     if context["virtual_users"] == false {
         facts.push("without virtual users".to_owned());
     }
+    for (key, value) in context["policy"].as_object().into_iter().flatten() {
+        facts.push(format!("with {}", code(&format!("{key}: {}", plain(value)))));
+    }
     let input = &fixture["input"];
     match input.get("operation") {
         Some(operation) => {
@@ -225,7 +241,7 @@ fn comes_in(fixture: &Value) -> String {
             if model["fromUser"]["username"] != "wren" {
                 facts.extend(labelled("fromUser", model["fromUser"].get("username")));
             }
-            fields(model, &["virtualUser"], &mut facts);
+            fields(model, &["user", "virtualUser"], &mut facts);
         }
         None => event_in(input, &mut facts),
     }
@@ -292,6 +308,14 @@ fn action_out(action: &Value, fixture: &Value) -> String {
         // On Matrix the content's relation says what it edits.
         "edit" => facts.extend(labelled("edit", action.get("message_id"))),
         "redact" => facts.push(format!("redact {}", code(&plain(&action["event_id"])))),
+        word @ ("ban" | "unban") => {
+            facts.push(word.to_owned());
+            fields(
+                action,
+                &["username", "remove_messages", "user", "reason"],
+                &mut facts,
+            );
+        }
         _ => {}
     }
     if action["status"] == true {

@@ -55,6 +55,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where browsers and the bridge reach it; `http://` and the address it listens on where absent.
+    pub web_url: Option<String>,
     /// Requests in a window for each account and client; 0 for no limit.
     pub rate_limit: u32,
     /// How long such a window is; Gitter's is a minute.
@@ -75,6 +77,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            web_url: None,
             rate_limit: 100,
             rate_window: Duration::from_mins(1),
             edit_window: Duration::from_mins(10),
@@ -120,7 +123,10 @@ impl Sandbox {
         let listener = TcpListener::bind(settings.listen).await.map_err(cannot_listen)?;
         let listener = ResettableListener(listener);
         let address = listener.local_addr().map_err(cannot_listen)?;
-        let web_url = format!("http://{address}");
+        let web_url = settings.web_url.as_deref().map_or_else(
+            || format!("http://{address}"),
+            |url| url.trim_end_matches('/').to_owned(),
+        );
 
         let mut state = State::new(Rules {
             web_url: web_url.clone(),

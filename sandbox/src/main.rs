@@ -23,6 +23,9 @@ struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:5000")]
     listen: SocketAddr,
+    /// Where browsers and the bridge reach it; by default http:// and the address it listens on
+    #[arg(long)]
+    web_url: Option<String>,
     /// Requests a minute for each account and OAuth client; 0 for no limit
     #[arg(long, default_value_t = 100)]
     rate_limit: u32,
@@ -72,6 +75,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let sandbox = Sandbox::start(Settings {
         listen: arguments.listen,
+        web_url: arguments.web_url,
         rate_limit: arguments.rate_limit,
         edit_window: Duration::from_secs(arguments.edit_window),
         image_proxy: arguments.image_proxy,

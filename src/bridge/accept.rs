@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use super::{
-    Recovery,
+    Recovery, command,
     deliver::changed_event,
     kill_point::{self, KillPoint},
     now,
@@ -40,6 +40,7 @@ pub struct Acceptor {
     db: Db,
     recovery: Arc<Recovery>,
     wake: Arc<Notify>,
+    asked: Arc<Notify>,
 }
 
 #[derive(Deserialize)]
@@ -59,9 +60,15 @@ struct EventHead {
 }
 
 impl Acceptor {
-    /// Takes transactions into this database; `wake` is notified when there is something to do.
-    pub const fn new(db: Db, recovery: Arc<Recovery>, wake: Arc<Notify>) -> Self {
-        Self { db, recovery, wake }
+    /// Takes transactions into this database; `wake` is notified when there is something to do, and `asked` when
+    /// somebody asks the bot for something.
+    pub const fn new(db: Db, recovery: Arc<Recovery>, wake: Arc<Notify>, asked: Arc<Notify>) -> Self {
+        Self {
+            db,
+            recovery,
+            wake,
+            asked,
+        }
     }
 
     /// Commits the events of a transaction. Event ids decide what is a repeat; the transaction's id does
@@ -103,6 +110,7 @@ impl Acceptor {
         for (event, head) in events.iter().zip(&heads) {
             end_links(&mut tx, event, head.as_ref().ok()).await?;
         }
+        let asked = note_commands(&mut tx, &events, &heads, &lanes.present, now).await?;
         let mut items: Vec<NewItem> = events
             .iter()
             .zip(heads)
@@ -124,6 +132,9 @@ impl Acceptor {
         );
         if added > 0 {
             self.wake.notify_one();
+        }
+        if asked {
+            self.asked.notify_one();
         }
         Ok(())
     }
@@ -244,6 +255,24 @@ async fn end_links(tx: &mut Tx, event: &RawValue, head: Option<&EventHead>) -> R
         media::revoke_by_event(tx, &head.room_id, target).await?;
     }
     Ok(())
+}
+
+/// Notes what people ask the bot for, beside the items of their events. Whether anybody does.
+async fn note_commands(
+    tx: &mut Tx,
+    events: &[Box<RawValue>],
+    heads: &[Result<EventHead, serde_json::Error>],
+    lanes: &HashMap<OwnedRoomId, LaneKey>,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let mut any = false;
+    for (place, (event, head)) in events.iter().zip(heads).enumerate() {
+        if let Ok(head) = head {
+            let is_linked = lanes.contains_key(&head.room_id);
+            any |= command::note(tx, (place, event), &head.room_id, is_linked, now).await?;
+        }
+    }
+    Ok(any)
 }
 
 /// The item of an event: in its portal's lane, or with its outcome where there is no portal.

@@ -5,9 +5,13 @@
 //! everything an answer changes is committed together (DESIGN 3.1).
 
 mod ban_bug;
+mod bans;
 mod ending;
+mod flood;
 mod folding;
 mod gitter_changes;
+mod look_on_gitter;
+mod look_on_matrix;
 mod media;
 mod room_refusal;
 mod to_gitter;
@@ -20,9 +24,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tracing::info;
 
+pub(super) use self::look_on_gitter::RestoredListings;
 use self::to_gitter::Again;
 pub(super) use self::to_gitter::{RECOVERY_WAIT, changed_event, settle_echo};
-use super::{Bridge, BridgeError, kill_point::KillPoint, life, now, worker::Step};
+use super::{Bridge, BridgeError, kill_point::KillPoint, life, now, portal, worker::Step};
 use crate::{
     outcome::{Outcome, Reason},
     store::{
@@ -83,6 +88,10 @@ impl Delivery<'_> {
         let last = position + 1 == attempts.len();
         let step = match (self.lane.key.direction, attempt.state) {
             (Direction::ToGitter, _) => self.go_on_to_gitter(attempt, last).await,
+            (Direction::ToMatrix, _) if self.is_ban() => match self.action(attempt) {
+                Ok(action) => self.change_membership(attempt, last, &action).await,
+                Err(error) => Err(error),
+            },
             (Direction::ToMatrix, AttemptState::Planned) if self.may_be_forgotten(attempt) => {
                 self.look_on_matrix(attempt, last).await
             }
@@ -134,6 +143,9 @@ impl Delivery<'_> {
         attempt::thaw(&mut tx, self.item).await?;
         attempt::freeze(&mut tx, self.item, &attempts).await?;
         self.note_removal(&mut tx).await?;
+        if self.lane.key.direction == Direction::ToGitter {
+            portal::note_member(&mut tx, self.portal, self.item).await?;
+        }
         KillPoint::Translated.reached(self.lane.key.direction);
         tx.commit().await?;
         KillPoint::Frozen.reached(self.lane.key.direction);

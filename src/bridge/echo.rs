@@ -129,8 +129,16 @@ pub(super) fn may_make_message(attempt: &Attempt) -> bool {
     let action = serde_json::from_str(&attempt.action);
     !matches!(
         action,
-        Ok(GitterAction::Edit { .. } | GitterAction::Delete { .. })
+        Ok(GitterAction::Edit { .. }
+            | GitterAction::Delete { .. }
+            | GitterAction::Ban { .. }
+            | GitterAction::Unban { .. })
     )
+}
+
+/// Whether a message may be one of ours, by its author.
+pub(super) fn may_be_ours(bridge: &Bridge, message: &model::Message) -> bool {
+    possible_author(bridge, message).is_some()
 }
 
 /// The author under which an attempt of ours would stand; `None` for what cannot be ours.

@@ -12,7 +12,7 @@ use crate::{
     ids::{GitterUserId, external_id},
     model,
     store::{
-        Direction, Ghost, StoreError,
+        Direction, Ghost, StoreError, command,
         forget::{self, Mentioning},
         ghost,
         inbox::ItemState,
@@ -77,7 +77,11 @@ impl Bridge {
         let mut tx = self.db.write().await?;
         forgotten.rooms = match (&person.ghost, &person.user_id) {
             (Some(ghost), _) => forget::forget_ghost(&mut tx, ghost).await?,
-            (None, Some(user_id)) => forget::forget_member(&mut tx, user_id).await?,
+            (None, Some(user_id)) => {
+                // That they opted out stays: without it they would be bridged again when they next speak.
+                command::forget(&mut tx, user_id).await?;
+                forget::forget_member(&mut tx, user_id).await?
+            }
             (None, None) => 0,
         };
         tx.commit().await?;

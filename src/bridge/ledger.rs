@@ -8,7 +8,7 @@ mod view;
 use serde::Deserialize;
 use tracing::info;
 
-pub use self::view::{Explanation, ItemPage};
+pub use self::view::{ExplainedItem, Explanation, ItemPage, ItemView};
 use super::{
     Bridge, BridgeError,
     deliver::{RECOVERY_WAIT, changed_event},

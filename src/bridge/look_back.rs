@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{debug, error, info, warn};
 
-use super::{Bridge, BridgeError, accept, now};
+use super::{Bridge, BridgeError, accept, command, now};
 use crate::{
     ids::GitterRoomId,
     matrix::MatrixError,
@@ -204,6 +204,9 @@ async fn try_look(
     let mut missed = 0;
     let mut listed = Vec::new();
     if found.complete {
+        for (place, (_, event)) in found.events.iter().rev().enumerate() {
+            command::note(&mut tx, (place, event), &portal.matrix_room_id, true, now()).await?;
+        }
         let items: Vec<_> = found
             .events
             .iter()

@@ -13,7 +13,7 @@ use url::Url;
 use super::Bridge;
 use crate::{
     gitter::{FileClient, FileError},
-    ids::{GitterRoomId, MediaId, MediaPurpose},
+    ids::{GitterRoomId, MediaPurpose},
     matrix::{MatrixClient, MatrixError},
     media::{Claims, Signer},
     store::{
@@ -121,7 +121,12 @@ async fn signed(
     wanted: &NewMedia<'_>,
     now: i64,
 ) -> Result<Option<String>, StoreError> {
-    let new_id = MediaId::from_bytes(rand::random());
+    // By what it is: after a backup was restored the link is made anew, and must be the one that is known on Gitter.
+    let room = wanted.matrix_room_id.map_or("", |room| room.as_str());
+    let what = [wanted.purpose.as_str(), room, wanted.owner, wanted.mxc];
+    let Some(new_id) = links.signer.id(&what) else {
+        return Ok(None);
+    };
     let row = media::make_or_find(tx, &new_id, wanted, now).await?;
     // Gitter draws a person without a picture, but not one whose picture is gone.
     if row.purpose == MediaPurpose::Avatar && row.state == MediaState::Revoked {

@@ -7,13 +7,15 @@
 use std::{sync::Arc, time::Duration};
 
 use ruma::{OwnedUserId, UserId};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::{debug, warn};
 
-use super::{Bridge, BridgeError, now};
+use super::{
+    Bridge, BridgeError, now,
+    say::{self, Form, Place},
+};
 use crate::{
-    ids::transaction_id,
-    matrix::{MatrixError, SendEvent, redacted_by},
+    matrix::MatrixError,
     outcome::Reason,
     store::notice::{self, Untold},
 };
@@ -101,81 +103,21 @@ async fn tell(bridge: &Bridge, failed: &Untold, event: &Value, user: &UserId) {
     }
 }
 
+/// Sends the notice, for as long as the homeserver may come back.
 async fn send(bridge: &Bridge, failed: &Untold, content: &Value) -> Result<(), MatrixError> {
     let form = content
         .pointer("/m.relates_to/rel_type")
         .map_or("reply", |_| "thread");
-    let transaction_id = transaction_id(&["notice", form, failed.room.as_str(), &failed.event_id]);
-    let event = SendEvent {
-        room: &failed.room,
-        sender: bridge.matrix.bot(),
-        device: None,
-        transaction_id: &transaction_id,
-        event_type: "m.room.message",
-        content,
-        timestamp: None,
-    };
+    let key = ["notice", form, failed.event_id.as_str()];
     let mut tries = 1;
     loop {
-        match bridge.matrix.send(&event).await {
+        match say::send(bridge, &failed.room, &key, content).await {
             Err(MatrixError::Unreachable { .. }) if tries < TRIES => {
                 tokio::time::sleep(LOOK * tries).await;
                 tries += 1;
             }
-            sent => return sent.map(drop),
+            sent => return sent,
         }
-    }
-}
-
-/// Where in the conversation a notice belongs.
-struct Place {
-    /// What its thread hangs on.
-    root: String,
-    /// What it answers.
-    answers: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Thread,
-    Reply,
-}
-
-impl Place {
-    fn of(event_id: &str, operation: &str, event: &Value) -> Self {
-        let relation = event.pointer("/content/m.relates_to");
-        let kind = relation.and_then(|relation| relation.get("rel_type")?.as_str());
-        let related = relation.and_then(|relation| relation.get("event_id")?.as_str());
-        let redacted = redacted_by(operation, event).next();
-        // An edit, a reaction and a redaction are not shown themselves.
-        let (root, answers) = match (kind, related, redacted) {
-            (Some("m.thread"), Some(root), _) => (root, event_id),
-            (_, Some(target), _) | (_, _, Some(target)) => (target, target),
-            _ => (event_id, event_id),
-        };
-        Self {
-            root: root.to_owned(),
-            answers: answers.to_owned(),
-        }
-    }
-
-    fn content(&self, text: &str, user: &UserId, form: Form) -> Value {
-        let reply = json!({ "event_id": self.answers });
-        let relation = match form {
-            Form::Reply => json!({ "m.in_reply_to": reply }),
-            Form::Thread => json!({
-                "rel_type": "m.thread",
-                "event_id": self.root,
-                "is_falling_back": true,
-                "m.in_reply_to": reply,
-            }),
-        };
-        json!({
-            "msgtype": "m.notice",
-            "body": text,
-            "m.mentions": { "user_ids": [user] },
-            "m.relates_to": relation,
-        })
     }
 }
 
@@ -211,53 +153,19 @@ async fn acknowledge(bridge: &Bridge) -> Result<(), BridgeError> {
         if !bridge.follows(&crossed.gitter_room) {
             continue;
         }
-        match bridge.matrix.acknowledge(&crossed.room, &crossed.event_id).await {
-            Ok(()) => {}
-            Err(error)
-                if error
-                    .status()
-                    .is_some_and(|status| status.is_client_error() && status != 429) =>
-            {
-                debug!(error = %error, room = %crossed.room, "The homeserver takes no read receipt");
+        if let Err(error) = bridge.matrix.acknowledge(&crossed.room, &crossed.event_id).await {
+            debug!(error = %error, room = %crossed.room, "The homeserver takes no read receipt");
+            let is_final = error
+                .status()
+                .is_some_and(|status| status.is_client_error() && status != 429);
+            // Other rooms' receipts do not wait for this one.
+            if !is_final {
+                continue;
             }
-            Err(error) => return Err(error.into()),
         }
         let mut tx = bridge.db.write().await?;
         notice::set_receipt(&mut tx, &crossed).await?;
         tx.commit().await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_notice_goes_where_the_message_is() {
-        let thread =
-            json!({ "content": { "m.relates_to": { "rel_type": "m.thread", "event_id": "$root" } } });
-        let edit =
-            json!({ "content": { "m.relates_to": { "rel_type": "m.replace", "event_id": "$first" } } });
-        let reply = json!({ "content": { "m.relates_to": { "m.in_reply_to": { "event_id": "$other" } } } });
-        for (operation, event, root, answers) in [
-            ("m.room.message", json!({}), "$said", "$said"),
-            ("m.room.message", thread, "$root", "$said"),
-            ("m.room.message", edit, "$first", "$first"),
-            ("m.room.message", reply, "$said", "$said"),
-            (
-                "m.room.redaction",
-                json!({ "redacts": "$gone" }),
-                "$gone",
-                "$gone",
-            ),
-        ] {
-            let place = Place::of("$said", operation, &event);
-            assert_eq!(
-                (place.root.as_str(), place.answers.as_str()),
-                (root, answers),
-                "{event}"
-            );
-        }
-    }
 }

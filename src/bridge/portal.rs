@@ -1,5 +1,6 @@
 //! Loads all that translation may know of an item: the only place that reads for it.
 
+mod moderation;
 mod past;
 mod reading;
 
@@ -7,13 +8,15 @@ use jiff::Timestamp;
 use ruma::{OwnedUserId, UserId};
 use serde_json::Value;
 
+pub(super) use self::moderation::for_ban;
 use super::{Bridge, BridgeError, echo};
 use crate::{
     model,
     store::{
         Attempt, Direction, Ghost, Item, Member, Portal, StoreError, Tx, attempt, ghost, member, message,
+        opt_out,
     },
-    translate::{Context, MatrixAction, context},
+    translate::{Context, MatrixAction, Policy, context},
 };
 
 /// The longest event id there is, in bytes (Matrix specification, "Size limits").
@@ -50,6 +53,8 @@ pub(super) async fn for_event(
             context.members.push(context_member(member));
         }
     }
+    context.barred = barred(bridge, &mut tx, &event).await?;
+    moderation::add(&mut tx, bridge, portal, &event, &mut context).await?;
     let by = item.created_at + CLOCK_SLACK;
     let mut unmapped = Vec::new();
     let is_change = reading::is_change(&event);
@@ -80,7 +85,18 @@ pub(super) async fn for_event(
             .extend(past::by_marker(bridge, portal, &target).await?);
     }
     add_rights(bridge, portal, &event, &words, &mut context).await?;
+    moderation::add_policy(bridge, portal, &event, &mut context).await;
     Ok(Loaded::Ready(context))
+}
+
+/// Whether nothing that the sender of an event says is to cross.
+async fn barred(bridge: &Bridge, tx: &mut Tx, event: &Value) -> Result<Option<context::Barred>, StoreError> {
+    let sender = event.get("sender").and_then(Value::as_str).unwrap_or_default();
+    if opt_out::is_out(tx, sender).await? {
+        return Ok(Some(context::Barred::OptedOut));
+    }
+    let permitted = UserId::parse(sender).map_or(true, |sender| bridge.settings.permissions.permit(&sender));
+    Ok((!permitted).then_some(context::Barred::NotPermitted))
 }
 
 /// What the sender of an event may do in the room, where it matters: the homeserver is asked only for a
@@ -110,6 +126,7 @@ async fn add_rights(
             avatar: None,
             may_notify_room: false,
             may_redact: false,
+            banned: false,
         });
     }
     for member in context.members.iter_mut().filter(|member| member.mxid == sender) {
@@ -184,7 +201,7 @@ pub(super) async fn for_operation(
 fn may_make_event(attempt: &Attempt) -> bool {
     !matches!(
         serde_json::from_str(&attempt.action),
-        Ok(MatrixAction::Redact { .. })
+        Ok(MatrixAction::Redact { .. } | MatrixAction::Ban { .. } | MatrixAction::Unban { .. })
     )
 }
 
@@ -258,7 +275,9 @@ fn base(bridge: &Bridge, portal: &Portal) -> Context {
         } else {
             LINK_UNITS
         },
+        policy: Policy::default(),
         ghost_localpart: settings.ghost_localpart.clone(),
+        barred: None,
     }
 }
 
@@ -298,6 +317,7 @@ fn context_user(ghost: Ghost) -> context::User {
         username: ghost.username,
         display_name: Some(ghost.display_name).filter(|name| !name.is_empty()),
         admin: false,
+        banned: false,
     }
 }
 
@@ -308,5 +328,6 @@ fn context_member(member: Member) -> context::Member {
         avatar: Some(member.avatar_url).filter(|url| !url.is_empty()),
         may_notify_room: false,
         may_redact: false,
+        banned: false,
     }
 }

@@ -12,7 +12,10 @@ use ruma::{OwnedMxcUri, OwnedRoomAliasId, OwnedUserId, RoomId, events::StateEven
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
-pub(super) use self::admins::refresh as refresh_admins;
+pub(super) use self::{
+    admins::{keep as keep_admins, refresh as refresh_admins},
+    bridge_event::TYPES as BRIDGE_EVENTS,
+};
 use super::{Bridge, BridgeError, alias, ghost, space};
 use crate::{
     gitter::picture_url,
@@ -72,7 +75,7 @@ pub(super) async fn write(bridge: &Bridge, portal: &Portal, room: &model::Room) 
     }
     if created {
         pieces.extend(access(room));
-        pieces.extend(shown_aliases(alias::keep(bridge, portal, room).await?));
+        pieces.extend(shown_aliases(&alias::keep(bridge, portal, room).await?));
     }
     for piece in pieces {
         put(bridge, &portal.matrix_room_id, &piece).await?;
@@ -171,7 +174,7 @@ pub(super) fn name(room: &model::Room) -> &str {
 }
 
 /// The alias that clients show, and the others.
-fn shown_aliases(aliases: Vec<OwnedRoomAliasId>) -> Option<Piece> {
+fn shown_aliases(aliases: &[OwnedRoomAliasId]) -> Option<Piece> {
     let (shown, others) = aliases.split_first()?;
     let content = json!({ "alias": shown, "alt_aliases": others });
     Some(Piece::new(StateEventType::RoomCanonicalAlias, content))
@@ -219,7 +222,7 @@ async fn uploaded(bridge: &Bridge, avatar_url: Option<&str>) -> Result<Option<Ow
 }
 
 /// Gives the bot and the Gitter admins' ghosts their power. Everybody else's stays as it is.
-async fn write_power(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+pub(super) async fn write_power(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
     let mut tx = bridge.db.read().await?;
     let admins = room_admin::room_admins(&mut tx, &portal.gitter_room_id).await?;
     drop(tx);

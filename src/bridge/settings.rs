@@ -29,6 +29,8 @@ pub struct Settings {
     pub ghost_localpart: GhostTemplate,
     /// The settings that translation reads.
     pub translation: context::Settings,
+    /// `bridge.flood_limit`: how many messages of one person a minute go to Gitter, on average; 0 for any number.
+    pub flood_limit: u32,
     /// `bridge.give_up_after`, in milliseconds.
     pub give_up_after: i64,
     /// `bridge.ledger_days`, in milliseconds.
@@ -78,7 +80,10 @@ impl Settings {
                 max_parts: bridge.max_parts,
                 relay_foreign: bridge.relay_foreign,
                 ghost_display_name: bridge.ghost_display_name.clone(),
+                // Of one portal alone.
+                moderation: false,
             },
+            flood_limit: bridge.flood_limit,
             give_up_after: i64::try_from(bridge.give_up_after.as_millis()).unwrap_or(i64::MAX),
             keep_ledger: days(bridge.ledger_days),
             sweep: days(bridge.sweep_days),

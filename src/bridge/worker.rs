@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, info_span, warn};
 
 use super::{Bridge, BridgeError, deliver::Delivery, life::portal_of, now};
-use crate::store::{Lane, attempt, inbox, lane, life, portal};
+use crate::store::{Lane, attempt, inbox, lane, ledger::Place, life, portal};
 
 /// How long a lane waits after an error that is not its item's.
 const AFTER_ERROR: i64 = 1_000;
@@ -82,11 +82,26 @@ async fn step(bridge: &Bridge, lane: &Lane) -> Result<Step, BridgeError> {
         portal: &portal,
         item: &item,
     };
-    if attempts.is_empty() {
-        delivery.begin().await
-    } else {
-        delivery.go_on(&attempts).await
-    }
+    let place = Place {
+        lane: item.lane.clone(),
+        number: item.number,
+    };
+    // Whatever is logged about an item names it, so that its lines are found by the id that `item list` shows.
+    let span = info_span!(
+        "item",
+        item.id = %place.id(),
+        item.source = item.source_id,
+        portal.room = lane.key.room,
+        lane.direction = lane.key.direction.as_str(),
+    );
+    let stepped = async {
+        if attempts.is_empty() {
+            delivery.begin().await
+        } else {
+            delivery.go_on(&attempts).await
+        }
+    };
+    stepped.instrument(span).await
 }
 
 /// Gives the lane back. Our claim would be renewed for ever, so it is tried until it works or we stop.

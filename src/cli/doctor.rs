@@ -12,7 +12,7 @@ use crate::{
     check::{Check, Checks},
     config::{Config, ConfigError},
     doctor,
-    http::{self, appservice},
+    http::{self, appservice, media},
     registration::Registration,
 };
 
@@ -90,16 +90,18 @@ pub(super) async fn examine(file: &Path) -> anyhow::Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Answers the homeserver's ping where no bridge does.
+/// Answers the homeserver's ping, and the look at the public address, where no bridge does.
 async fn answer_pings(config: &Config, stop: CancellationToken) -> io::Result<()> {
     let Ok(registration) = Registration::load(&config.appservice.registration) else {
         return Ok(());
     };
     match TcpListener::bind(config.appservice.listen).await {
         Ok(listener) => {
+            let public_url = config.appservice.public_url.as_ref();
+            let prefix = public_url.map_or_else(String::new, |url| url.path().to_owned());
             tokio::spawn(http::serve(
                 listener,
-                appservice::ping_router(registration.hs_token),
+                appservice::ping_router(registration.hs_token).merge(media::health_router(&prefix)),
                 stop,
             ));
             Ok(())

@@ -1,6 +1,8 @@
 //! `room`: the rooms of the running bridge, through its admin API.
 
+mod create;
 mod life;
+mod settings;
 
 use std::path::Path;
 
@@ -40,20 +42,7 @@ pub(super) enum Command {
         after_help = "Joining #gitter_tidepool_harbour does the same for tidepool/harbour. A room that was made before is told.\n\n\
         Example:\n  gitter-matrix-bridge room create tidepool/harbour --requester @ana:example.org"
     )]
-    Create {
-        /// The Gitter room's URI, such as tidepool/harbour
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
-        gitter_uri: String,
-        /// A Matrix user to invite, who has all power in the new room
-        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-        requester: Option<String>,
-        /// Only check whether it would work, and say what to mend; nothing is changed
-        #[arg(long)]
-        dry_run: bool,
-        /// Print the answer of the admin API as it is
-        #[arg(long)]
-        json: bool,
-    },
+    Create(create::Creation),
     /// Unlink a Gitter room from its Matrix room
     #[command(after_help = "Example:\n  gitter-matrix-bridge room unlink '!harbour:example.org' --yes")]
     Unlink {
@@ -96,6 +85,26 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what holds in one linked room, or set it
+    #[command(
+        after_help = "Settings: threads (thread, reply), membership (lazy, mirror), and notices, metadata and moderation \
+        (on, off).\nWith default for a value, the configuration holds again.\n\n\
+        Example:\n  gitter-matrix-bridge room settings 5f0000000000000000000a01 threads reply"
+    )]
+    Settings {
+        /// The room's id on either side
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        room: String,
+        /// What to set
+        #[arg(requires = "value", value_parser = NonEmptyStringValueParser::new())]
+        name: Option<String>,
+        /// To what
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        value: Option<String>,
+        /// Print the answer of the admin API as it is
+        #[arg(long)]
+        json: bool,
+    },
     /// Show one linked room
     #[command(after_help = "Example:\n  gitter-matrix-bridge room show 5f0000000000000000000a01")]
     Show {
@@ -121,16 +130,7 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
             let answer = client.send(Method::POST, &["rooms"], Some(&body)).await?;
             tell(&answer, json, if dry_run { tell_checks } else { tell_link })
         }
-        Command::Create {
-            gitter_uri,
-            requester,
-            dry_run,
-            json,
-        } => {
-            let body = json!({ "gitter_uri": gitter_uri, "requester": requester, "dry_run": dry_run });
-            let answer = client.send(Method::POST, &["rooms"], Some(&body)).await?;
-            tell(&answer, json, if dry_run { tell_checks } else { tell_link })
-        }
+        Command::Create(creation) => create::run(&client, &creation).await,
         Command::Unlink { room, yes, json } => {
             if !yes && !is_meant(&client, &room).await? {
                 output::line("Nothing was changed.")?;
@@ -157,6 +157,12 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
             let answer = client.send(Method::GET, &["rooms"], None).await?;
             tell(&answer, json, tell_list)
         }
+        Command::Settings {
+            room,
+            name,
+            value,
+            json,
+        } => settings::run(&client, &room, name.zip(value), json).await,
         Command::Show { room, json } => {
             let answer = client.send(Method::GET, &["rooms", &room], None).await?;
             tell(&answer, json, tell_portal)

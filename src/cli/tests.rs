@@ -1,5 +1,7 @@
 //! The shape of the command line.
 
+use clap::CommandFactory as _;
+
 use super::*;
 
 #[test]

@@ -63,6 +63,11 @@ impl Permissions {
             .into_iter()
             .find_map(|name| self.by_name.get(name).copied())
     }
+
+    /// Whether the bridge is for a user: for everyone where nothing is said of anybody.
+    pub fn permit(&self, user: &UserId) -> bool {
+        self.by_name.is_empty() || self.of(user).is_some()
+    }
 }
 
 /// Reads a map of users, servers and `*` to permissions; `null` is the empty map.
@@ -137,6 +142,10 @@ mod tests {
         );
         assert_eq!(read.of(user_id!("@kim:far.example:8448")), Some(Permission::User));
         assert_eq!(Permissions::default().of(user_id!("@ana:example.org")), None);
+        assert!(Permissions::default().permit(user_id!("@ana:example.org")));
+        let some = permissions(&node("{example.org: user}"), &folders()).unwrap();
+        assert!(some.permit(user_id!("@ana:example.org")));
+        assert!(!some.permit(user_id!("@ana:far.example")));
         assert!(Permission::User < Permission::Admin);
     }
 }

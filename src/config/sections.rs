@@ -134,6 +134,8 @@ section! {
         receipts: bool = switch, Default("true");
         /// Most Gitter messages that one long Matrix message becomes.
         max_parts: u32 = number(1..=20), Default("4");
+        /// Messages a minute of one Matrix person, on average, that go to Gitter; 0 for any number.
+        flood_limit: u32 = number(0..=100_000), Default("60");
         /// How long one message is retried.
         give_up_after: Duration = duration, Default("24h");
         /// How many days the fate of every message stays on record.
@@ -142,7 +144,7 @@ section! {
         sweep_days: u32 = number(0..=36_500), Default("7");
         /// How long a Gitter room may stay unconfirmed as public before messages to Matrix wait.
         privacy_check: Duration = duration, Default("5m");
-        /// Who may use the bridge: `"*"`, a server or a user, each with `user` or `admin`.
+        /// Who may use the bridge: `"*"`, a server or a user, each with `user` or `admin`; once any is named, nobody else is bridged.
         permissions: Permissions = permissions, Default("{}");
     }
 }

@@ -3,6 +3,8 @@
 //! It never repeats a request and keeps nothing but the budget and the clock's offset. Every call waits for
 //! the budget first, so it can take a minute; a caller that must not wait looks at [`GitterClient::budget`].
 
+mod admins;
+mod bans;
 mod rooms;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,7 @@ use super::{
 };
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
-    model::{Ban, Message, Room, User, VirtualUser},
+    model::{Message, Room, User, VirtualUser},
 };
 
 /// What a client needs to know.
@@ -230,17 +232,6 @@ impl GitterClient {
             .await?
             .success()
             .map(drop)
-    }
-
-    /// Who is banned in a room (gitter-api 8).
-    pub async fn bans(&self, room: &GitterRoomId) -> Result<Vec<Ban>, GitterError> {
-        let request = self
-            .transport
-            .request(Method::GET, &["rooms", room.as_str(), "bans"]);
-        self.transport
-            .send(Class::Live, "list bans", request)
-            .await?
-            .json()
     }
 
     /// Whether the token may post for virtual users in a room, found out without posting (gitter-api 2.1): a

@@ -4,6 +4,7 @@ mod accounts;
 mod items;
 mod life;
 mod people;
+mod settings;
 
 use std::sync::{Arc, OnceLock};
 
@@ -67,6 +68,7 @@ pub fn router(state: AdminState) -> Router {
         .merge(items::router())
         .merge(life::router())
         .merge(people::router())
+        .merge(settings::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));

@@ -34,7 +34,7 @@ use crate::{
     cache::{Cache, Copy},
     ids::MediaPurpose,
     matrix::{Download, MatrixClient, MatrixError, ThumbnailSize},
-    media::{LinkError, Signer},
+    media::{LinkError, PROOF, Signer},
     store::{self, Db, Media, MediaState},
 };
 
@@ -98,13 +98,27 @@ impl MediaEndpoint {
 
 /// The endpoint, at the root and under a path: proxies may take the path of `appservice.public_url` off or not.
 pub fn router(state: MediaEndpoint, prefix: &str) -> Router {
-    let media = || get(show);
-    let mut router = Router::new().route("/media/{signed}", media());
+    let media = Router::new()
+        .route("/media/{signed}", get(show))
+        .with_state(state);
+    at_both_places(media.merge(health()), prefix)
+}
+
+/// Only what the doctor asks for, for a bridge that does not run.
+pub fn health_router(prefix: &str) -> Router {
+    at_both_places(health(), prefix)
+}
+
+fn health() -> Router {
+    Router::new().route("/media/health", get(|| async { PROOF }))
+}
+
+fn at_both_places(router: Router, prefix: &str) -> Router {
     let prefix = prefix.trim_end_matches('/');
-    if !prefix.is_empty() && !prefix.contains(['{', '}']) {
-        router = router.route(&format!("{prefix}/media/{{signed}}"), media());
+    if prefix.is_empty() || prefix.contains(['{', '}']) {
+        return router;
     }
-    router.with_state(state)
+    router.clone().nest(prefix, router)
 }
 
 async fn show(

@@ -47,6 +47,10 @@ endpoints! {
     Join = "join",
     /// `POST /_matrix/client/v3/rooms/{room}/leave`
     Leave = "leave",
+    /// `POST /_matrix/client/v3/rooms/{room}/ban`
+    Ban = "ban",
+    /// `POST /_matrix/client/v3/rooms/{room}/unban`
+    Unban = "unban",
     /// Moving a read receipt.
     Receipt = "receipt",
     /// `GET /_matrix/client/v3/directory/room/{alias}`
@@ -63,6 +67,8 @@ endpoints! {
     CreateAlias = "create_alias",
     /// `DELETE /_matrix/client/v3/directory/room/{alias}`
     DeleteAlias = "delete_alias",
+    /// `GET /_matrix/client/v3/rooms/{room}/state`
+    WholeState = "whole_state",
     /// `PUT /_matrix/client/v3/rooms/{room}/send/{type}/{transaction}`
     Send = "send",
     /// `PUT /_matrix/client/v3/rooms/{room}/redact/{event}/{transaction}`

@@ -2,6 +2,7 @@
 
 mod access;
 mod alias;
+mod ban;
 mod create;
 mod state;
 mod successor;
@@ -21,7 +22,7 @@ use ruma::{
 };
 use serde_json::Value;
 
-pub use self::{access::RoomAccess, create::NewRoom};
+pub use self::{access::RoomAccess, ban::Membership, create::NewRoom};
 use super::{Endpoint, MatrixClient, MatrixError, transport::unreadable};
 
 /// Somebody who is joined to a room, with the profile there.

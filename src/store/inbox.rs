@@ -171,12 +171,25 @@ fn outcome_columns(outcome: &Outcome) -> (&'static str, &'static str, &str) {
     }
 }
 
+/// Whether an item was accepted before.
+pub async fn is_known(tx: &mut Tx, direction: Direction, source_key: &str) -> Result<bool, StoreError> {
+    let found = query!(
+        tx,
+        fetch_optional,
+        (i64,),
+        IS_KNOWN,
+        direction.as_str(),
+        source_key
+    )?;
+    Ok(found.is_some())
+}
+
 /// Accepts items, in order. Repeats are left out; gives the number of new ones.
 pub async fn enqueue(tx: &mut Tx, items: &[NewItem], now: i64) -> Result<usize, StoreError> {
     let mut added = 0;
     for item in items {
         let (direction, purpose) = (item.lane.direction.as_str(), item.lane.purpose.as_str());
-        if query!(tx, fetch_optional, (i64,), IS_KNOWN, direction, &item.source_key)?.is_some() {
+        if is_known(tx, item.lane.direction, &item.source_key).await? {
             continue;
         }
         let state = match (&item.outcome, item.held) {

@@ -17,6 +17,7 @@ statements! {
     UNTOLD = "SELECT inbox.gitter_room_id, inbox.direction, inbox.purpose, inbox.number, inbox.source_id,
             inbox.operation, inbox.reason, inbox.body, portal.matrix_room_id
         FROM inbox JOIN portal ON portal.gitter_room_id = inbox.gitter_room_id
+            AND portal.created_at <= inbox.created_at
         WHERE inbox.direction = 'to_gitter' AND inbox.outcome = 'failed' AND NOT inbox.told
         ORDER BY inbox.settled_at, inbox.gitter_room_id, inbox.number LIMIT 100";
     // Of several processes one finds it so.
@@ -24,18 +25,21 @@ statements! {
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND NOT told";
     MAY_TELL = "INSERT INTO notice (matrix_room_id, user_id, told_at) VALUES ($1, $2, $3)
         ON CONFLICT (matrix_room_id, user_id) DO UPDATE SET told_at = excluded.told_at WHERE notice.told_at <= $4";
-    // The newest event that crossed before everything that waits or has failed.
+    // The newest event that crossed before everything that waits or has failed; what an earlier link of the room left
+    // does not count.
     CROSSED = "SELECT gitter_room_id, matrix_room_id, event_id FROM (
             SELECT portal.gitter_room_id, portal.matrix_room_id, portal.receipt,
                 (SELECT inbox.source_id FROM inbox
                     WHERE inbox.gitter_room_id = portal.gitter_room_id AND inbox.direction = 'to_gitter'
                         AND inbox.purpose = 'live' AND inbox.outcome = 'bridged'
+                        AND inbox.created_at >= portal.created_at
                         AND inbox.number < COALESCE((SELECT MIN(number) FROM inbox AS waiting
                             WHERE waiting.gitter_room_id = portal.gitter_room_id AND waiting.direction = 'to_gitter'
                                 AND waiting.purpose = 'live' AND waiting.state <> 'settled'), 9223372036854775807)
                         AND inbox.number < COALESCE((SELECT MIN(number) FROM inbox AS failed
                             WHERE failed.gitter_room_id = portal.gitter_room_id AND failed.direction = 'to_gitter'
-                                AND failed.purpose = 'live' AND failed.outcome = 'failed'), 9223372036854775807)
+                                AND failed.purpose = 'live' AND failed.outcome = 'failed'
+                                AND failed.created_at >= portal.created_at), 9223372036854775807)
                     ORDER BY inbox.number DESC LIMIT 1) AS event_id
             FROM portal) AS newest
         WHERE event_id IS NOT NULL AND event_id <> receipt

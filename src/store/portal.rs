@@ -25,6 +25,7 @@ statements! {
         FROM portal WHERE matrix_room_id = $1";
     SET_STATE = "UPDATE portal SET state = $3 WHERE gitter_room_id = $1 AND state = $2";
     SET_VIRTUAL_USERS = "UPDATE portal SET virtual_users = $2 WHERE gitter_room_id = $1";
+    SET_GITTER_ADMIN = "UPDATE portal SET gitter_admin = $2 WHERE gitter_room_id = $1";
     TOUCH = "UPDATE portal SET last_bridged_at = $2 WHERE gitter_room_id = $1 AND last_bridged_at < $2";
     DELETE = "DELETE FROM portal WHERE gitter_room_id = $1";
     BY_STATE = "SELECT state, COUNT(*) FROM portal GROUP BY state";
@@ -82,7 +83,7 @@ pub struct Portal {
     pub created_at: i64,
     /// When something last crossed; 0 for never.
     pub last_bridged_at: i64,
-    /// Whether the account was an admin of the Gitter room when it was linked.
+    /// Whether the account is an admin of the Gitter room, as last seen.
     pub gitter_admin: bool,
     /// The web address of the repository that backs the Gitter room.
     pub repository: Option<String>,
@@ -173,6 +174,12 @@ pub async fn portal_by_matrix_room(tx: &mut Tx, room: &RoomId) -> Result<Option<
     query!(tx, fetch_optional, Row, BY_MATRIX_ROOM, room.as_str())?
         .map(Portal::try_from)
         .transpose()
+}
+
+/// Notes whether the account is an admin of the Gitter room.
+pub async fn set_gitter_admin(tx: &mut Tx, room: &GitterRoomId, is_admin: bool) -> Result<(), StoreError> {
+    execute!(tx, SET_GITTER_ADMIN, room.as_str(), is_admin)?;
+    Ok(())
 }
 
 /// Moves a portal from one state to another; `false` if it was not in the first.

@@ -31,6 +31,8 @@ pub enum Found {
     Schema {
         /// The newest migration in it.
         version: i64,
+        /// Whether there is no newer one.
+        is_newest: bool,
         /// The portals.
         portals: Vec<Portal>,
         /// The accounts, as far as the schema tells whether they may post.
@@ -111,13 +113,15 @@ async fn read(db: &Db, server_name: &ServerName) -> Result<Found, StoreError> {
     }
     installation::check_installation(&mut tx, server_name).await?;
     let portals = portal::portals(&mut tx).await?;
-    let accounts = if version == db::newest_version() {
+    let is_newest = version == db::newest_version();
+    let accounts = if is_newest {
         account::accounts(&mut tx).await?
     } else {
         Vec::new()
     };
     Ok(Found::Schema {
         version,
+        is_newest,
         portals,
         accounts,
     })

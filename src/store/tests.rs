@@ -5,9 +5,9 @@ use std::env;
 use sqlx::SqlSafeStr as _;
 
 use super::{
-    Db, StoreError, account, alias, attempt, awaited, db::Open, deleted, fold, forget, ghost, held, inbox,
-    installation, lane, ledger, life, media, member, message, notice, portal, probe, restored, retention,
-    room_admin, setting, space,
+    Db, StoreError, account, alias, attempt, awaited, ban, code, command, copy, db::Open, deleted, fold,
+    forget, ghost, held, inbox, installation, lane, ledger, life, media, member, message, notice, opt_out,
+    portal, probe, restored, retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
@@ -17,6 +17,10 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         alias::STATEMENTS,
         attempt::STATEMENTS,
         awaited::STATEMENTS,
+        ban::STATEMENTS,
+        code::STATEMENTS,
+        command::STATEMENTS,
+        copy::STATEMENTS,
         deleted::STATEMENTS,
         fold::STATEMENTS,
         forget::STATEMENTS,
@@ -31,6 +35,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         member::STATEMENTS,
         message::STATEMENTS,
         notice::STATEMENTS,
+        opt_out::STATEMENTS,
         setting::STATEMENTS,
         portal::STATEMENTS,
         probe::STATEMENTS,

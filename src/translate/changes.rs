@@ -10,6 +10,7 @@ use super::{
     Context, GitterAction,
     context::{Kind, Message, Origin},
     event::Relation,
+    moderation,
 };
 use crate::outcome::Reason;
 
@@ -116,17 +117,16 @@ pub(super) fn redaction(
 }
 
 /// Whether somebody may redact a message: one's own, as the homeserver has checked; anyone else's with the
-/// right to it; and what was written on Gitter only where the account is an admin there.
+/// right to it; and what was written on Gitter only where that is allowed and the account is an admin there.
 fn judge_redactor(message: &Message, redactor: &UserId, context: &Context) -> Result<(), Skip> {
     let may_redact = context.member(redactor).is_some_and(|member| member.may_redact);
     if context.origin(message) == Origin::Gitter {
-        return if may_redact && context.bot.gitter_admin {
-            Ok(())
-        } else {
-            Err(skip(
+        return match (may_redact, moderation::reaches_gitter(context)) {
+            (true, reaches) => reaches,
+            (false, _) => Err(skip(
                 Reason::NotAllowed,
-                "deleting a Gitter user's message needs the right to redact here, and an admin's account there",
-            ))
+                "deleting a Gitter user's message needs the right to redact other people's messages",
+            )),
         };
     }
     match &message.sender {

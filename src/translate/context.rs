@@ -6,6 +6,7 @@ use ruma::{EventId, OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName
 use serde::Deserialize;
 use url::Url;
 
+use super::Policy;
 use crate::ids::{GhostTemplate, GitterMessageId, GitterRoomId, GitterUserId};
 
 /// The length of a signed link that signing keeps to, in UTF-16 units.
@@ -58,9 +59,25 @@ pub struct Context {
     /// The length that a stand-in counts for, in UTF-16 units.
     #[serde(default = "default_link_units")]
     pub link_units: usize,
+    /// Whom the room's moderators do not let speak.
+    #[serde(default)]
+    pub policy: Policy,
     /// How ids of new ghosts are made.
     #[serde(default)]
     pub ghost_localpart: GhostTemplate,
+    /// Why nothing that the event's sender says crosses to Gitter; absent where it does.
+    #[serde(default)]
+    pub barred: Option<Barred>,
+}
+
+/// Why nothing that somebody says on Matrix crosses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Barred {
+    /// The sender does not want it to.
+    OptedOut,
+    /// `bridge.permissions` does not name the sender.
+    NotPermitted,
 }
 
 impl Context {
@@ -157,6 +174,9 @@ pub struct User {
     /// Whether the user is an admin of the Gitter room.
     #[serde(default)]
     pub admin: bool,
+    /// Whether the user is banned in the Gitter room, as far as known.
+    #[serde(default)]
+    pub banned: bool,
 }
 
 /// A member of the Matrix room.
@@ -176,6 +196,9 @@ pub struct Member {
     /// Whether the member may redact other people's events.
     #[serde(default)]
     pub may_redact: bool,
+    /// Whether the member's virtual user is banned in the Gitter room, as far as known.
+    #[serde(default)]
+    pub banned: bool,
 }
 
 /// A message that crossed: one row of the map.
@@ -265,6 +288,8 @@ pub struct Settings {
     pub relay_foreign: bool,
     /// The template of ghosts' display names.
     pub ghost_display_name: String,
+    /// Whether bans, and deletions of what Gitter people wrote, go to Gitter.
+    pub moderation: bool,
 }
 
 impl Default for Settings {
@@ -276,6 +301,7 @@ impl Default for Settings {
             max_parts: 4,
             relay_foreign: false,
             ghost_display_name: "{display_name} (Gitter)".to_owned(),
+            moderation: true,
         }
     }
 }

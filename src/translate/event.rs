@@ -16,8 +16,10 @@ pub(super) struct Event {
     pub(super) sender: OwnedUserId,
     /// Its content.
     pub(super) content: Map<String, Value>,
-    /// Whether it is a state event.
-    pub(super) is_state: bool,
+    /// Of what it is the state, if it is a state event.
+    pub(super) state_key: Option<String>,
+    /// The membership that it ends, where the homeserver says so.
+    pub(super) membership_before: Option<String>,
     /// Whether it was redacted before it came here.
     pub(super) is_redacted: bool,
     /// What it redacts: since room version 11 its content says so.
@@ -46,11 +48,19 @@ pub(super) fn read(event: &RawValue) -> Result<Event, &'static str> {
         sender: text("sender")
             .and_then(|sender| UserId::parse(sender).ok())
             .ok_or("it has no sender")?,
-        is_state: fields.contains_key("state_key"),
+        state_key: fields
+            .get("state_key")
+            .map(|key| key.as_str().unwrap_or_default().to_owned()),
+        membership_before: membership_before(&fields),
         is_redacted: redacted_because.is_some_and(|because| !because.is_null()),
         redacts,
         content,
     })
+}
+
+fn membership_before(fields: &Map<String, Value>) -> Option<String> {
+    let before = fields.get("unsigned")?.pointer("/prev_content/membership")?;
+    before.as_str().map(str::to_owned)
 }
 
 /// How an event relates to others (client-server API, `m.relates_to`).

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, value::RawValue};
 use self::compose::Text;
 pub use super::changes::EDIT_WINDOW;
 use super::{
-    Context, GitterAction, Translation, VirtualUserAction, attachments, changes,
-    context::{Message, Reactions},
+    Context, GitterAction, Translation, VirtualUserAction, attachments, changes, command,
+    context::{Barred, Message, Reactions},
     escape,
     event::{self, Event, Relation},
-    link, people,
+    link, moderation, people,
     split::Plan,
     stand_in,
     threads::{self, Parent},
@@ -72,12 +72,21 @@ pub fn without_media(text: &str, link: &str) -> String {
     stand_in::replace_with_link(text, link)
 }
 
+/// Marks, in the content of a message of the bot, that it is for people on both sides.
+pub const ANNOUNCEMENT_KEY: &str = "im.gitter.announcement";
+
 fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> {
+    if is_announcement(event, context) {
+        return Ok(announce(event, context));
+    }
     if context.is_own(&event.sender) {
         return Err(skip(Reason::OwnEcho, "its sender is a user of the bridge"));
     }
     let kind = event.kind.as_str();
-    if event.is_state {
+    if let Some(key) = &event.state_key {
+        if kind == "m.room.member" {
+            return moderation::membership(event, key, context);
+        }
         return Err((
             Reason::NoEquivalent,
             format!("Gitter has nothing like the state event {kind}"),
@@ -86,17 +95,24 @@ fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> 
     if event.is_redacted {
         return Err(skip(Reason::Redacted, "it was redacted before it crossed"));
     }
+    if kind == "m.room.redaction" {
+        let target = event.redacts.as_deref();
+        let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it redacts"))?;
+        return changes::redaction(target, &event.sender, context);
+    }
+    if let Some(why) = context.policy.objection(&event.sender) {
+        return Err(skip(Reason::NotAllowed, why));
+    }
     match kind {
-        "m.room.redaction" => {
-            let target = event.redacts.as_deref();
-            let target = target.ok_or_else(|| skip(Reason::BadEvent, "it does not say what it redacts"))?;
-            changes::redaction(target, &event.sender, context)
-        }
         "m.room.message" | "m.sticker" | "m.room.encrypted" if event.content.is_empty() => Err(skip(
             Reason::Redacted,
             "its content is gone, as after a redaction",
         )),
         "m.room.message" | "m.sticker" | "m.poll.start" | "org.matrix.msc3381.poll.start" => {
+            if command::of(event).is_some() {
+                return Err(skip(Reason::NotTranslated, "it is a command to the bridge"));
+            }
+            barred(context)?;
             if Relation::of(&event.content).is_edit {
                 edit(event, context)
             } else {
@@ -108,6 +124,45 @@ fn actions(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip> 
         _ => Err((
             Reason::NoEquivalent,
             format!("Gitter has nothing like events of type {kind}"),
+        )),
+    }
+}
+
+/// Nobody but the bot can send these.
+fn is_announcement(event: &Event, context: &Context) -> bool {
+    let is_marked = event.content.get(ANNOUNCEMENT_KEY) == Some(&Value::Bool(true));
+    is_marked && !event.is_redacted && context.bot().is_some_and(|bot| bot == event.sender)
+}
+
+/// What the bot says to both sides; on Gitter the account itself says it.
+fn announce(event: &Event, context: &Context) -> Vec<GitterAction> {
+    let text = compose::words(
+        text_field(&event.content, "body").unwrap_or_default(),
+        event,
+        context,
+    );
+    let parts = text.split(&plan_of_edit("", "", 1, None, context));
+    let send = |text| GitterAction::Send {
+        part: 0,
+        text,
+        status: false,
+        parent_id: None,
+        virtual_user: None,
+    };
+    parts.into_iter().map(send).collect()
+}
+
+/// What somebody says who is not bridged stays on Matrix. What they delete goes: it is only less of them.
+fn barred(context: &Context) -> Result<(), Skip> {
+    match context.barred {
+        None => Ok(()),
+        Some(Barred::OptedOut) => Err(skip(
+            Reason::NotAllowed,
+            "its sender wants nothing to cross; `!gitter optin` changes that",
+        )),
+        Some(Barred::NotPermitted) => Err(skip(
+            Reason::NotAllowed,
+            "bridge.permissions does not name its sender",
         )),
     }
 }
@@ -289,6 +344,7 @@ fn reaction(event: &Event, context: &Context) -> Result<Vec<GitterAction>, Skip>
     if context.settings.reactions == Reactions::Ignore {
         return Err(skip(Reason::NoEquivalent, "Gitter has no reactions"));
     }
+    barred(context)?;
     let relation = event.content.get("m.relates_to");
     let key = relation
         .and_then(|relation| relation.get("key"))

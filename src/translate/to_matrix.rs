@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Context, MatrixAction, Translation, content,
     context::{Message as Crossed, Origin},
+    moderation,
 };
 use crate::{
     model::{Message, User, VirtualUser},
@@ -19,14 +20,14 @@ const FORMER_USER: &str = "former Gitter user";
 /// What happened to a Gitter message, as its realtime channel says it (gitter-api 7.4).
 #[derive(Debug, Clone, Deserialize)]
 pub struct Operation {
-    /// `create`, `update`, `patch` or `remove`.
+    /// `create`, `update`, `patch` or `remove`; `ban` or `unban` of somebody in the room.
     pub operation: String,
-    /// The message; for `remove` only its id.
+    /// The message, for `remove` only its id; or the ban (gitter-api 8).
     pub model: Value,
 }
 
 /// Why a message does not cross: the reason and a detail for people.
-type Skip = (Reason, &'static str);
+pub(super) type Skip = (Reason, &'static str);
 
 /// Translates what happened to a Gitter message.
 pub fn translate(operation: &Operation, context: &Context) -> Translation<MatrixAction> {
@@ -37,6 +38,9 @@ pub fn translate(operation: &Operation, context: &Context) -> Translation<Matrix
 }
 
 fn actions(operation: &Operation, context: &Context) -> Result<Vec<MatrixAction>, Skip> {
+    if let "ban" | "unban" = operation.operation.as_str() {
+        return moderation::ban(operation, context);
+    }
     let fields = operation.model.as_object();
     let message = fields
         .and_then(|fields| Message::deserialize(fields).ok())

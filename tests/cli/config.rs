@@ -130,6 +130,7 @@ fn a_reader_that_has_gone_ends_the_command_quietly() {
         vec!["config", "example"],
         vec!["--help"],
         vec!["completions", "bash"],
+        vec!["man"],
         vec!["config", "check"],
     ] {
         let (reader, writer) = io::pipe().unwrap();
@@ -165,6 +166,36 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
         let told = place.run(&arguments).printed(0);
         assert!(told.contains("gitter-matrix-bridge"), "{told}");
     }
+}
+
+#[test]
+fn the_version_names_the_commit_where_it_is_known() {
+    let told = Place::new().run(["--version"]).printed(0);
+    let version = concat!("gitter-matrix-bridge ", env!("CARGO_PKG_VERSION"));
+    let commit = told.trim().strip_prefix(version).unwrap();
+    assert!(
+        commit.is_empty() || commit.starts_with(" (") && commit.ends_with(')'),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let place = Place::new();
+    let page = place.run(["man"]).printed(0);
+    assert!(page.contains(".TH gitter-matrix-bridge 1"), "{page}");
+    assert!(
+        page.contains("completions") && page.contains("Exit codes"),
+        "{page}"
+    );
+    let told = place.run(["man", "-o", "pages"]).printed(0);
+    assert_eq!(told, "Wrote the pages to pages.\n");
+    for name in ["gitter-matrix-bridge", "gitter-matrix-bridge-room-link"] {
+        assert!(place.read(&format!("pages/{name}.1")).contains(".TH"), "{name}");
+    }
+    place.write("file", "");
+    let told = place.run(["man", "-o", "file/pages"]).complained(1);
+    assert!(told.contains("cannot write to file/pages"), "{told}");
 }
 
 #[test]

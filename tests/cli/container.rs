@@ -11,6 +11,7 @@ use std::{
 };
 
 use gitter_matrix_bridge::{config::Config, registration::Registration};
+use secrecy::ExposeSecret as _;
 use xtask::{ports, wait};
 
 use super::*;
@@ -153,4 +154,41 @@ fn the_image_is_built_from_files_that_are_sent_to_the_builder() {
             "{source} is copied but not sent: add it to .dockerignore"
         );
     }
+}
+
+/// Cargo refuses a folder in which a file that Cargo.toml names is missing, whether it is to be built or not.
+#[tokio::test]
+async fn cargo_takes_what_each_step_of_the_image_copies() {
+    let scratch = tempfile::tempdir().unwrap();
+    let build = scratch.path().join("build");
+    xtask::container::follow(&build, |command| {
+        let (before, built) = command.split_once("cargo build").unwrap_or((command, ""));
+        if built.is_empty() {
+            return before.to_owned();
+        }
+        let host = "$(rustc --print host-tuple)";
+        format!("{before} cargo fetch --quiet --locked --offline --target {host}")
+    })
+    .await
+    .unwrap();
+    for source in ["src/app.rs", "sandbox/src/server.rs", "migrations"] {
+        assert!(build.join(source).exists(), "{source} is not copied");
+    }
+}
+
+#[test]
+fn what_tries_it_all_fits_together() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/try");
+    let config = Config::load(&folder.join("bridge.yaml")).unwrap();
+    let seed = gitter_sandbox::Seed::read(&folder.join("seed.json")).unwrap();
+    let token = config.gitter.access_tokens().next().unwrap().expose_secret();
+    let accepted = seed.users.iter().flat_map(|user| &user.tokens);
+    assert!(accepted.into_iter().any(|known| {
+        known.token.as_deref() == Some(token) && known.virtual_user_type.as_deref() == Some("matrix")
+    }));
+    let homeserver = fs::read_to_string(folder.join("homeserver.yaml")).unwrap();
+    let homeserver: serde_json::Value = serde_saphyr::from_str(&homeserver).unwrap();
+    assert_eq!(homeserver["server_name"], config.homeserver.server_name.as_str());
+    let registration = config.appservice.registration.to_str();
+    assert_eq!(homeserver["app_service_config_files"][0].as_str(), registration);
 }

@@ -38,7 +38,7 @@ fn it_is_written_once_for_its_owner_and_keeps_its_tokens() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     let written = place.read("registration.yaml");
-    place.write("registration.yaml", &(written.clone() + "protocols: [gitter]\n"));
+    place.write("registration.yaml", &(written.clone() + "de.example: [kept]\n"));
     let mut again = place.program(["registration"]);
     again.env("GITTER_BRIDGE__BRIDGE__ALIAS_PREFIX", "git_");
     let second = told(&place, &Run::from(again.output().unwrap()), 0);
@@ -51,7 +51,7 @@ fn it_is_written_once_for_its_owner_and_keeps_its_tokens() {
         assert_eq!(line_of(&rewritten, key), line_of(&written, key));
     }
     assert!(
-        rewritten.contains("^#git_.*:example\\.org$") && rewritten.contains("- gitter"),
+        rewritten.contains("^#git_.*:example\\.org$") && rewritten.contains("- kept"),
         "{rewritten}"
     );
     let mode = fs::metadata(place.path("registration.yaml"))

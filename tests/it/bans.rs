@@ -63,7 +63,7 @@ async fn a_virtual_user_that_is_banned_stays_silent(database: Database) {
 
 impl World {
     /// Bans somebody from a room, as the admin wren.
-    async fn wren_bans(&self, room: &Room, whom: &Value) {
+    pub(crate) async fn wren_bans(&self, room: &Room, whom: &Value) {
         let users = self.gitter.state().users;
         let wren = users.into_iter().find(|user| user.username == "wren").unwrap();
         let url = format!("{}/rooms/{}/bans", self.gitter_api(), room.gitter);

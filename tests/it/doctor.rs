@@ -241,3 +241,42 @@ async fn a_token_without_virtual_users_is_advised_about() {
     assert!(mend.contains("approvedClientKeyMap"), "{mend}");
     world.close().await;
 }
+
+#[tokio::test]
+async fn the_address_of_media_is_asked_for() {
+    let mut world = World::start(Database::Sqlite).await;
+    let check = |found: &(Option<i32>, Vec<Value>)| {
+        let check = found.1.iter().find(|check| check["check"] == "media_links");
+        check.unwrap().clone()
+    };
+    let bridge = world.bridge.appservice().to_string();
+    for path in ["", "/of/gitter"] {
+        let found = examined(&world, |config| {
+            config["appservice"]["public_url"] = format!("{}{path}", bridge.trim_end_matches('/')).into();
+        })
+        .await;
+        // The running bridge knows the path of its own configuration alone.
+        assert_eq!(check(&found)["ok"], path.is_empty(), "{found:?}");
+    }
+    let of_another = examined(&world, |config| {
+        config["appservice"]["public_url"] = config["gitter"]["web_url"].clone();
+    })
+    .await;
+    blames(of_another, "media_links", ["something else", "/media/"]);
+    let nobodys = examined(&world, |config| {
+        config["appservice"]["public_url"] = format!("http://{}", dead()).into();
+    })
+    .await;
+    all_well(&nobodys);
+    let told = check(&nobodys);
+    assert!(told["detail"].as_str().unwrap().contains("refused"), "{told}");
+
+    world.bridge.stop().await;
+    let found = examined(&world, |config| {
+        config["appservice"]["public_url"] = format!("{}/of/gitter", bridge.trim_end_matches('/')).into();
+    })
+    .await;
+    all_well(&found);
+    assert_eq!(check(&found)["mend"], "");
+    world.close().await;
+}

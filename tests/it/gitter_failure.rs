@@ -119,6 +119,12 @@ async fn a_refused_message_fails_and_the_next_ones_go_on(database: Database) {
         assert_eq!(portal["failed"], failed, "{portal}");
         assert_eq!(world.items(outcome).await, 1, "{outcome}");
         assert_eq!(world.gitter.messages(room.gitter).len(), 2 * failed);
+        // What is logged of an item is found by the id that operators see.
+        let (_, items) = world.admin().items("state=failed").await;
+        for item in items["items"].as_array().unwrap() {
+            let id = item["id"].as_str().unwrap();
+            assert!(world.bridge.whole_log().contains(id), "{id}");
+        }
     }
     world.close().await;
 }

@@ -226,6 +226,13 @@ impl FakeHomeserver {
             .expect("the user may join");
     }
 
+    /// Leaves a room as a Matrix user.
+    pub(crate) fn leave(&self, room: &RoomId, user: &UserId) {
+        self.shared
+            .change(|world| world.leave(room, user))
+            .expect("the user may leave");
+    }
+
     /// Invites somebody to a room as a Matrix user.
     pub(crate) fn invite(&self, room: &RoomId, inviter: &UserId, user: &UserId) {
         self.shared
@@ -291,6 +298,16 @@ impl FakeHomeserver {
         self.shared
             .change(|world| world.redact(room, draft))
             .expect("the user may redact")
+    }
+
+    /// Where a user stands in a room: `join`, `invite`, `leave` or `ban`.
+    pub(crate) fn membership(&self, room: &RoomId, user: &UserId) -> String {
+        let world = self.shared.world();
+        world
+            .room(room)
+            .expect("there is the room")
+            .membership(user)
+            .to_owned()
     }
 
     /// The events of a room that the bot acknowledged, in order.

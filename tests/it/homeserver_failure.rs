@@ -36,6 +36,9 @@ const WITHOUT_DEVICES: Options = Options {
     database_server: None,
     database_folder: None,
     give_up_after: "24h",
+    permissions: serde_json::Value::Null,
+    flood_limit: 60,
+    membership: "lazy",
     privacy_check: "5m",
 };
 

@@ -7,11 +7,17 @@ mod changes;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod copying;
+#[cfg(test)]
 mod crossing;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod doctor;
+#[cfg(test)]
+mod dry_run;
 #[cfg(test)]
 mod folding;
 #[cfg(test)]
@@ -39,6 +45,8 @@ mod media;
 mod metrics;
 #[cfg(test)]
 mod missed;
+#[cfg(test)]
+mod moderation;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]

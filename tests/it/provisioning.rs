@@ -187,7 +187,8 @@ async fn a_dry_run_leaves_nothing_behind(database: Database) {
         for key in ["check", "detail", "mend"] {
             assert!(check[key].is_string(), "{check}");
         }
-        assert_eq!(check["ok"] == true, check["mend"] == "", "{check}");
+        // Beside `ok` it is advice.
+        assert!(check["ok"] == true || check["mend"] != "", "{check}");
     }
     assert_eq!(
         world.homeserver.events(&room.matrix).len(),

@@ -13,6 +13,8 @@ on_both_databases![
     in_prefix_form_nothing_comes_twice_either,
     edits_and_deletions_since_the_backup_are_not_made_again,
     edits_of_what_crossed_since_the_backup_change_it,
+    what_holds_links_does_not_come_twice,
+    what_was_edited_on_gitter_meanwhile_is_edited,
 ];
 
 /// Everything is said twice, so that only order tells the two from each other.
@@ -184,5 +186,75 @@ async fn edits_of_what_crossed_since_the_backup_change_it(database: Database) {
     assert_eq!(found.len(), messages - 1, "{found:?}");
     let texts: Vec<&str> = found.iter().map(|message| message.text.as_str()).collect();
     assert!(texts.contains(&"early, edited since"), "{texts:?}");
+    world.close().await;
+}
+
+async fn what_holds_links_does_not_come_twice(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.ana_says(&room, "before");
+    world.arrives_on_gitter(&room, "before").await;
+    world.drained().await;
+    world.bridge.stop().await;
+    world.database.back_up().await;
+    world.bridge.start().await;
+    let mxc = world.homeserver.add_media("text/plain", b"two oars".to_vec());
+    let file = world.ana_sends(
+        &room,
+        json!({ "msgtype": "m.file", "body": "oars.txt", "url": mxc }),
+    );
+    // A text that is too long for Gitter ends in a link to all of it.
+    world.ana_says(&room, &"two oars and a boat ".repeat(1_200));
+    world.drained().await;
+    let before = world.gitter.messages(room.gitter);
+    assert!(before.len() > 3, "{before:?}");
+    world.bridge.stop().await;
+    world.database.restore().await;
+    world.homeserver.restart().await;
+    world.bridge.start_restored().await;
+    world.ana_says(&room, "after");
+    world.arrives_on_gitter(&room, "after").await;
+    world.drained().await;
+    let after = world.gitter.messages(room.gitter);
+    assert_eq!(after.len(), before.len() + 1, "{after:?}");
+    // The link that Gitter shows is alive, and ends with its event.
+    let shown = before
+        .iter()
+        .find(|message| message.text.contains("oars.txt"))
+        .unwrap();
+    world.homeserver.redact(&room.matrix, &world.ana, &file);
+    until("the message with the file to be gone", async || {
+        Ok(world.on_gitter(&room, shown.id).is_none().then_some(()))
+    })
+    .await;
+    world.close().await;
+}
+
+async fn what_was_edited_on_gitter_meanwhile_is_edited(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.wren_says(&room, "before");
+    world.arrives_on_matrix(&room, "before").await;
+    world.drained().await;
+    world.bridge.stop().await;
+    world.database.back_up().await;
+    world.bridge.start().await;
+    let meanwhile = world.wren_says(&room, "said since");
+    world.arrives_on_matrix(&room, "said since").await;
+    let known = world.wren_says(&room, "edited since");
+    world.arrives_on_matrix(&room, "edited since").await;
+    let edit = |id, text| world.gitter.edit("wren", room.gitter, id, text).unwrap();
+    edit(known, "edited and known");
+    world.arrives_as_edit(&room, "* edited and known").await;
+    world.drained().await;
+    let events = world.homeserver.events(&room.matrix).len();
+    world.bridge.stop().await;
+    world.database.restore().await;
+    world.homeserver.restart().await;
+    edit(meanwhile, "edited meanwhile");
+    world.bridge.start_restored().await;
+    world.arrives_as_edit(&room, "* edited meanwhile").await;
+    world.drained().await;
+    assert_eq!(world.homeserver.events(&room.matrix).len(), events + 1);
     world.close().await;
 }

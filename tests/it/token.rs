@@ -15,6 +15,7 @@ on_both_databases![
     a_revoked_token_stops_both_ways_until_the_file_holds_another,
     only_a_token_of_the_same_account_is_taken,
     a_token_that_is_refused_once_is_asked_about_again,
+    a_bridge_that_starts_with_a_refused_token_waits_for_another,
 ];
 
 const ALARM: &str = "Gitter refuses the account's token";
@@ -131,5 +132,23 @@ async fn a_token_that_is_refused_once_is_asked_about_again(database: Database) {
     world.posts_suffer(&room, RequestEffect::Status(401), When::Before, 1);
     world.ana_says(&room, "one");
     is(&world, "token_refused").await;
+    world.finish().await;
+}
+
+async fn a_bridge_that_starts_with_a_refused_token_waits_for_another(database: Database) {
+    let mut world = World::with(database, with_token_file()).await;
+    let room = world.link("pier").await;
+    world.bridge.stop().await;
+    let new = renew(&world);
+    world.bridge.launch();
+    until("the bridge to say what it waits for", async || {
+        let log = world.bridge.whole_log();
+        Ok((count(&log, "put a valid one of the bridge's account there") == 1).then_some(()))
+    })
+    .await;
+    // What is said meanwhile is not lost.
+    world.ana_says(&room, "one");
+    std::fs::write(world.token_file(), &new).unwrap();
+    world.arrives_on_gitter(&room, "one").await;
     world.finish().await;
 }

@@ -57,6 +57,12 @@ pub(crate) struct Options {
     pub(crate) token_file: bool,
     /// `bridge.give_up_after`.
     pub(crate) give_up_after: &'static str,
+    /// `bridge.permissions`.
+    pub(crate) permissions: Value,
+    /// `bridge.flood_limit`.
+    pub(crate) flood_limit: u32,
+    /// `bridge.membership`.
+    pub(crate) membership: &'static str,
     /// `bridge.privacy_check`; rooms are looked at five times in it.
     pub(crate) privacy_check: &'static str,
 }
@@ -72,6 +78,9 @@ impl Default for Options {
             database_folder: None,
             token_file: false,
             give_up_after: "24h",
+            permissions: Value::Null,
+            flood_limit: 60,
+            membership: "lazy",
             privacy_check: "5m",
         }
     }
@@ -80,7 +89,13 @@ impl Default for Options {
 impl Options {
     /// The section `bridge` of the configuration.
     fn section(&self) -> Value {
-        json!({ "give_up_after": self.give_up_after, "privacy_check": self.privacy_check })
+        json!({
+            "give_up_after": self.give_up_after,
+            "permissions": self.permissions,
+            "flood_limit": self.flood_limit,
+            "membership": self.membership,
+            "privacy_check": self.privacy_check,
+        })
     }
 }
 
@@ -114,7 +129,7 @@ impl World {
             .unwrap();
         let section = options.section();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
-        let database = TestDatabase::make(database, options.database_server, place).await;
+        let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
             rate_limit: options.rate_limit,
             rate_window: options.rate_window,

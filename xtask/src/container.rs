@@ -1,7 +1,8 @@
-//! `cargo xtask container`: the Dockerfile's build stage without a container engine.
+//! `cargo xtask container`: the Dockerfile's build stages without a container engine.
 //!
-//! Its `COPY` and `RUN` lines are followed in a temporary folder. That shows that the recipe builds; it makes no
-//! image. What `.dockerignore` lets through is a test's part (`tests/cli/container.rs`).
+//! Their `COPY` and `RUN` lines are followed in a temporary folder. That shows that the recipe builds; it makes no
+//! image. What `.dockerignore` lets through, and that Cargo takes what was copied, is a test's part
+//! (`tests/cli/container.rs`).
 
 use std::{
     fs,
@@ -19,18 +20,50 @@ enum Step {
     Run(String),
 }
 
-/// Follows the build stage; `debug` builds without optimising, which takes a tenth of the time.
+/// The programs that are built.
+const PROGRAMS: [&str; 2] = ["gitter-matrix-bridge", "gitter-sandbox"];
+
+/// Follows the build stages; `debug` builds without optimising, which takes a tenth of the time.
 ///
 /// # Errors
-/// When a step fails, or the program that came of it does not start.
+/// When a step fails, or a program that came of it does not start.
 pub async fn run(debug: bool) -> Result<()> {
-    let recipe =
-        fs::read_to_string(workspace::root().join("Dockerfile")).context("reading the Dockerfile")?;
     let scratch = tempfile::Builder::new()
         .prefix("gitter-bridge-image-")
         .tempdir()?;
     let build = scratch.path().join("build");
-    fs::create_dir(&build)?;
+    follow(&build, |command| {
+        if debug {
+            command.replace(" --release", "")
+        } else {
+            command.to_owned()
+        }
+    })
+    .await?;
+    let folder = if debug { "target/debug" } else { "target/release" };
+    for name in PROGRAMS {
+        let program = build.join(folder).join(name);
+        let version = process::command(&program).arg("--version").output().await;
+        let version = version.with_context(|| format!("starting {}", program.display()))?;
+        ensure!(
+            version.status.success(),
+            "{name}, which was built, does not start"
+        );
+        let size = fs::metadata(&program)?.len() / 1024;
+        eprintln!("{} {size} KiB", String::from_utf8_lossy(&version.stdout).trim());
+    }
+    Ok(())
+}
+
+/// Follows the build stages in a folder that does not exist yet. `adapt` says what is run for the command of a `RUN`
+/// line.
+///
+/// # Errors
+/// When a step fails.
+pub async fn follow(build: &Path, adapt: impl Fn(&str) -> String) -> Result<()> {
+    let recipe =
+        fs::read_to_string(workspace::root().join("Dockerfile")).context("reading the Dockerfile")?;
+    fs::create_dir(build)?;
     for step in steps(&recipe)? {
         match step {
             Step::Copy { sources, target } => {
@@ -42,49 +75,38 @@ pub async fn run(debug: bool) -> Result<()> {
                     )?;
                 }
             }
-            Step::Run(command) => {
-                let command = if debug {
-                    command.replace(" --release", "")
-                } else {
-                    command
-                };
-                shell(&build, &command).await?;
-            }
+            Step::Run(command) => shell(build, &adapt(&command)).await?,
         }
     }
-    let folder = if debug { "target/debug" } else { "target/release" };
-    let program = build.join(folder).join("gitter-matrix-bridge");
-    let version = process::command(&program).arg("--version").output().await;
-    let version = version.with_context(|| format!("starting {}", program.display()))?;
-    ensure!(
-        version.status.success(),
-        "the program that was built does not start"
-    );
-    let size = fs::metadata(&program)?.len() / 1024;
-    eprintln!("{} {size} KiB", String::from_utf8_lossy(&version.stdout).trim());
     Ok(())
 }
 
-/// The steps of the first stage.
+/// The steps of the first stage, and of those that go on with it.
 fn steps(recipe: &str) -> Result<Vec<Step>> {
     let joined = recipe.replace("\\\n", " ");
-    let mut stages = 0;
+    let mut built: Vec<&str> = Vec::new();
+    let mut follows = false;
     let mut steps = Vec::new();
     for line in joined.lines() {
         let Some((word, rest)) = line.split_once(' ') else {
             continue;
         };
         match word {
-            "FROM" => stages += 1,
-            _ if stages != 1 => {}
+            "FROM" => {
+                let mut words = rest.split_whitespace();
+                let base = words.next().context("FROM without an image")?;
+                follows = built.is_empty() || built.contains(&base);
+                built.extend(words.nth(1).filter(|_| follows));
+            }
+            _ if !follows => {}
             "COPY" => {
                 let mut sources: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
                 let target = sources.pop().context("COPY without a target")?;
                 steps.push(Step::Copy { sources, target });
             }
             "RUN" => steps.push(Step::Run(rest.to_owned())),
-            "WORKDIR" | "#" => {}
-            other => bail!("the build stage has {other}, which this does not know"),
+            "ARG" | "WORKDIR" | "#" => {}
+            other => bail!("a build stage has {other}, which this does not know"),
         }
     }
     Ok(steps)
@@ -139,15 +161,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_steps_of_the_first_stage_are_read_and_no_others() {
-        let recipe = "FROM a AS build\nWORKDIR /build\n# first\nCOPY a b ./\nRUN one \\\n    && two\nFROM b\nRUN three\n";
+    fn the_steps_of_the_build_stages_are_read_and_no_others() {
+        let recipe = "FROM a AS build\nWORKDIR /build\n# first\nCOPY a b ./\nRUN one \\\n    && two\nFROM b\nRUN three\n\
+                      FROM build AS more\nRUN four\nFROM c AS other\nRUN five\n";
         let copy = Step::Copy {
             sources: vec!["a".to_owned(), "b".to_owned()],
             target: "./".to_owned(),
         };
+        let run = |command: &str| Step::Run(command.to_owned());
         assert_eq!(
             steps(recipe).unwrap(),
-            [copy, Step::Run("one      && two".to_owned())]
+            [copy, run("one      && two"), run("four")]
         );
         assert!(steps("FROM a\nADD b c\n").is_err());
     }

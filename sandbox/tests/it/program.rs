@@ -57,6 +57,18 @@ fn the_first_line_says_where_it_is_and_a_signal_ends_it() {
 }
 
 #[test]
+fn it_may_be_reached_under_another_address_than_it_listens_on() {
+    let mut process = start(&["--web-url", "http://gitter.example.org/"]);
+    let mut line = String::new();
+    BufReader::new(process.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(ready["web_url"], "http://gitter.example.org");
+    assert_eq!(ready["realtime_url"], "http://gitter.example.org/bayeux");
+}
+
+#[test]
 fn a_bad_seed_is_named_with_what_is_wrong() {
     let file = std::env::temp_dir().join(format!("gitter-sandbox-seed-{}.json", std::process::id()));
     for (seed, wrong) in [

@@ -10,7 +10,7 @@ use tracing::warn;
 use super::{Delivery, to_gitter::Again};
 use crate::{
     bridge::{BridgeError, echo, failure::Decision, now, worker::Step},
-    gitter::GitterError,
+    gitter::{Class, GitterError},
     outcome::Reason,
     store::{Attempt, AttemptState, message},
     translate::GitterAction,
@@ -45,12 +45,12 @@ impl Delivery<'_> {
                 let pairs = message::by_gitter_id(&mut tx, self.portal, message_id).await?;
                 pairs.iter().any(|pair| pair.author == external_id)
             }
-            GitterAction::Delete { .. } => false,
+            GitterAction::Delete { .. } | GitterAction::Ban { .. } | GitterAction::Unban { .. } => false,
         };
         if !for_virtual_user {
             return Ok(None);
         }
-        let Ok(bans) = self.bridge.gitter.bans(room).await else {
+        let Ok(bans) = self.bridge.gitter.bans(room, Class::Live).await else {
             return Ok(None);
         };
         if bans.iter().all(|ban| ban.virtual_user.is_some()) {

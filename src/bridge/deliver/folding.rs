@@ -404,7 +404,7 @@ fn frozen(mut versions: Vec<Version>, looked_to: i64) -> Vec<Frozen> {
 fn text(item: &Item, action: &GitterAction) -> Text {
     let text = match action {
         GitterAction::Send { text, .. } | GitterAction::Edit { text, .. } => text.clone(),
-        GitterAction::Delete { .. } => String::new(),
+        GitterAction::Delete { .. } | GitterAction::Ban { .. } | GitterAction::Unban { .. } => String::new(),
     };
     Text {
         event_id: item.source_id.clone(),

@@ -64,7 +64,12 @@ impl Delivery<'_> {
                 self.arrived(attempt, last, &arrival).await
             }
             Err(error) if failure::is_past_window(&error) => {
-                if let Some(message) = self.edited_before(&change).await {
+                let before = match self.edited_before(&change).await {
+                    Ok(before) => before,
+                    // Not being able to look says nothing about the edit.
+                    Err(error) => return self.change_failed(attempt, &error).await,
+                };
+                if let Some(message) = before {
                     self.found_again(message.id.as_str());
                     let arrival = Arrival {
                         result_id: message.id.to_string(),
@@ -88,13 +93,13 @@ impl Delivery<'_> {
     }
 
     /// The message, if it has its new text since before the database was restored.
-    async fn edited_before(self, change: &Change) -> Option<model::Message> {
+    async fn edited_before(self, change: &Change) -> Result<Option<model::Message>, GitterError> {
         if !self.bridge.restored.may_hold(self.item.source_time) {
-            return None;
+            return Ok(None);
         }
         let room = &self.portal.gitter_room_id;
-        let found = self.bridge.gitter.message(room, &change.message_id).await;
-        found.ok().flatten().filter(|message| message.text == change.text)
+        let found = self.bridge.gitter.message(room, &change.message_id).await?;
+        Ok(found.filter(|message| message.text == change.text))
     }
 
     /// Whether a message is deleted, or its removal waits to cross.

@@ -1,7 +1,8 @@
 //! Sends messages to Gitter, which has no key against repeats: an attempt whose outcome is unknown is
 //! looked for before it is made again (DESIGN 3.1, "To Gitter").
 
-use jiff::{SignedDuration, Timestamp};
+use http::StatusCode;
+use jiff::Timestamp;
 use ruma::OwnedEventId;
 use serde_json::{Value, value::RawValue};
 
@@ -20,8 +21,7 @@ use crate::{
         silent_ban,
         worker::Step,
     },
-    gitter::{Class, GitterError, MessagePage, NewMessage, Permit},
-    ids::GitterMessageId,
+    gitter::{GitterError, NewMessage, Permit},
     model,
     outcome::Reason,
     store::{
@@ -35,15 +35,9 @@ use crate::{
 /// way has arrived by then.
 pub(in crate::bridge) const RECOVERY_WAIT: i64 = 15_000;
 
-/// How long before the attempt the look begins: both clocks are known to better than this.
-const LOOK_BACK: SignedDuration = SignedDuration::from_secs(30);
-
-/// The most messages of one page of a listing (gitter-api 5.5).
-const PAGE: u32 = 100;
-
 /// How it is known that Gitter stores a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stored {
+pub(super) enum Stored {
     /// It answered so; it does the same where it throws messages away.
     Said,
     /// The message was seen there.
@@ -88,6 +82,9 @@ impl Delivery<'_> {
             return self.wait_for_other_lane().await;
         };
         match translation {
+            Translation::Actions { actions } if !again.is_retry() && self.floods(&actions) => {
+                self.skip_flood().await
+            }
             Translation::Actions { actions } => {
                 let own = Version {
                     item: self.item.clone(),
@@ -101,6 +98,10 @@ impl Delivery<'_> {
                 let targets = to_gitter::targets(&event);
                 self.skip_change(&targets, skipped, detail).await
             }
+            Translation::Skipped {
+                skipped: Reason::NotAllowed,
+                detail,
+            } => self.skip_not_allowed(detail).await,
             Translation::Skipped { skipped, detail } => self.skip(skipped, detail).await,
         }
     }
@@ -144,6 +145,9 @@ impl Delivery<'_> {
     /// Goes on with a frozen action. Only what makes a message must never be done twice.
     pub(super) async fn go_on_to_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         match (self.action::<GitterAction>(attempt)?, attempt.state) {
+            (action @ (GitterAction::Ban { .. } | GitterAction::Unban { .. }), _) => {
+                self.ban_on_gitter(attempt, last, &action).await
+            }
             (GitterAction::Send { .. }, AttemptState::Open) => self.left_behind(attempt).await,
             (GitterAction::Send { .. }, AttemptState::Unknown) => self.recover_on_gitter(attempt, last).await,
             (GitterAction::Send { .. }, _) if self.may_be_forgotten(attempt) => {
@@ -234,7 +238,11 @@ impl Delivery<'_> {
         }
     }
 
-    async fn look_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+    pub(super) async fn look_failed(
+        self,
+        attempt: &Attempt,
+        error: &GitterError,
+    ) -> Result<Step, BridgeError> {
         let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Reject(_) => Decision::Retry { after: RECOVERY_WAIT },
             decision => decision,
@@ -244,6 +252,9 @@ impl Delivery<'_> {
     }
 
     async fn post_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+        if error.status() == Some(StatusCode::FORBIDDEN) {
+            self.bridge.ban_looks.ask(&self.portal.gitter_room_id);
+        }
         let unknown = error.outcome_unknown();
         let decision = match failure::gitter_create(error, attempt.tries + 1) {
             Decision::Retry { after } if unknown => Decision::Retry {
@@ -260,79 +271,7 @@ impl Delivery<'_> {
         self.failed(attempt, state, decision, &error.to_string()).await
     }
 
-    /// An attempt that an ended process left on its way: its outcome is unknown.
-    pub(super) async fn left_behind(self, attempt: &Attempt) -> Result<Step, BridgeError> {
-        let after = (attempt.opened_at + RECOVERY_WAIT - now()).max(0);
-        let why = "the bridge was stopped while this was being sent; looking whether it arrived";
-        self.failed(attempt, AttemptState::Unknown, Decision::Retry { after }, why)
-            .await
-    }
-
-    /// Looks whether an attempt arrived; makes it again if not.
-    pub(super) async fn recover_on_gitter(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
-        match self.find_posted(attempt).await {
-            Ok(Some(message)) => {
-                self.found_again(message.id.as_str());
-                self.posted(attempt, last, &message, Stored::Seen).await
-            }
-            Ok(None) => self.send_to_gitter(attempt, last).await,
-            Err(BridgeError::Gitter(error)) => self.look_failed(attempt, &error).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The first message, in order of ids and not in the map, that can be the attempt's.
-    async fn find_posted(self, attempt: &Attempt) -> Result<Option<model::Message>, BridgeError> {
-        let mut actions: Vec<GitterAction> = vec![self.action(attempt)?];
-        let opened_at = if self.may_be_forgotten(attempt) {
-            actions.extend(self.later_versions(attempt).await?);
-            self.bridge.restored.since()
-        } else {
-            attempt.opened_at
-        };
-        let mut after = posted_after(opened_at, self.bridge.gitter.clock_offset());
-        loop {
-            let page = MessagePage {
-                after: Some(after.clone()),
-                before: None,
-                limit: PAGE,
-                class: Class::Live,
-            };
-            let listed = self
-                .bridge
-                .gitter
-                .messages(&self.portal.gitter_room_id, &page)
-                .await?;
-            let full = listed.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX);
-            let mut messages: Vec<model::Message> = listed
-                .iter()
-                .filter_map(|raw| serde_json::from_str(raw.get()).ok())
-                .collect();
-            messages.sort_by(|one, other| one.id.cmp(&other.id));
-            let newest = messages.last().map(|message| message.id.clone());
-            for message in messages {
-                let account = &self.bridge.account;
-                if actions
-                    .iter()
-                    .any(|action| echo::matches(action, account, &message))
-                {
-                    let mut tx = self.bridge.db.read().await?;
-                    if message::by_gitter_id(&mut tx, self.portal, &message.id)
-                        .await?
-                        .is_empty()
-                    {
-                        return Ok(Some(message));
-                    }
-                }
-            }
-            match newest {
-                Some(newest) if full && newest > after => after = newest,
-                _ => return Ok(None),
-            }
-        }
-    }
-
-    async fn posted(
+    pub(super) async fn posted(
         self,
         attempt: &Attempt,
         last: bool,
@@ -412,15 +351,6 @@ pub(in crate::bridge) async fn settle_echo(
     }
     lane::touch_lane(tx, &attempt.lane, now).await?;
     Ok(true)
-}
-
-/// Where the look for an attempt's message begins.
-fn posted_after(opened_at: i64, clock_offset: Option<SignedDuration>) -> GitterMessageId {
-    let opened = Timestamp::from_millisecond(opened_at).unwrap_or(Timestamp::UNIX_EPOCH);
-    let on_gitter = opened
-        .saturating_add(clock_offset.unwrap_or_default())
-        .unwrap_or(opened);
-    GitterMessageId::first_of_second(on_gitter.saturating_sub(LOOK_BACK).unwrap_or(on_gitter))
 }
 
 /// The lines of the map for a message that arrived; none where the event cannot be read any more.

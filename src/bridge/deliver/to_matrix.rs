@@ -6,7 +6,7 @@ use ruma::{OwnedEventId, UserId};
 use serde_json::Value;
 
 use super::{
-    Arrival, Delivery,
+    Arrival, Delivery, bans,
     media::{Prepared, Uploads},
 };
 use crate::{
@@ -17,13 +17,11 @@ use crate::{
         portal::{self, Loaded},
         worker::Step,
     },
-    ids::{GitterMessageId, transaction_id},
-    matrix::{MatrixError, PastEvent, Redact, SendEvent, SourceMarker, marker::SourceOperation},
+    ids::transaction_id,
+    matrix::{Endpoint, MatrixError, Redact, SendEvent},
     model,
     outcome::Reason,
-    store::{
-        Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, ghost as ghosts, ledger, message,
-    },
+    store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, ghost as ghosts},
     translate::{
         Context, MatrixAction, Translation,
         to_matrix::{self, Operation},
@@ -33,17 +31,14 @@ use crate::{
 /// How long the homeserver's memory of transaction ids is relied on, in milliseconds. Synapse keeps it a day.
 const MEMORY: i64 = 12 * 3_600_000;
 
-/// How many events one page of the look for a marker holds.
-const PAGE: u32 = 50;
-
-/// The most pages of one look.
-const PAGES: usize = 40;
-
-const MESSAGE: &str = "m.room.message";
+pub(super) const MESSAGE: &str = "m.room.message";
 
 impl Delivery<'_> {
     /// Translates what happened to a Gitter message, and freezes the actions.
     pub(super) async fn begin_to_matrix(self) -> Result<Step, BridgeError> {
+        if self.is_ban() {
+            return self.begin_ban().await;
+        }
         let Some(context) = self.judge_echo().await? else {
             return self.wait_for_other_lane().await;
         };
@@ -195,25 +190,6 @@ impl Delivery<'_> {
         }
     }
 
-    /// Looks for what a backup may not know of, and sends it if it is not there.
-    pub(super) async fn look_on_matrix(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
-        let action: MatrixAction = self.action(attempt)?;
-        match self.find_effect(attempt, &action).await {
-            Ok(Some(event_id)) => {
-                self.found_again(event_id.as_str());
-                self.sent(attempt, last, &action, event_id).await
-            }
-            Ok(None) => self.send_to_matrix(attempt, last).await,
-            Err(BridgeError::Matrix(error)) => {
-                let decision = failure::matrix_send(&error, self.item.attempts + 1, now());
-                let decision = failure::of_reading(decision, self.item.attempts + 1, now());
-                self.failed(attempt, AttemptState::Planned, decision, &error.to_string())
-                    .await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     async fn send_event(
         self,
         action: &MatrixAction,
@@ -248,6 +224,13 @@ impl Delivery<'_> {
                 };
                 return self.bridge.matrix.redact(&redact).await;
             }
+            // These are no events of their own: `deliver::bans` makes them.
+            MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => {
+                return Err(MatrixError::Unwritable {
+                    endpoint: Endpoint::Send,
+                    source: "a ban is not sent as a message".into(),
+                });
+            }
         };
         let event = SendEvent {
             room,
@@ -262,7 +245,7 @@ impl Delivery<'_> {
     }
 
     /// When the item's message was last changed.
-    fn edited_at(self) -> Option<Timestamp> {
+    pub(super) fn edited_at(self) -> Option<Timestamp> {
         let message: model::Message = serde_json::from_str(&self.item.body).ok()?;
         message.edited_at
     }
@@ -274,23 +257,31 @@ impl Delivery<'_> {
         action: &MatrixAction,
         event_id: OwnedEventId,
     ) -> Result<Step, BridgeError> {
+        let arrival = self.arrival(action, event_id);
+        self.arrived(attempt, last, &arrival).await
+    }
+
+    /// What an action became.
+    pub(super) fn arrival(self, action: &MatrixAction, event_id: OwnedEventId) -> Arrival {
         let forgotten = match action {
             MatrixAction::Redact { event_id, .. } => {
                 vec![event_id.to_string(), self.item.source_id.clone()]
             }
             _ => Vec::new(),
         };
-        let arrival = Arrival {
+        Arrival {
             result_id: event_id.to_string(),
             pairs: self.matrix_pair(action, event_id).into_iter().collect(),
             awaited: None,
             forgotten,
-        };
-        self.arrived(attempt, last, &arrival).await
+        }
     }
 
     /// The sender could not be made ready, so this try sent nothing; an earlier one may have.
     async fn not_sent(self, attempt: &Attempt, error: &MatrixError) -> Result<Step, BridgeError> {
+        if self.is_shut_out(attempt, error).await {
+            return self.skip(Reason::NotAllowed, bans::SHUT_OUT.to_owned()).await;
+        }
         let decision = failure::matrix_send(error, attempt.tries + 1, now());
         let decision = self.unless_of_room(decision, error).await?;
         let state = if attempt.state == AttemptState::Planned {
@@ -317,6 +308,9 @@ impl Delivery<'_> {
                     decision => decision,
                 }
             }
+            _ if self.is_shut_out(attempt, error).await => {
+                return self.skip(Reason::NotAllowed, bans::SHUT_OUT.to_owned()).await;
+            }
             _ => failure::matrix_send(error, attempt.tries + 1, now()),
         };
         let decision = self.unless_of_room(decision, error).await?;
@@ -338,80 +332,6 @@ impl Delivery<'_> {
         self.failed(attempt, state, decision, &error.to_string()).await
     }
 
-    /// Looks whether an attempt had its effect. A redaction's is seen on its target, and is that event then.
-    async fn find_effect(
-        self,
-        attempt: &Attempt,
-        action: &MatrixAction,
-    ) -> Result<Option<OwnedEventId>, BridgeError> {
-        let (part, op) = match action {
-            MatrixAction::Send { part, .. } => (*part, SourceOperation::Create),
-            MatrixAction::Edit { .. } => (0, SourceOperation::Edit),
-            MatrixAction::Redact { event_id, .. } => {
-                let room = &self.portal.matrix_room_id;
-                let event = self.bridge.matrix.event(room, event_id).await?;
-                let past = event.as_deref().and_then(PastEvent::read);
-                return Ok(past.filter(|past| past.redacted).map(|past| past.event_id));
-            }
-        };
-        let Ok(message) = self.item.source_id.parse::<GitterMessageId>() else {
-            return Ok(None);
-        };
-        let is_edit = op == SourceOperation::Edit;
-        let wanted = SourceMarker {
-            room: self.portal.gitter_room_id.clone(),
-            message,
-            op,
-            part,
-            edited_at: self.edited_at().filter(|_| is_edit),
-        };
-        self.find_sent(attempt, action.sender(), &wanted).await
-    }
-
-    /// Looks for the attempt's event among the sender's latest, back to the last one in the map that an item before
-    /// this one became; a retried item has later ones behind it. An event of the sender that is redacted and not
-    /// in the map is taken for it: it arrived and was removed.
-    async fn find_sent(
-        self,
-        attempt: &Attempt,
-        sender: &UserId,
-        wanted: &SourceMarker,
-    ) -> Result<Option<OwnedEventId>, BridgeError> {
-        // Since a backup was made more than this one may have arrived and been removed.
-        let is_its_own = !self.may_be_forgotten(attempt);
-        let mut from = None;
-        for _ in 0..PAGES {
-            let room = &self.portal.matrix_room_id;
-            let page = self
-                .bridge
-                .matrix
-                .messages_by(room, sender, &[MESSAGE], from, PAGE)
-                .await?;
-            let mut tx = self.bridge.db.read().await?;
-            for event in page.events {
-                if event.marker.as_ref() == Some(wanted) {
-                    return Ok(Some(event.event_id));
-                }
-                let id = event.event_id.as_str();
-                if !message::by_event(&mut tx, room, id).await?.is_empty() {
-                    let made_by = ledger::number_of_result(&mut tx, &self.lane.key, id).await?;
-                    if made_by.is_some_and(|number| number > self.item.number) {
-                        continue;
-                    }
-                    return Ok(None);
-                }
-                if event.redacted && is_its_own {
-                    return Ok(Some(event.event_id));
-                }
-            }
-            from = page.next;
-            if from.is_none() {
-                break;
-            }
-        }
-        Ok(None)
-    }
-
     /// The line of the map for an event that arrived.
     fn matrix_pair(self, action: &MatrixAction, event_id: OwnedEventId) -> Option<MappedMessage> {
         let model: model::Message = serde_json::from_str(&self.item.body).ok()?;
@@ -426,7 +346,9 @@ impl Delivery<'_> {
                 Some(event_id.clone()),
                 content.get("m.new_content").unwrap_or(content),
             ),
-            MatrixAction::Redact { .. } => return None,
+            MatrixAction::Redact { .. } | MatrixAction::Ban { .. } | MatrixAction::Unban { .. } => {
+                return None;
+            }
         };
         let mentions = said.get("m.mentions").map(Value::to_string);
         Some(MappedMessage {

@@ -19,8 +19,9 @@ pub struct ItemPage {
     next: Option<String>,
 }
 
+/// An item as lists show it.
 #[derive(Debug, Clone, Serialize)]
-struct ItemView {
+pub struct ItemView {
     id: String,
     direction: Direction,
     room: Option<String>,
@@ -43,7 +44,7 @@ pub struct Explanation {
 
 /// An item with its attempts, and what it is on either side.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct ExplainedItem {
+pub struct ExplainedItem {
     id: String,
     direction: Direction,
     room: Option<String>,
@@ -93,6 +94,95 @@ impl ItemPage {
             next: next.map(|entry| entry.place.id().to_string()),
         }
     }
+
+    /// The items of the page.
+    pub fn items(&self) -> &[ItemView] {
+        &self.items
+    }
+
+    /// Whether there are more behind it.
+    pub const fn has_more(&self) -> bool {
+        self.next.is_some()
+    }
+}
+
+impl ItemView {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where it goes.
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The event or Gitter message that it came from.
+    pub fn source_id(&self) -> &str {
+        &self.source_id
+    }
+
+    /// Why it is as it is, for people.
+    pub fn why(&self) -> &str {
+        why(self.detail.as_ref(), self.reason.as_ref())
+    }
+}
+
+/// The detail, or else the reason.
+fn why<'a>(detail: Option<&'a String>, reason: Option<&'a String>) -> &'a str {
+    detail.or(reason).map(String::as_str).unwrap_or_default()
+}
+
+impl ExplainedItem {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where it goes.
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Its Gitter room.
+    pub fn room(&self) -> Option<&str> {
+        self.room.as_deref()
+    }
+
+    /// The event's type, or `create`, `update`, `patch`, `remove`.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// How far it is.
+    pub const fn state(&self) -> ItemState {
+        self.state
+    }
+
+    /// `bridged`, `skipped` or `failed`.
+    pub fn outcome(&self) -> Option<&str> {
+        self.outcome.as_deref()
+    }
+
+    /// Why it is as it is, for people.
+    pub fn why(&self) -> &str {
+        why(self.detail.as_ref(), self.reason.as_ref())
+    }
+
+    /// When it is tried next.
+    pub const fn next_attempt_at(&self) -> Option<Timestamp> {
+        self.next_attempt_at
+    }
+
+    /// What it is in Matrix.
+    pub const fn matrix_event_ids(&self) -> &BTreeSet<String> {
+        &self.matrix_event_ids
+    }
+
+    /// What it is on Gitter.
+    pub const fn gitter_message_ids(&self) -> &BTreeSet<String> {
+        &self.gitter_message_ids
+    }
 }
 
 impl Explanation {
@@ -101,6 +191,11 @@ impl Explanation {
             items,
             messages: pairs.into_iter().map(pair).collect(),
         }
+    }
+
+    /// The items that an id belongs to, oldest first.
+    pub fn items(&self) -> &[ExplainedItem] {
+        &self.items
     }
 }
 

@@ -32,7 +32,16 @@ pub(super) fn people_of_event(event: &Value) -> BTreeSet<OwnedUserId> {
     // Beyond the bound: who wrote it decides whether it is ours.
     let sender = event.get("sender").and_then(Value::as_str);
     people.extend(sender.and_then(|sender| UserId::parse(sender).ok()));
+    if is_membership(event) {
+        let of = event.get("state_key").and_then(Value::as_str);
+        people.extend(of.and_then(|of| UserId::parse(of).ok()));
+    }
     people
+}
+
+/// Whether an event says where somebody stands in the room.
+pub(super) fn is_membership(event: &Value) -> bool {
+    event.get("type").and_then(Value::as_str) == Some("m.room.member") && event.get("state_key").is_some()
 }
 
 /// Everything in a text that looks like a user id, also percent-encoded.

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
-use super::{LinkRequest, ProvisionError, create};
+use super::{LinkRequest, ProvisionError, create, others};
 use crate::{
     bridge::{Bridge, BridgeError, alias},
     check::Checks,
@@ -19,13 +19,13 @@ use crate::{
 
 /// What the checks found out.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
-    pub(super) checks: Checks,
-    pub(super) gitter_room: Option<model::Room>,
+pub(in crate::bridge) struct Survey {
+    pub(in crate::bridge) checks: Checks,
+    pub(in crate::bridge) gitter_room: Option<model::Room>,
     pub(super) matrix_room: Option<OwnedRoomId>,
     pub(super) virtual_users: bool,
     /// The portal that joins just these two rooms already.
-    pub(super) existing: Option<Portal>,
+    pub(in crate::bridge) existing: Option<Portal>,
     /// The portal whose Gitter room is gone and whose Matrix room is wanted.
     pub(super) outlived: Option<Portal>,
     /// Which room is linked with a third, and what to do.
@@ -35,18 +35,30 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
+    pub(super) fn passed(&mut self, check: &'static str, detail: impl Into<String>) {
         self.checks.passed(check, detail);
     }
 
-    fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
+    pub(super) fn failed(&mut self, check: &'static str, detail: impl Into<String>, mend: impl Into<String>) {
         self.checks.failed(check, detail, mend);
+    }
+
+    pub(super) fn advised(
+        &mut self,
+        check: &'static str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        self.checks.advised(check, detail, mend);
     }
 }
 
 /// Looks at everything that linking needs. Failed checks are in the result; an error means that one of the
 /// sides could not be asked.
-pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Survey, ProvisionError> {
+pub(in crate::bridge) async fn survey(
+    bridge: &Bridge,
+    request: &LinkRequest,
+) -> Result<Survey, ProvisionError> {
     let mut survey = Survey::default();
     gitter_room(bridge, &request.gitter_uri, &mut survey).await?;
     if let Some(matrix_room) = &request.matrix_room {
@@ -64,6 +76,10 @@ pub(super) async fn survey(bridge: &Bridge, request: &LinkRequest) -> Result<Sur
     }
     if let Some(room) = survey.gitter_room.clone().filter(|room| room.public) {
         flair(bridge, &room, &mut survey).await?;
+        // Advice alone, which a link does not wait for.
+        if request.dry_run {
+            others::on_gitter(bridge, &room, &mut survey).await?;
+        }
     }
     Ok(survey)
 }
@@ -147,15 +163,16 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
     Ok(())
 }
 
+const NOT_LINKED: &str = "not_linked";
+
 /// Whether a portal's Gitter room was deleted.
 async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
     let life = life::of(tx, &portal.gitter_room_id).await?;
     Ok(life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone)))
 }
 
-/// A room is in at most one portal. One that is to be made may have been made already.
+/// A room is in at most one portal.
 async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result<(), ProvisionError> {
-    const CHECK: &str = "not_linked";
     let mut tx = bridge.db.read().await?;
     let by_gitter = match &survey.gitter_room {
         Some(room) => portal::portal_by_gitter_room(&mut tx, &room.id).await?,
@@ -165,55 +182,49 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
         Some(room) => portal::portal_by_matrix_room(&mut tx, room).await?,
         None => None,
     };
-    if let (Some(one), Some(other)) = (&by_gitter, &by_matrix)
-        && one.gitter_room_id == other.gitter_room_id
-    {
-        survey.passed(CHECK, "these two rooms are linked with each other already");
-        survey.existing = by_gitter;
-        return Ok(());
-    }
-    if by_gitter.is_none()
-        && let Some(other) = &by_matrix
-        && is_gone(&mut tx, other).await?
-    {
-        let detail = format!(
-            "{}, with which the Matrix room was linked, is gone",
-            other.gitter_uri
-        );
-        survey.passed(CHECK, detail);
-        survey.outlived = by_matrix;
-        return Ok(());
-    }
-    if to_be_made
-        && by_gitter
-            .as_ref()
-            .is_some_and(|portal| portal.kind == PortalKind::Created)
-    {
-        survey.passed(CHECK, "its room has been made already");
-        survey.existing = by_gitter;
-        return Ok(());
-    }
-    if let (Some(made), None) = (&by_gitter, &by_matrix)
-        && made.kind == PortalKind::Created
-        && survey.matrix_room.is_some()
-    {
-        let detail = format!("it replaces {}, which the bridge made", made.matrix_room_id);
-        survey.passed(CHECK, detail);
-        survey.replaced = by_gitter;
-        return Ok(());
-    }
-    let Some(other) = by_gitter.or(by_matrix) else {
-        survey.passed(CHECK, "neither room is linked");
-        return Ok(());
+    let outlived = match &by_matrix {
+        Some(other) => is_gone(&mut tx, other).await?,
+        None => false,
     };
-    let detail = format!("{} is linked with {}", other.gitter_uri, other.matrix_room_id);
-    let mend = format!(
-        "unlink it first: gitter-matrix-bridge room unlink {}",
-        other.gitter_room_id
-    );
-    survey.already_linked = Some((detail.clone(), mend.clone()));
-    survey.failed(CHECK, detail, mend);
+    match (by_gitter, by_matrix) {
+        (None, None) => survey.passed(NOT_LINKED, "neither room is linked"),
+        (Some(one), Some(other)) if one.gitter_room_id == other.gitter_room_id => {
+            survey.passed(NOT_LINKED, "these two rooms are linked with each other already");
+            survey.existing = Some(one);
+        }
+        (None, Some(other)) if outlived => {
+            let uri = &other.gitter_uri;
+            let detail = format!("{uri}, with which the Matrix room was linked, is gone");
+            survey.passed(NOT_LINKED, detail);
+            survey.outlived = Some(other);
+        }
+        (Some(made), None) if made.kind == PortalKind::Created => already_made(made, to_be_made, survey),
+        (Some(other), _) | (None, Some(other)) => linked_otherwise(&other, survey),
+    }
     Ok(())
+}
+
+/// The bridge made a room for the Gitter room before: it is the one to be made, or makes way for another.
+fn already_made(made: Portal, to_be_made: bool, survey: &mut Survey) {
+    if to_be_made {
+        survey.passed(NOT_LINKED, "its room has been made already");
+        survey.existing = Some(made);
+        return;
+    }
+    if survey.matrix_room.is_none() {
+        return linked_otherwise(&made, survey);
+    }
+    let detail = format!("it replaces {}, which the bridge made", made.matrix_room_id);
+    survey.passed(NOT_LINKED, detail);
+    survey.replaced = Some(made);
+}
+
+fn linked_otherwise(other: &Portal, survey: &mut Survey) {
+    let detail = format!("{} is linked with {}", other.gitter_uri, other.matrix_room_id);
+    let room = &other.gitter_room_id;
+    let mend = format!("unlink it first: gitter-matrix-bridge room unlink {room}");
+    survey.already_linked = Some((detail.clone(), mend.clone()));
+    survey.failed(NOT_LINKED, detail, mend);
 }
 
 /// The bot is in the Matrix room, or gets in, and may do there what it has to.
@@ -244,7 +255,7 @@ async fn membership(
                 let detail = format!(
                     "{bot} is not in the room; linking joins it if the room is public or {bot} is invited"
                 );
-                survey.passed("matrix_room_joined", detail);
+                survey.advised("matrix_room_joined", detail, invite);
             }
             return Ok(());
         }
@@ -269,7 +280,9 @@ async fn membership(
             format!("give {bot} the power to, for example power level 50"),
         );
     }
-    ghosts_get_in(bridge, room, &access, survey).await
+    ghosts_get_in(bridge, room, &access, survey).await?;
+    others::power(bridge, &access, survey);
+    others::in_matrix_room(bridge, room, survey).await
 }
 
 /// Ghosts can join by themselves, or the bot may invite them.

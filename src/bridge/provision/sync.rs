@@ -32,6 +32,7 @@ impl Bridge {
         }
         tx.commit().await?;
         self.subscribe(&gitter_room);
+        self.ban_looks.ask(&gitter_room);
         let bridge = Arc::clone(self);
         self.tracker.spawn(async move {
             if let Err(error) = room_state::refresh(&bridge, &portal).await {

@@ -1,10 +1,47 @@
 //! Who the admins of a Gitter room are, as ghosts.
 
+use std::{sync::Arc, time::Duration};
+
+use tracing::warn;
+
+use super::write_power;
 use crate::{
     bridge::{Bridge, BridgeError, ghost},
     model,
-    store::{Portal, ghost as ghosts, room_admin},
+    store::{Portal, PortalKind, PortalState, ghost as ghosts, portal, room_admin},
 };
+
+/// How often Gitter is asked, which has no word for a change.
+const LOOK: Duration = Duration::from_hours(1);
+
+/// Keeps the power of admins in rooms that the bridge made in step with Gitter, until the bridge stops.
+pub(in crate::bridge) async fn keep(bridge: Arc<Bridge>) {
+    loop {
+        tokio::select! {
+            () = bridge.stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let looked = bridge.stop.run_until_cancelled(look(&bridge)).await;
+        if let Some(Err(error)) = looked {
+            warn!(error = %error, "Who the admins of rooms are cannot be looked at now");
+        }
+    }
+}
+
+async fn look(bridge: &Bridge) -> Result<(), BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let portals = portal::portals(&mut tx).await?;
+    drop(tx);
+    let works = |portal: &&Portal| {
+        portal.kind == PortalKind::Created
+            && matches!(portal.state, PortalState::Active | PortalState::CatchingUp)
+    };
+    for portal in portals.iter().filter(works) {
+        refresh(bridge, portal).await?;
+        write_power(bridge, portal).await?;
+    }
+    Ok(())
+}
 
 /// Asks Gitter who a room's admins are. Their ghosts are noted, and not made: they are made when they speak.
 pub(in crate::bridge) async fn refresh(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {

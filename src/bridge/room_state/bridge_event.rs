@@ -8,7 +8,7 @@ use url::Url;
 use super::Piece;
 use crate::{ids::GitterRoomId, model};
 
-const TYPES: [&str; 2] = ["m.bridge", "uk.half-shot.bridge"];
+pub(in crate::bridge) const TYPES: [&str; 2] = ["m.bridge", "uk.half-shot.bridge"];
 
 /// Both events for a room.
 pub(super) fn pieces(bot: &UserId, web_url: &Url, room: &model::Room) -> Vec<Piece> {

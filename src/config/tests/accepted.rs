@@ -36,8 +36,13 @@ fn the_shortest_configuration_has_the_defaults_of_the_design() {
         (false, false, true, true)
     );
     assert_eq!(
-        (bridge.max_parts, bridge.ledger_days, bridge.sweep_days),
-        (4, 30, 7)
+        (
+            bridge.max_parts,
+            bridge.flood_limit,
+            bridge.ledger_days,
+            bridge.sweep_days
+        ),
+        (4, 60, 30, 7)
     );
     assert_eq!(bridge.give_up_after, Duration::from_hours(24));
     assert_eq!(bridge.privacy_check, Duration::from_mins(5));

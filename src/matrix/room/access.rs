@@ -30,6 +30,12 @@ impl RoomAccess {
             .user_can_send_message(user, MessageLikeEventType::RoomMessage)
     }
 
+    /// Whether a member's power suffices to change how the room is bridged: to send the state that says so.
+    pub fn may_change_state(&self, user: &UserId) -> bool {
+        self.power_levels
+            .user_can_send_state(user, StateEventType::from("m.bridge"))
+    }
+
     /// Whether a member's power suffices to invite.
     pub fn may_invite(&self, user: &UserId) -> bool {
         self.power_levels.user_can_invite(user)
@@ -172,6 +178,7 @@ mod tests {
         assert!(!access.may_send(user_id!("@reader:example.org")));
         assert!(!access.may_invite(user_id!("@talker:example.org")));
         assert!(!access.may_notify_room(user_id!("@talker:example.org")));
+        assert!(!access.may_change_state(user_id!("@talker:example.org")));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! State of rooms, set as the bot.
+//! State of rooms: all of it, and setting it as the bot.
 
 use ruma::{
     OwnedEventId, RoomId, UserId,
-    api::client::state::{get_state_event_for_key::v3::StateEventFormat, send_state_event},
+    api::client::state::{get_state_event_for_key::v3::StateEventFormat, get_state_events, send_state_event},
     events::StateEventType,
     serde::Raw,
 };
@@ -42,6 +42,16 @@ impl MatrixClient {
         );
         let answer = self.call_as(endpoint, self.bot(), request).await?;
         Ok(answer.event_id)
+    }
+
+    /// All current state events of a room, its members' too; what cannot be read is left out.
+    pub async fn whole_state(&self, room: &RoomId) -> Result<Vec<Value>, MatrixError> {
+        let request = get_state_events::v3::Request::new(room.to_owned());
+        let answer = self.call_as(Endpoint::WholeState, self.bot(), request).await?;
+        let events = answer.room_state.iter();
+        Ok(events
+            .filter_map(|event| serde_json::from_str(event.json().get()).ok())
+            .collect())
     }
 
     /// The event that made a room; none where the homeserver does not say.

@@ -1,6 +1,7 @@
 //! The client-server API, as an application service uses it.
 
 mod account;
+mod ban;
 mod create;
 mod event;
 mod media;
@@ -30,7 +31,10 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/invite", post(room::invite))
         .route("/join", post(room::join))
         .route("/leave", post(room::leave))
+        .route("/ban", post(ban::ban))
+        .route("/unban", post(ban::unban))
         .route("/joined_members", get(room::joined_members))
+        .route("/state", get(room::whole_state))
         .route("/state/{type}/", get(room::state).put(room::set_state))
         .route("/state/{type}/{key}", get(room::state).put(room::set_state))
         .route("/send/{type}/{transaction}", put(event::send))

@@ -128,6 +128,11 @@ impl Room {
         Some(&self.events[index].draft.content)
     }
 
+    /// All that holds now.
+    pub(super) fn whole_state(&self) -> Vec<Value> {
+        self.state.values().map(|index| self.event(*index)).collect()
+    }
+
     /// The membership of a user: `join`, `invite`, `leave` or `ban`.
     pub(super) fn membership(&self, user: &UserId) -> &str {
         self.state_content("m.room.member", user.as_str())
@@ -183,6 +188,15 @@ impl Room {
     pub(super) fn may_invite(&self, inviter: &UserId) -> Result<(), Refusal> {
         self.must_be_joined(inviter)?;
         self.must_have(inviter, self.level("invite", 0), "invite")
+    }
+
+    pub(super) fn may_ban(&self, sender: &UserId, user: &UserId) -> Result<(), Refusal> {
+        self.must_be_joined(sender)?;
+        self.must_have(sender, self.level("ban", 50), "ban")?;
+        if self.power(user) < self.power(sender) {
+            return Ok(());
+        }
+        Err(forbidden("You cannot ban a user of your own power"))
     }
 
     fn must_have(&self, user: &UserId, needed: i64, what: &str) -> Result<(), Refusal> {

@@ -1,5 +1,6 @@
 //! Everything the homeserver knows, and what changes it. No I/O: the API and the tests both come here.
 
+mod bans;
 mod events;
 mod rooms;
 mod users;

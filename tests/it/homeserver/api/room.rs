@@ -87,6 +87,17 @@ pub(super) async fn joined_members(
     Ok(Json(json!({ "joined": joined })))
 }
 
+pub(super) async fn whole_state(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Path(room): Path<OwnedRoomId>,
+) -> Result<Json<Value>, Refusal> {
+    let world = shared.world();
+    let room = world.room(&room)?;
+    room.must_be_joined(&caller.user)?;
+    Ok(Json(room.whole_state().into()))
+}
+
 /// The state key is the last part of the path, which may be absent for the empty one.
 #[derive(Deserialize)]
 pub(super) struct StatePath {

@@ -1,0 +1,80 @@
+//! `settings`, `optout` and `optin`: what holds in a room, and for one person.
+
+use super::{Asking, Failure, Outcome, code, status::provision_failed};
+use crate::{
+    bridge::{now, room_settings},
+    store::{code::CodePurpose, opt_out, setting::SettingName},
+};
+
+/// Shows what holds in a room, or changes one thing.
+pub(super) async fn settings(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let portal = asking.portal()?;
+    let room = &portal.gitter_room_id;
+    let (name, word) = match asking.words.as_slice() {
+        [] => {
+            let view = asking
+                .bridge
+                .settings_of(room.as_str())
+                .await
+                .map_err(provision_failed)?;
+            let lines = view.words().map(|(name, word, is_set)| {
+                let note = if is_set {
+                    "set for this room"
+                } else {
+                    "as configured"
+                };
+                format!("{} {word} ({note})", name.as_str())
+            });
+            return Ok(lines.join("\n").into());
+        }
+        [name, word] => (name, word),
+        _ => {
+            return Err(Failure::Told(
+                "Write the name of one setting and its value, such as `!gitter settings threads reply`."
+                    .to_owned(),
+            ));
+        }
+    };
+    let change = room_settings::change(name, Some(word)).map_err(provision_failed)?;
+    // What is done to Gitter's people is for admins of the Gitter room to allow.
+    if change == (SettingName::Moderation, Some("on")) && !asking.rights.admin {
+        return code::ask(asking, room, &portal.gitter_uri, CodePurpose::Moderation).await;
+    }
+    set(asking, change).await
+}
+
+/// Makes a change, and says what holds now.
+pub(super) async fn set(
+    asking: &Asking<'_>,
+    change: (SettingName, Option<&'static str>),
+) -> Result<Outcome, Failure> {
+    let portal = asking.portal()?;
+    let view = asking
+        .bridge
+        .apply_settings(&portal.gitter_room_id, &[change])
+        .await
+        .map_err(provision_failed)?;
+    let words = view.words();
+    let word = words.iter().find(|(name, _, _)| *name == change.0);
+    let word = word.map_or("", |(_, word, _)| word);
+    Ok(format!("From now on {} is {word} here.", change.0.as_str()).into())
+}
+
+/// Keeps what somebody says in Matrix.
+pub(super) async fn opt_out(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let mut tx = asking.bridge.db.write().await?;
+    opt_out::opt_out(&mut tx, asking.user(), now()).await?;
+    tx.commit().await?;
+    Ok("From now on nothing that you say goes to Gitter, in any room. What went there stays until you delete it; what \
+        you delete is deleted there too. `!gitter optin` takes this back."
+        .to_owned()
+        .into())
+}
+
+/// Lets what somebody says go to Gitter again.
+pub(super) async fn opt_in(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let mut tx = asking.bridge.db.write().await?;
+    opt_out::opt_in(&mut tx, asking.user()).await?;
+    tx.commit().await?;
+    Ok("What you say in linked rooms goes to Gitter.".to_owned().into())
+}

@@ -1,0 +1,132 @@
+//! `status` and `ping`: how things are, and how long the way is.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Asking, Failure, Outcome, links::room_address};
+use crate::{
+    bridge::{now, provision::ProvisionError},
+    gitter::GitterError,
+    store::{Direction, PortalState},
+};
+
+/// Measures the way to Gitter and back.
+pub(super) async fn ping(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let bridge = asking.bridge;
+    let begun = Instant::now();
+    bridge.gitter.current_user().await.map_err(gitter_away)?;
+    let there_and_back = begun.elapsed().as_millis();
+    let mut text =
+        format!("Gitter answered after {there_and_back} ms, with any wait for the request budget.");
+    let event: Value = serde_json::from_str(&asking.asked.body).unwrap_or(Value::Null);
+    if let Some(said_at) = event.get("origin_server_ts").and_then(Value::as_i64) {
+        let way = asking.asked.created_at - said_at;
+        if (0..600_000).contains(&way) {
+            text += &format!(" Your message took {way} ms to me, by the homeserver's clock.");
+        }
+    }
+    Ok(text.into())
+}
+
+/// What somebody is told where Gitter could not be asked.
+pub(super) fn gitter_away(error: GitterError) -> Failure {
+    Failure::Told(match error {
+        GitterError::Unauthorized { .. } => {
+            "Gitter does not accept the bridge's token any more, so nothing goes there. The bridge's operator has to put \
+             a valid one into gitter.token_file."
+                .to_owned()
+        }
+        error => format!(
+            "Gitter could not be asked ({error}). What is said waits until it can be; try the command again in a minute."
+        ),
+    })
+}
+
+/// What somebody is told of what did not work with rooms.
+pub(super) fn provision_failed(error: ProvisionError) -> Failure {
+    use crate::bridge::BridgeError;
+    match error {
+        ProvisionError::Invalid { error, mend } | ProvisionError::AlreadyLinked { error, mend } => {
+            Failure::Told(format!("{}. To mend it: {mend}.", capitalised(&error)))
+        }
+        ProvisionError::Checks(checks) => {
+            let mut text = "The rooms cannot be linked:".to_owned();
+            for check in checks.iter().filter(|check| !check.ok) {
+                text += &format!("\n– {}. To mend it: {}.", capitalised(&check.detail), check.mend);
+            }
+            Failure::Told(text)
+        }
+        ProvisionError::Bridge(BridgeError::Gitter(error)) => gitter_away(error),
+        ProvisionError::Bridge(error) => error.into(),
+        error @ (ProvisionError::NotFound(_) | ProvisionError::NoSubscription) => Failure::Told(format!(
+            "{}. Try again in a minute.",
+            capitalised(&error.to_string())
+        )),
+    }
+}
+
+/// A text as a sentence begins.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Says how things are with a room.
+pub(super) async fn status(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let (bridge, portal) = (asking.bridge, asking.portal()?);
+    let view = bridge
+        .portal(portal.gitter_room_id.as_str())
+        .await
+        .map_err(provision_failed)?;
+    let uri = &view.gitter_uri;
+    let mut lines = vec![format!(
+        "Linked with {uri} on Gitter ({}).",
+        room_address(bridge, uri)
+    )];
+    lines.push(state(view.state).to_owned());
+    for (direction, name) in [
+        (Direction::ToGitter, "Gitter"),
+        (Direction::ToMatrix, "the homeserver"),
+    ] {
+        if !bridge.sides.is_open(direction, now()) {
+            lines.push(format!(
+                "At the moment {name} takes nothing; what is for it waits."
+            ));
+        }
+    }
+    let last = view.last_bridged_at.map_or_else(
+        || "Nothing has crossed yet.".to_owned(),
+        |time| format!("Something last crossed at {}.", shown(time)),
+    );
+    lines.push(format!(
+        "{} waiting, {} failed. {last}",
+        view.waiting, view.failed
+    ));
+    if view.failed > 0 {
+        lines.push("`!gitter failed` lists what has failed, for those who may try it again.".to_owned());
+    }
+    Ok(lines.join("\n").into())
+}
+
+/// A time to the second.
+pub(super) fn shown(time: Timestamp) -> String {
+    format!("{time:.0}")
+}
+
+const fn state(state: PortalState) -> &'static str {
+    match state {
+        PortalState::Active => "All works.",
+        PortalState::CatchingUp => {
+            "It is being looked through for what was missed; what is said meanwhile waits."
+        }
+        PortalState::Paused => "It is paused: what is said waits. `!gitter resume` goes on.",
+        PortalState::Private => "The Gitter room is not public any more, so nothing crosses.",
+        PortalState::Broken => {
+            "One of the rooms refuses the bridge, so everything waits. The bridge's log says which and why."
+        }
+    }
+}
