@@ -206,12 +206,11 @@ impl Bridge {
         replaced: Option<Portal>,
     ) -> Result<Portal, ProvisionError> {
         let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
-        let parted = match &replaced {
-            Some(replaced) => self.part(replaced, Some((&portal, members))).await?,
-            None => {
-                self.store_portal(&portal, members).await?;
-                Vec::new()
-            }
+        let parted = if let Some(replaced) = &replaced {
+            self.part(replaced, Some((&portal, members))).await?
+        } else {
+            self.store_portal(&portal, members).await?;
+            Vec::new()
         };
         if !self.subscribed(&portal.gitter_room_id).await? {
             self.undo(&portal, replaced).await?;

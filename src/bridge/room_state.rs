@@ -75,7 +75,7 @@ pub(super) async fn write(bridge: &Bridge, portal: &Portal, room: &model::Room) 
     }
     if created {
         pieces.extend(access(room));
-        pieces.extend(shown_aliases(alias::keep(bridge, portal, room).await?));
+        pieces.extend(shown_aliases(&alias::keep(bridge, portal, room).await?));
     }
     for piece in pieces {
         put(bridge, &portal.matrix_room_id, &piece).await?;
@@ -174,7 +174,7 @@ pub(super) fn name(room: &model::Room) -> &str {
 }
 
 /// The alias that clients show, and the others.
-fn shown_aliases(aliases: Vec<OwnedRoomAliasId>) -> Option<Piece> {
+fn shown_aliases(aliases: &[OwnedRoomAliasId]) -> Option<Piece> {
     let (shown, others) = aliases.split_first()?;
     let content = json!({ "alias": shown, "alt_aliases": others });
     Some(Piece::new(StateEventType::RoomCanonicalAlias, content))

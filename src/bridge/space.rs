@@ -5,7 +5,7 @@
 //! second Space from being made.
 
 use ruma::{OwnedRoomId, RoomId, events::StateEventType};
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
@@ -175,10 +175,11 @@ async fn describe(bridge: &Bridge, space: &RoomId, group: &model::Group) -> Resu
     )];
     pieces.extend(room_state::picture(bridge, group.avatar_url.as_deref()).await?);
     let by_id = alias::localpart_of_id(bridge, group.id.as_str());
-    let mut shown: Value = json!({ "alias": alias::alias_of(bridge, &by_id) });
+    let by_id = alias::alias_of(bridge, &by_id);
+    let mut shown = json!({ "alias": by_id });
     if let Some(by_uri) = alias_of_uri(bridge, group) {
         match alias::take(bridge, &by_uri, space).await {
-            Ok(()) => shown = json!({ "alias": by_uri, "alt_aliases": [shown["alias"].clone()] }),
+            Ok(()) => shown = json!({ "alias": by_uri, "alt_aliases": [by_id] }),
             Err(error) => warn!(alias = %by_uri, error = %error, "A Space goes without the alias of its URI"),
         }
     }

@@ -1,5 +1,6 @@
 //! `room`: the rooms of the running bridge, through its admin API.
 
+mod create;
 mod life;
 mod settings;
 
@@ -42,20 +43,7 @@ pub(super) enum Command {
         after_help = "Joining #gitter_tidepool_harbour does the same for tidepool/harbour. A room that was made before is told.\n\n\
         Example:\n  gitter-matrix-bridge room create tidepool/harbour --requester @ana:example.org"
     )]
-    Create {
-        /// The Gitter room's URI, such as tidepool/harbour
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
-        gitter_uri: String,
-        /// A Matrix user to invite, who has all power in the new room
-        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-        requester: Option<String>,
-        /// Only check whether it would work, and say what to mend; nothing is changed
-        #[arg(long)]
-        dry_run: bool,
-        /// Print the answer of the admin API as it is
-        #[arg(long)]
-        json: bool,
-    },
+    Create(create::Creation),
     /// Unlink a Gitter room from its Matrix room
     #[command(after_help = "Example:\n  gitter-matrix-bridge room unlink '!harbour:example.org' --yes")]
     Unlink {
@@ -130,16 +118,7 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
             let answer = client.send(Method::POST, &["rooms"], Some(&body)).await?;
             tell(&answer, json, if dry_run { tell_checks } else { tell_link })
         }
-        Command::Create {
-            gitter_uri,
-            requester,
-            dry_run,
-            json,
-        } => {
-            let body = json!({ "gitter_uri": gitter_uri, "requester": requester, "dry_run": dry_run });
-            let answer = client.send(Method::POST, &["rooms"], Some(&body)).await?;
-            tell(&answer, json, if dry_run { tell_checks } else { tell_link })
-        }
+        Command::Create(creation) => create::run(&client, &creation).await,
         Command::Unlink { room, yes, json } => {
             if !yes && !is_meant(&client, &room).await? {
                 output::line("Nothing was changed.")?;

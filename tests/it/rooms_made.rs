@@ -24,6 +24,7 @@ on_both_databases![
     two_who_join_one_alias_meet_in_one_room,
     aliases_that_stand_for_no_room_or_for_two_are_not_found,
     aliases_that_are_tried_spend_little_of_the_budget,
+    a_room_that_is_made_anew_at_the_same_address_is_another,
     a_link_replaces_a_room_that_was_made,
     what_is_unlinked_leaves_nothing_behind_and_can_be_linked_again,
 ];
@@ -350,6 +351,35 @@ async fn aliases_that_are_tried_spend_little_of_the_budget(database: Database) {
     }
     assert_eq!(answers.iter().filter(|status| **status == 404).count(), 4);
     assert_eq!(world.gitter.charged().requests, spent + 5);
+    world.close().await;
+}
+
+async fn a_room_that_is_made_anew_at_the_same_address_is_another(database: Database) {
+    let world = World::start(database).await;
+    let new = NewRoom {
+        admins: vec!["wren".to_owned()],
+        ..NewRoom::public("tidepool/pier")
+    };
+    let old = world.gitter.add_room(&new).unwrap();
+    let alias = "#gitter_tidepool_pier:localhost";
+    let before = world.homeserver.join_alias(alias, &world.ana).await.unwrap();
+
+    let users = world.gitter.state().users;
+    let wren = users.iter().find(|user| user.username == "wren").unwrap();
+    let url = format!("{}/rooms/{old}", world.gitter_api());
+    let request = reqwest::Client::new().delete(url);
+    let deleted = answer(request.bearer_auth(&wren.tokens[0].token)).await.unwrap();
+    assert_eq!(deleted.0, 200);
+    until("the aliases to be free", async || {
+        Ok(world.homeserver.room_of(alias).is_none().then_some(()))
+    })
+    .await;
+
+    let id = on_gitter(&world, "tidepool/pier");
+    let after = world.homeserver.join_alias(alias, &world.ana).await.unwrap();
+    assert_ne!(before, after);
+    let (_, portal) = world.admin().portal(&id).await;
+    assert_eq!(portal["matrix_room_id"], json!(after));
     world.close().await;
 }
 

@@ -16,7 +16,7 @@ use crate::{
     bridge::{Bridge, BridgeError, provision::ProvisionError},
     ids::GitterRoomId,
     model,
-    store::{Portal, alias as aliases, portal},
+    store::{Portal, PortalState, alias as aliases, portal},
 };
 
 /// What an alias leads to.
@@ -139,7 +139,9 @@ impl Bridge {
             return Ok(Found::Nothing);
         }
         let mut tx = self.db.read().await?;
-        let portals = portal::portals(&mut tx).await?;
+        // One that does not work may be of a room that is gone, and another may have its URI now.
+        let mut portals = portal::portals(&mut tx).await?;
+        portals.retain(|portal| portal.state != PortalState::Broken);
         drop(tx);
         let mut only = Found::Nothing;
         for uri in uris {

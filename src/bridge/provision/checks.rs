@@ -163,15 +163,16 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
     Ok(())
 }
 
+const NOT_LINKED: &str = "not_linked";
+
 /// Whether a portal's Gitter room was deleted.
 async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
     let life = life::of(tx, &portal.gitter_room_id).await?;
     Ok(life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone)))
 }
 
-/// A room is in at most one portal. One that is to be made may have been made already.
+/// A room is in at most one portal.
 async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result<(), ProvisionError> {
-    const CHECK: &str = "not_linked";
     let mut tx = bridge.db.read().await?;
     let by_gitter = match &survey.gitter_room {
         Some(room) => portal::portal_by_gitter_room(&mut tx, &room.id).await?,
@@ -181,52 +182,49 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
         Some(room) => portal::portal_by_matrix_room(&mut tx, room).await?,
         None => None,
     };
-    if let (Some(one), Some(other)) = (&by_gitter, &by_matrix)
-        && one.gitter_room_id == other.gitter_room_id
-    {
-        survey.passed(CHECK, "these two rooms are linked with each other already");
-        survey.existing = by_gitter;
-        return Ok(());
-    }
-    if by_gitter.is_none()
-        && let Some(other) = &by_matrix
-        && is_gone(&mut tx, other).await?
-    {
-        let detail = format!("{}, which it was linked with, is gone", other.gitter_uri);
-        survey.passed(CHECK, detail);
-        survey.outlived = by_matrix;
-        return Ok(());
-    }
-    if to_be_made
-        && by_gitter
-            .as_ref()
-            .is_some_and(|portal| portal.kind == PortalKind::Created)
-    {
-        survey.passed(CHECK, "its room has been made already");
-        survey.existing = by_gitter;
-        return Ok(());
-    }
-    if let (Some(made), None) = (&by_gitter, &by_matrix)
-        && made.kind == PortalKind::Created
-        && survey.matrix_room.is_some()
-    {
-        let detail = format!("it replaces {}, which the bridge made", made.matrix_room_id);
-        survey.passed(CHECK, detail);
-        survey.replaced = by_gitter;
-        return Ok(());
-    }
-    let Some(other) = by_gitter.or(by_matrix) else {
-        survey.passed(CHECK, "neither room is linked");
-        return Ok(());
+    let outlived = match &by_matrix {
+        Some(other) => is_gone(&mut tx, other).await?,
+        None => false,
     };
-    let detail = format!("{} is linked with {}", other.gitter_uri, other.matrix_room_id);
-    let mend = format!(
-        "unlink it first: gitter-matrix-bridge room unlink {}",
-        other.gitter_room_id
-    );
-    survey.already_linked = Some((detail.clone(), mend.clone()));
-    survey.failed(CHECK, detail, mend);
+    match (by_gitter, by_matrix) {
+        (None, None) => survey.passed(NOT_LINKED, "neither room is linked"),
+        (Some(one), Some(other)) if one.gitter_room_id == other.gitter_room_id => {
+            survey.passed(NOT_LINKED, "these two rooms are linked with each other already");
+            survey.existing = Some(one);
+        }
+        (None, Some(other)) if outlived => {
+            let uri = &other.gitter_uri;
+            let detail = format!("{uri}, with which the Matrix room was linked, is gone");
+            survey.passed(NOT_LINKED, detail);
+            survey.outlived = Some(other);
+        }
+        (Some(made), None) if made.kind == PortalKind::Created => already_made(made, to_be_made, survey),
+        (Some(other), _) | (None, Some(other)) => linked_otherwise(&other, survey),
+    }
     Ok(())
+}
+
+/// The bridge made a room for the Gitter room before: it is the one to be made, or makes way for another.
+fn already_made(made: Portal, to_be_made: bool, survey: &mut Survey) {
+    if to_be_made {
+        survey.passed(NOT_LINKED, "its room has been made already");
+        survey.existing = Some(made);
+        return;
+    }
+    if survey.matrix_room.is_none() {
+        return linked_otherwise(&made, survey);
+    }
+    let detail = format!("it replaces {}, which the bridge made", made.matrix_room_id);
+    survey.passed(NOT_LINKED, detail);
+    survey.replaced = Some(made);
+}
+
+fn linked_otherwise(other: &Portal, survey: &mut Survey) {
+    let detail = format!("{} is linked with {}", other.gitter_uri, other.matrix_room_id);
+    let room = &other.gitter_room_id;
+    let mend = format!("unlink it first: gitter-matrix-bridge room unlink {room}");
+    survey.already_linked = Some((detail.clone(), mend.clone()));
+    survey.failed(NOT_LINKED, detail, mend);
 }
 
 /// The bot is in the Matrix room, or gets in, and may do there what it has to.

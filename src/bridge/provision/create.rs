@@ -62,12 +62,11 @@ impl Bridge {
         if let Some(portal) = self.portal_of(gitter).await? {
             return Ok(portal);
         }
-        let virtual_users = match virtual_users {
-            Some(known) => known,
-            None => {
-                let allowed = self.gitter.virtual_users_allowed(&gitter.id).await;
-                allowed.map_err(BridgeError::from)?
-            }
+        let virtual_users = if let Some(known) = virtual_users {
+            known
+        } else {
+            let allowed = self.gitter.virtual_users_allowed(&gitter.id).await;
+            allowed.map_err(BridgeError::from)?
         };
         let matrix = self.make_room(gitter, requester).await?;
         KillPoint::RoomMade.reached(Direction::ToMatrix);
@@ -89,11 +88,11 @@ impl Bridge {
         gitter: &model::Room,
         requester: Option<&UserId>,
     ) -> Result<OwnedRoomId, ProvisionError> {
-        let mut creation = json!({ MADE_FOR: gitter.id });
-        if let Some(requester) = requester {
+        let creation = match requester {
+            None => json!({ MADE_FOR: gitter.id }),
             // From room version 12 on; older ones pay no heed to it.
-            creation["additional_creators"] = json!([requester]);
-        }
+            Some(requester) => json!({ MADE_FOR: gitter.id, "additional_creators": [requester] }),
+        };
         let new = NewRoom {
             alias: alias::localpart_of_id(self, gitter.id.as_str()),
             name: room_state::name(gitter).to_owned(),

@@ -56,11 +56,11 @@ mod tests {
 
     use super::*;
 
-    fn changed(users: Value, admins: &[&UserId], bot: bool) -> Option<Value> {
+    fn changed(users: &Value, admins: &[&UserId], bot: bool) -> Option<Value> {
         changed_without(users, admins, &[], bot)
     }
 
-    fn changed_without(users: Value, admins: &[&UserId], former: &[&UserId], bot: bool) -> Option<Value> {
+    fn changed_without(users: &Value, admins: &[&UserId], former: &[&UserId], bot: bool) -> Option<Value> {
         let there = json!({ "users": users, "redact": 50 });
         let owned =
             |users: &[&UserId]| -> Vec<OwnedUserId> { users.iter().map(|user| (*user).to_owned()).collect() };
@@ -74,8 +74,8 @@ mod tests {
     fn admins_get_their_power_once() {
         let wren = user_id!("@gitter_wren-1:e.org");
         let users = json!({ "@gitter_wren-1:e.org": 50 });
-        assert_eq!(changed(json!({}), &[wren], false), Some(users.clone()));
-        assert_eq!(changed(users, &[wren], false), None);
+        assert_eq!(changed(&json!({}), &[wren], false), Some(users.clone()));
+        assert_eq!(changed(&users, &[wren], false), None);
     }
 
     #[test]
@@ -85,23 +85,23 @@ mod tests {
         let left = json!({ "@ana:e.org": 50, "@gitter_kelp-2:e.org": 25 });
         let there = json!({ "users": users });
         assert_eq!(with_power_of_admins(&there), ["@ana:e.org", wren.as_str()]);
-        assert_eq!(changed_without(users, &[], &[wren], false), Some(left));
+        assert_eq!(changed_without(&users, &[], &[wren], false), Some(left));
     }
 
     #[test]
     fn what_somebody_else_gave_an_admin_stays() {
         let wren = user_id!("@gitter_wren-1:e.org");
         assert_eq!(
-            changed(json!({ "@gitter_wren-1:e.org": 75 }), &[wren], false),
+            changed(&json!({ "@gitter_wren-1:e.org": 75 }), &[wren], false),
             None
         );
     }
 
     #[test]
     fn the_bot_is_listed_only_where_it_is_no_privileged_creator() {
-        assert_eq!(changed(json!({}), &[], false), None);
+        assert_eq!(changed(&json!({}), &[], false), None);
         let bot = json!({ "@gitterbot:e.org": 100 });
-        assert_eq!(changed(json!({}), &[], true), Some(bot.clone()));
-        assert_eq!(changed(bot, &[], true), None);
+        assert_eq!(changed(&json!({}), &[], true), Some(bot.clone()));
+        assert_eq!(changed(&bot, &[], true), None);
     }
 }
