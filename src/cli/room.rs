@@ -91,20 +91,7 @@ pub(super) enum Command {
         (on, off).\nWith default for a value, the configuration holds again.\n\n\
         Example:\n  gitter-matrix-bridge room settings 5f0000000000000000000a01 threads reply"
     )]
-    Settings {
-        /// The room's id on either side
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
-        room: String,
-        /// What to set
-        #[arg(requires = "value", value_parser = NonEmptyStringValueParser::new())]
-        name: Option<String>,
-        /// To what
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
-        value: Option<String>,
-        /// Print the answer of the admin API as it is
-        #[arg(long)]
-        json: bool,
-    },
+    Settings(settings::Arguments),
     /// Show one linked room
     #[command(after_help = "Example:\n  gitter-matrix-bridge room show 5f0000000000000000000a01")]
     Show {
@@ -157,12 +144,7 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
             let answer = client.send(Method::GET, &["rooms"], None).await?;
             tell(&answer, json, tell_list)
         }
-        Command::Settings {
-            room,
-            name,
-            value,
-            json,
-        } => settings::run(&client, &room, name.zip(value), json).await,
+        Command::Settings(arguments) => settings::run(&client, arguments).await,
         Command::Show { room, json } => {
             let answer = client.send(Method::GET, &["rooms", &room], None).await?;
             tell(&answer, json, tell_portal)
