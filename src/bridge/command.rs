@@ -4,6 +4,7 @@
 //! person's one after another, and answered once. The answer is written down before it is said: what is done again after
 //! a crash is only what had not come that far, and nothing here does harm when done again.
 
+mod allowance;
 mod code;
 mod invite;
 mod link;
@@ -16,13 +17,18 @@ mod table;
 mod who;
 mod why;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ruma::{EventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, value::RawValue};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+pub(super) use self::allowance::Allowance;
 pub use self::page::page;
 use self::{
     table::{Entry, Kind},
@@ -31,7 +37,7 @@ use self::{
 use super::{Bridge, BridgeError, now, say};
 use crate::{
     store::{
-        Portal, StoreError, Tx,
+        Portal, StoreError, Tx, code as codes,
         command::{self, AskedFor, NewCommand},
         ghost, portal,
     },
@@ -49,6 +55,9 @@ const FRESH: i64 = 3_600_000;
 
 /// How long it is remembered what was asked, in milliseconds.
 const KEPT: i64 = 86_400_000;
+
+/// How often what was asked long ago is forgotten.
+const TIDY: Duration = Duration::from_hours(1);
 
 /// How many commands of a person are carried out in a minute.
 const MOST: i64 = 10;
@@ -106,6 +115,22 @@ impl Asking<'_> {
         &self.asked.user
     }
 
+    /// Spends some of the requests to Gitter that people may cause; `false` if there are not as many left.
+    fn may_request(&self, requests: usize) -> bool {
+        self.rights.admin || self.bridge.command_allowance.take(requests)
+    }
+
+    /// The same, or what to say where there are not as many left.
+    fn spend(&self, requests: usize) -> Result<(), Failure> {
+        if self.may_request(requests) {
+            return Ok(());
+        }
+        Err(Failure::Told(
+            "People ask for so much just now that messages would have to wait for it. Try again in a minute."
+                .to_owned(),
+        ))
+    }
+
     /// The room's portal, or what to say where it has none.
     fn portal(&self) -> Result<&Portal, Failure> {
         self.portal.as_ref().ok_or_else(|| {
@@ -131,7 +156,8 @@ pub(super) async fn note(
     if !json.contains(crate::translate::command::PREFIX) && !json.contains("\"m.room.member\"") {
         return Ok(false);
     }
-    if of_event(event).is_none() && (is_linked || !invite::is_one(event)) {
+    let is_command = of_event(event).is_some();
+    if !is_command && (is_linked || !invite::is_one(event)) {
         return Ok(false);
     }
     let event: Value = serde_json::from_str(json).unwrap_or(Value::Null);
@@ -152,6 +178,7 @@ pub(super) async fn note(
         user: &user,
         body: json,
         place,
+        is_command,
     };
     command::note(tx, &new, now).await
 }
@@ -163,7 +190,14 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
     if let Err(error) = begin(&bridge).await {
         warn!(error = %error, "What people asked for before cannot be taken up yet");
     }
+    let mut tidied = Instant::now();
     loop {
+        if tidied.elapsed() >= TIDY {
+            tidied = Instant::now();
+            if let Err(error) = forget_old(&bridge).await {
+                warn!(error = %error, "What people asked for long ago cannot be forgotten now");
+            }
+        }
         if let Err(error) = take_up(&bridge, &mut at_work, &mut busy).await {
             debug!(error = %error, "What people ask for cannot be read now");
         }
@@ -191,8 +225,14 @@ async fn begin(bridge: &Bridge) -> Result<(), StoreError> {
     if !bridge.db.is_shared() {
         command::release_all(&mut tx).await?;
     }
+    tx.commit().await?;
+    forget_old(bridge).await
+}
+
+async fn forget_old(bridge: &Bridge) -> Result<(), StoreError> {
+    let mut tx = bridge.db.write().await?;
     command::prune(&mut tx, now() - KEPT).await?;
-    crate::store::code::prune(&mut tx, now() - KEPT).await?;
+    codes::prune(&mut tx, now() - KEPT).await?;
     tx.commit().await
 }
 
@@ -243,7 +283,11 @@ async fn step(bridge: &Arc<Bridge>, asked: &AskedFor) -> Result<(), BridgeError>
     let mut tx = bridge.db.write().await?;
     match done {
         Some(until) => command::postpone(&mut tx, asked, until).await?,
-        None => command::finish(&mut tx, asked).await?,
+        // With the command its code ends, however it went.
+        None => {
+            command::finish(&mut tx, asked).await?;
+            codes::end(&mut tx, &asked.event_id).await?;
+        }
     }
     Ok(tx.commit().await?)
 }
@@ -286,12 +330,16 @@ async fn outcome(bridge: &Arc<Bridge>, asked: &AskedFor, event: &Value) -> Resul
     let command = RawValue::from_string(asked.body.clone())
         .ok()
         .and_then(|raw| of_event(&raw));
-    let Some(command) = command else {
-        return invite::handle(bridge, asked, event).await;
-    };
     let mut tx = bridge.db.read().await?;
     let before = command::count_before(&mut tx, asked, asked.created_at - 60_000).await?;
     drop(tx);
+    let Some(command) = command else {
+        if before >= MOST && invite::is_invite(event) {
+            info!(user.id = %asked.user, "An invite is passed over: the same person asked for a lot just before");
+            return Ok(Outcome::Silence);
+        }
+        return invite::handle(bridge, asked, event).await;
+    };
     match before {
         MOST => {
             return Ok(Outcome::Answer(
@@ -321,10 +369,12 @@ async fn obey(bridge: &Arc<Bridge>, asked: &AskedFor, command: Command) -> Resul
     let Some(entry) = Entry::named(&name) else {
         return Err(Failure::Told(table::unknown(&name)));
     };
-    let room = match who::named_room(bridge, asked, &mut words).await? {
-        Some(room) => room,
-        None => asked.room.clone(),
+    let named = if who::is_permitted(bridge, &asked.user) {
+        who::named_room(bridge, asked, &mut words).await?
+    } else {
+        None
     };
+    let room = named.unwrap_or_else(|| asked.room.clone());
     let rights = who::rights(bridge, asked, &room).await?;
     if entry.kind != Kind::Help {
         rights.check(entry.who)?;

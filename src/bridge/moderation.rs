@@ -34,6 +34,9 @@ const BETWEEN: Duration = Duration::from_mins(5);
 /// The least between two looks at whatever rooms, in the long run: where there are many, each has its turn less often.
 const SHARE: Duration = Duration::from_secs(10);
 
+/// The least between two looks at a room because a post was refused there.
+const BETWEEN_HINTS: Duration = Duration::from_secs(30);
+
 /// How often it is seen to whose turn it is.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -41,6 +44,8 @@ const LOOK: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     asked: Mutex<BTreeSet<GitterRoomId>>,
+    /// Rooms in which a post was refused lately: since when, and whether that is to be looked into yet.
+    hinted: Mutex<HashMap<GitterRoomId, (Instant, bool)>>,
     wake: Notify,
 }
 
@@ -52,8 +57,31 @@ impl Looks {
         self.wake.notify_one();
     }
 
+    /// The same, because a post was refused there: whoever is banned can cause many of these.
+    pub(super) fn hint(&self, room: &GitterRoomId) {
+        let mut hinted = self.hinted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, waits)) = hinted.get_mut(room)
+            && since.elapsed() < BETWEEN_HINTS
+        {
+            *waits = true;
+            return;
+        }
+        hinted.insert(room.clone(), (Instant::now(), false));
+        drop(hinted);
+        self.ask(room);
+    }
+
     fn take(&self) -> BTreeSet<GitterRoomId> {
-        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut asked = std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut hinted = self.hinted.lock().unwrap_or_else(PoisonError::into_inner);
+        for (room, (since, waits)) in hinted.iter_mut() {
+            if *waits && since.elapsed() >= BETWEEN_HINTS {
+                (*since, *waits) = (Instant::now(), false);
+                asked.insert(room.clone());
+            }
+        }
+        hinted.retain(|_, (since, waits)| *waits || since.elapsed() < BETWEEN_HINTS);
+        asked
     }
 }
 
