@@ -232,3 +232,25 @@ impl Bridge {
         Ok(is_admin)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_posts_have_a_room_looked_at_seldom() {
+        let looks = Looks::default();
+        let room: GitterRoomId = "5f0000000000000000000a01".parse().unwrap();
+        looks.hint(&room);
+        assert!(looks.take().contains(&room));
+        for _ in 0..100 {
+            looks.hint(&room);
+            assert!(looks.take().is_empty());
+        }
+        // The last of them is not forgotten.
+        tokio::time::advance(BETWEEN_HINTS).await;
+        assert!(looks.take().contains(&room));
+        tokio::time::advance(BETWEEN_HINTS).await;
+        assert!(looks.take().is_empty());
+    }
+}

@@ -10,11 +10,17 @@ use crate::{
         say,
     },
     ids::GitterRoomId,
-    store::code::{self as codes, CodePurpose},
+    store::{
+        Portal,
+        code::{self as codes, CodePurpose},
+    },
 };
 
 /// What checking two rooms costs at most, in requests to Gitter.
 const SURVEY: usize = 5;
+
+/// How long after a link that Gitter did not confirm it is tried again, in milliseconds.
+const AGAIN: i64 = 10_000;
 
 /// Links a room with a Gitter room: at once for an admin of the bridge, for others once an admin of the Gitter room has
 /// posted the code that they get.
@@ -30,15 +36,20 @@ pub(super) async fn link(asking: &Asking<'_>) -> Result<Outcome, Failure> {
         return finish(asking, uri, Linker::Operator).await;
     }
     if let Some(given) = code::given(asking, CodePurpose::Link).await? {
-        return code::look(asking, &given, uri).await;
+        // An earlier try made the link, or somebody else did meanwhile.
+        return match &asking.portal {
+            Some(portal) if portal.gitter_room_id == given.gitter_room => {
+                conclude(asking, portal, false).await
+            }
+            _ => code::look(asking, &given, uri).await,
+        };
     }
     asking.spend(SURVEY)?;
-    let linker = Linker::Person(None);
-    let survey = checks::survey(asking.bridge, linker, &request(asking, uri, true))
+    let survey = checks::survey(asking.bridge, Linker::Person(None), &request(asking, uri, true))
         .await
         .map_err(provision_failed)?;
-    if survey.existing.is_some() {
-        return finish(asking, uri, linker).await;
+    if let Some(portal) = &survey.existing {
+        return conclude(asking, portal, false).await;
     }
     match &survey.gitter_room {
         Some(room) if survey.checks.all_passed() => {
@@ -58,32 +69,37 @@ fn request(asking: &Asking<'_>, uri: &str, dry_run: bool) -> LinkRequest {
     }
 }
 
-/// Links the rooms, and says so to both if it was this that linked them.
+/// Links the rooms, and says so to both.
 pub(super) async fn finish(asking: &Asking<'_>, uri: &str, linker: Linker<'_>) -> Result<Outcome, Failure> {
+    let agreed = matches!(linker, Linker::Person(Some(_)));
     let linked = asking.bridge.link_for(linker, &request(asking, uri, false)).await;
-    let linked = linked.map_err(|error| match (linker, error) {
-        // There is time for another try.
-        (Linker::Person(Some(_)), ProvisionError::Bridge(error)) => error.into(),
-        (_, error) => provision_failed(error),
-    })?;
-    let (portal, is_new) = match linked {
-        Linked::New(portal) => (portal, true),
-        Linked::Before(portal) => (portal, false),
-        Linked::DryRun(_) => return Ok(Outcome::Silence),
+    let is_new = match linked {
+        Ok(Linked::New(_)) => true,
+        Ok(Linked::Before(_)) => false,
+        Ok(Linked::DryRun(_)) => return Ok(Outcome::Silence),
+        // While a code holds there is time for another try.
+        Err(ProvisionError::Bridge(error)) if agreed => return Err(error.into()),
+        Err(ProvisionError::NoSubscription) if agreed => return Ok(Outcome::Later(now() + AGAIN)),
+        Err(error) => return Err(provision_failed(error)),
     };
-    let is_new = is_new || is_of_this(asking).await?;
+    match portal_of(asking.bridge, &asking.room).await? {
+        Some(portal) => conclude(asking, &portal, is_new).await,
+        None => Err(provision_failed(ProvisionError::NotFound(
+            asking.room.to_string(),
+        ))),
+    }
+}
+
+/// Says that the rooms are linked: to both, if it was this command that linked them, now or in an earlier try.
+async fn conclude(asking: &Asking<'_>, portal: &Portal, is_new: bool) -> Result<Outcome, Failure> {
+    let asked = asking.asked;
+    let is_new = is_new || asked.tries > 0 && portal.created_at >= asked.created_at;
     let uri = &portal.gitter_uri;
-    if is_new && announce(asking, &portal.gitter_room_id, uri).await? && asking.room == asking.asked.room {
+    if is_new && announce(asking, &portal.gitter_room_id, uri).await? && asking.room == asked.room {
         return Ok(Outcome::Silence);
     }
     let word = if is_new { "Linked" } else { "Linked already" };
     Ok(format!("{word}: {uri} on Gitter ({}).", room_address(asking.bridge, uri)).into())
-}
-
-/// Whether an earlier try of this command made the link.
-async fn is_of_this(asking: &Asking<'_>) -> Result<bool, Failure> {
-    let portal = portal_of(asking.bridge, &asking.room).await?;
-    Ok(asking.asked.tries > 0 && portal.is_some_and(|portal| portal.created_at >= asking.asked.created_at))
 }
 
 /// Says to both rooms that they are linked; `false` if that was said before. What is said is noted after it: said twice

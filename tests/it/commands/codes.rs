@@ -178,6 +178,8 @@ async fn an_announcement_that_could_not_be_said_is_said_later(database: Database
     let room = rooms(&world, "pier").await;
     let asked = world.ana_says(&room, "!gitter link tidepool/pier");
     let code = code(&world, &room, &asked).await;
+    // The code itself has been told by then.
+    assert!(looks(&world, &asked, 2).await);
     world.sends_suffer(status(StatusCode::BAD_GATEWAY), Stage::Before, 1);
     world.gitter.post("kelp", room.gitter, &code).unwrap();
     done(&world).await;

@@ -151,9 +151,13 @@ async fn a_room_that_the_bot_has_left_is_not_taken_up_dead(database: Database) {
     world
         .homeserver
         .plant_alias(&format!("#gitter_{id}:localhost"), &made.matrix);
+    // Nobody is left through whom it could get in.
+    let nobody = status(StatusCode::NOT_FOUND);
+    world.requests_suffer(Method::POST, "/join", nobody, Stage::Before, 1);
     let (status, portal) = create(&world, "tidepool/pier").await;
     assert_eq!(status, 201, "{portal}");
     let again = room_of(&portal);
+    assert_ne!(again.matrix, made.matrix);
     assert_eq!(world.homeserver.membership(&again.matrix, bot()), "join");
     world.close().await;
 }
