@@ -35,6 +35,9 @@ const BETWEEN: Duration = Duration::from_mins(5);
 /// The least between two looks at whatever rooms, in the long run: where there are many, each has its turn less often.
 const SHARE: Duration = Duration::from_secs(10);
 
+/// The least between two looks at a room because a post was refused there.
+const BETWEEN_HINTS: Duration = Duration::from_secs(30);
+
 /// How often it is seen to whose turn it is.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -42,6 +45,8 @@ const LOOK: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     asked: Mutex<BTreeSet<GitterRoomId>>,
+    /// Rooms in which a post was refused lately: since when, and whether that is to be looked into yet.
+    hinted: Mutex<HashMap<GitterRoomId, (Instant, bool)>>,
     wake: Notify,
 }
 
@@ -53,8 +58,31 @@ impl Looks {
         self.wake.notify_one();
     }
 
+    /// The same, because a post was refused there: whoever is banned can cause many of these.
+    pub(super) fn hint(&self, room: &GitterRoomId) {
+        let mut hinted = self.hinted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, waits)) = hinted.get_mut(room)
+            && since.elapsed() < BETWEEN_HINTS
+        {
+            *waits = true;
+            return;
+        }
+        hinted.insert(room.clone(), (Instant::now(), false));
+        drop(hinted);
+        self.ask(room);
+    }
+
     fn take(&self) -> BTreeSet<GitterRoomId> {
-        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut asked = std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut hinted = self.hinted.lock().unwrap_or_else(PoisonError::into_inner);
+        for (room, (since, waits)) in hinted.iter_mut() {
+            if *waits && since.elapsed() >= BETWEEN_HINTS {
+                (*since, *waits) = (Instant::now(), false);
+                asked.insert(room.clone());
+            }
+        }
+        hinted.retain(|_, (since, waits)| *waits || since.elapsed() < BETWEEN_HINTS);
+        asked
     }
 }
 
@@ -216,5 +244,27 @@ impl Bridge {
             tx.commit().await?;
         }
         Ok(is_admin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_posts_have_a_room_looked_at_seldom() {
+        let looks = Looks::default();
+        let room: GitterRoomId = "5f0000000000000000000a01".parse().unwrap();
+        looks.hint(&room);
+        assert!(looks.take().contains(&room));
+        for _ in 0..100 {
+            looks.hint(&room);
+            assert!(looks.take().is_empty());
+        }
+        // The last of them is not forgotten.
+        tokio::time::advance(BETWEEN_HINTS).await;
+        assert!(looks.take().contains(&room));
+        tokio::time::advance(BETWEEN_HINTS).await;
+        assert!(looks.take().is_empty());
     }
 }

@@ -45,6 +45,15 @@ pub struct LinkRequest {
     pub dry_run: bool,
 }
 
+/// For whom rooms are linked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Linker<'a> {
+    /// An operator, or an admin of the bridge.
+    Operator,
+    /// Anybody else, who may not take a room away that others have. With the Gitter room whose admin agreed.
+    Person(Option<&'a GitterRoomId>),
+}
+
 /// What became of a request to link.
 #[derive(Debug, Clone)]
 pub enum Linked {
@@ -131,7 +140,16 @@ fn failed(checks: &[Check]) -> String {
 impl Bridge {
     /// Links a Gitter room with a Matrix room, which is made if none is named, or checks whether that would work.
     pub async fn link(&self, request: &LinkRequest) -> Result<Linked, ProvisionError> {
-        let survey = checks::survey(self, request).await?;
+        self.link_for(Linker::Operator, request).await
+    }
+
+    /// The same, for whoever asks for it.
+    pub(super) async fn link_for(
+        &self,
+        linker: Linker<'_>,
+        request: &LinkRequest,
+    ) -> Result<Linked, ProvisionError> {
+        let survey = checks::survey(self, linker, request).await?;
         if request.dry_run {
             return Ok(Linked::DryRun(survey.checks.into_vec()));
         }

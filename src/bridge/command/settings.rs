@@ -38,7 +38,12 @@ pub(super) async fn settings(asking: &Asking<'_>) -> Result<Outcome, Failure> {
     let change = room_settings::change(name, Some(word)).map_err(provision_failed)?;
     // What is done to Gitter's people is for admins of the Gitter room to allow.
     if change == (SettingName::Moderation, Some("on")) && !asking.rights.admin {
-        return code::ask(asking, room, &portal.gitter_uri, CodePurpose::Moderation).await;
+        let uri = &portal.gitter_uri;
+        return match code::given(asking, CodePurpose::Moderation).await? {
+            Some(given) if given.gitter_room == *room => code::look(asking, &given, uri).await,
+            Some(_) => Err(code::out_of_date()),
+            None => code::give(asking, room, uri, CodePurpose::Moderation).await,
+        };
     }
     set(asking, change).await
 }

@@ -23,7 +23,7 @@ on_both_databases![
 ];
 
 /// The code that the bot gave in answer to a command.
-async fn code(world: &World, room: &Room, event: &OwnedEventId) -> String {
+pub(super) async fn code(world: &World, room: &Room, event: &OwnedEventId) -> String {
     let text = answered(world, &room.matrix, event).await;
     let code = text.split('`').nth(1);
     code.unwrap_or_else(|| panic!("{text}")).to_owned()
@@ -40,7 +40,7 @@ async fn invite(world: &World, room: &Room) {
     .await;
 }
 
-async fn rooms(world: &World, name: &str) -> Room {
+pub(super) async fn rooms(world: &World, name: &str) -> Room {
     let uri = format!("tidepool/{name}");
     let room = Room {
         gitter: room_with_admin(world, &uri, "kelp").await,
@@ -51,7 +51,7 @@ async fn rooms(world: &World, name: &str) -> Room {
     room
 }
 
-fn announcements(world: &World, room: &Room) -> usize {
+pub(super) fn announcements(world: &World, room: &Room) -> usize {
     let on_matrix = said(world, &room.matrix);
     let on_matrix = on_matrix
         .iter()
@@ -66,7 +66,7 @@ async fn a_code_that_an_admin_posts_links_the_rooms_and_both_are_told_once(datab
     let code = code(&world, &room, &asked).await;
 
     // Of somebody who is no admin it is nothing, and neither in another's name.
-    world.wren_says(&room, &format!("I say {code}"));
+    world.wren_says(&room, &code);
     until("wren to be refused", async || {
         let said = said(&world, &room.matrix);
         let refused = said.iter().any(|event| {
