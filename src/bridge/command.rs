@@ -17,11 +17,7 @@ mod table;
 mod who;
 mod why;
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ruma::{EventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 use serde_json::{Value, value::RawValue};
@@ -48,7 +44,7 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long whoever takes something up has it, in milliseconds: longer than anything takes.
-const LEASE: i64 = 180_000;
+const LEASE: i64 = 300_000;
 
 /// How late a command may come, and for how long it is tried, in milliseconds: nobody waits for an answer any longer.
 const FRESH: i64 = 3_600_000;
@@ -56,8 +52,8 @@ const FRESH: i64 = 3_600_000;
 /// How long it is remembered what was asked, in milliseconds.
 const KEPT: i64 = 86_400_000;
 
-/// How often what was asked long ago is forgotten.
-const TIDY: Duration = Duration::from_hours(1);
+/// How often what is older goes.
+const PRUNE: Duration = Duration::from_hours(1);
 
 /// How many commands of a person are carried out in a minute.
 const MOST: i64 = 10;
@@ -190,20 +186,19 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
     if let Err(error) = begin(&bridge).await {
         warn!(error = %error, "What people asked for before cannot be taken up yet");
     }
-    let mut tidied = Instant::now();
+    let mut prunes = tokio::time::interval(PRUNE);
     loop {
-        if tidied.elapsed() >= TIDY {
-            tidied = Instant::now();
-            if let Err(error) = forget_old(&bridge).await {
-                warn!(error = %error, "What people asked for long ago cannot be forgotten now");
-            }
-        }
         if let Err(error) = take_up(&bridge, &mut at_work, &mut busy).await {
             debug!(error = %error, "What people ask for cannot be read now");
         }
         tokio::select! {
             () = bridge.stop.cancelled() => return,
             () = bridge.asked.notified() => {}
+            _ = prunes.tick() => {
+                if let Err(error) = prune(&bridge).await {
+                    debug!(error = %error, "What people asked for long ago cannot be forgotten now");
+                }
+            }
             Some(done) = at_work.join_next(), if !at_work.is_empty() => {
                 // Who was served by a task that broke is not known; then everybody's next turn is looked for.
                 match done {
@@ -219,17 +214,18 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
     }
 }
 
-/// What a process that is gone had taken up is taken up again; old things are forgotten.
+/// What a process that is gone had taken up is taken up again.
 async fn begin(bridge: &Bridge) -> Result<(), StoreError> {
-    let mut tx = bridge.db.write().await?;
-    if !bridge.db.is_shared() {
-        command::release_all(&mut tx).await?;
+    if bridge.db.is_shared() {
+        return Ok(());
     }
-    tx.commit().await?;
-    forget_old(bridge).await
+    let mut tx = bridge.db.write().await?;
+    command::release_all(&mut tx).await?;
+    tx.commit().await
 }
 
-async fn forget_old(bridge: &Bridge) -> Result<(), StoreError> {
+/// Forgets what was done long ago.
+async fn prune(bridge: &Bridge) -> Result<(), StoreError> {
     let mut tx = bridge.db.write().await?;
     command::prune(&mut tx, now() - KEPT).await?;
     codes::prune(&mut tx, now() - KEPT).await?;

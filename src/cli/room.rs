@@ -14,7 +14,8 @@ use super::{
     Exit,
     admin::{AdminClient, Answer, Checks, Portal, Portals},
     answer::{check_table, tell},
-    confirm, output,
+    confirm,
+    output::{self, Tone, toned},
 };
 use crate::config::Config;
 
@@ -180,16 +181,19 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let rows = rooms.into_iter().map(|portal| {
-        let numbers = [portal.waiting.to_string(), portal.failed.to_string()];
-        let [waiting, failed] = numbers;
-        let last = portal.last_bridged_at.unwrap_or_else(|| "never".to_owned());
+        let state = match portal.state.as_str() {
+            "active" => Tone::Good,
+            "catching_up" => Tone::Passing,
+            _ => Tone::Bad,
+        };
+        let failed = if portal.failed > 0 { Tone::Bad } else { Tone::Plain };
         [
-            portal.gitter_uri,
-            portal.matrix_room_id,
-            portal.state,
-            waiting,
-            failed,
-            last,
+            toned(portal.gitter_uri, Tone::Plain),
+            toned(portal.matrix_room_id, Tone::Plain),
+            toned(portal.state, state),
+            toned(portal.waiting, Tone::Plain),
+            toned(portal.failed, failed),
+            toned(portal.last_bridged_at.as_deref().unwrap_or("never"), Tone::Plain),
         ]
     });
     output::line(output::table(
