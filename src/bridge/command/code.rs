@@ -8,9 +8,13 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Asking, Failure, Outcome, link, links::room_address, settings};
+use super::{Asking, Failure, Outcome, link, links::room_address, settings, status::provision_failed};
 use crate::{
-    bridge::{BridgeError, now, provision::Linker, say},
+    bridge::{
+        BridgeError, now,
+        provision::{Linker, ProvisionError},
+        say,
+    },
     gitter::{Class, GitterError, MessagePage},
     ids::{GitterMessageId, GitterRoomId},
     model,
@@ -94,9 +98,19 @@ async fn look_once(asking: &Asking<'_>, given: &Code, uri: &str) -> Result<Optio
     }
     let outcome = match given.purpose {
         CodePurpose::Link => link::finish(asking, uri, Linker::Person(Some(&given.gitter_room))).await?,
-        CodePurpose::Moderation => settings::set(asking, (SettingName::Moderation, Some("on"))).await?,
+        CodePurpose::Moderation => {
+            settings::set(asking, (SettingName::Moderation, Some("on")), in_time).await?
+        }
     };
     Ok(Some(outcome))
+}
+
+/// While a code holds there is time for another try.
+pub(super) fn in_time(error: ProvisionError) -> Failure {
+    match error {
+        ProvisionError::Bridge(error) => error.into(),
+        error => provision_failed(error),
+    }
 }
 
 /// How long to wait for the next look at a code of an age, in milliseconds: less and less is to be expected.

@@ -77,9 +77,8 @@ pub(super) async fn finish(asking: &Asking<'_>, uri: &str, linker: Linker<'_>) -
         Ok(Linked::New(_)) => true,
         Ok(Linked::Before(_)) => false,
         Ok(Linked::DryRun(_)) => return Ok(Outcome::Silence),
-        // While a code holds there is time for another try.
-        Err(ProvisionError::Bridge(error)) if agreed => return Err(error.into()),
         Err(ProvisionError::NoSubscription) if agreed => return Ok(Outcome::Later(now() + AGAIN)),
+        Err(error) if agreed => return Err(code::in_time(error)),
         Err(error) => return Err(provision_failed(error)),
     };
     match portal_of(asking.bridge, &asking.room).await? {

@@ -2,7 +2,7 @@
 
 use super::{Asking, Failure, Outcome, code, status::provision_failed};
 use crate::{
-    bridge::{now, room_settings},
+    bridge::{now, provision::ProvisionError, room_settings},
     store::{code::CodePurpose, opt_out, setting::SettingName},
 };
 
@@ -45,20 +45,21 @@ pub(super) async fn settings(asking: &Asking<'_>) -> Result<Outcome, Failure> {
             None => code::give(asking, room, uri, CodePurpose::Moderation).await,
         };
     }
-    set(asking, change).await
+    set(asking, change, provision_failed).await
 }
 
-/// Makes a change, and says what holds now.
+/// Makes a change, and says what holds now. `failed` says what comes of a failure.
 pub(super) async fn set(
     asking: &Asking<'_>,
     change: (SettingName, Option<&'static str>),
+    failed: fn(ProvisionError) -> Failure,
 ) -> Result<Outcome, Failure> {
     let portal = asking.portal()?;
     let view = asking
         .bridge
         .apply_settings(&portal.gitter_room_id, &[change])
         .await
-        .map_err(provision_failed)?;
+        .map_err(failed)?;
     let words = view.words();
     let word = words.iter().find(|(name, _, _)| *name == change.0);
     let word = word.map_or("", |(_, word, _)| word);
