@@ -52,6 +52,8 @@ pub(super) struct Life {
     in_step: Mutex<HashMap<GitterRoomId, Digest>>,
     /// Held while one room's state is brought in step: they take turns.
     turn: tokio::sync::Mutex<()>,
+    /// Held while a portal follows its room: both its lanes may find out at once that it has to.
+    moving: tokio::sync::Mutex<()>,
     /// The rooms whose holding was told.
     told_unconfirmed: Mutex<BTreeSet<GitterRoomId>>,
     /// Something is to be said or done at once.
