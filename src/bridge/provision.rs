@@ -297,6 +297,7 @@ impl Bridge {
             last_bridged_at: 0,
             gitter_admin: gitter.permissions.admin,
             repository: gitter.repository(),
+            anew_at: 0,
         };
         Ok((portal, members))
     }

@@ -23,6 +23,8 @@ statements! {
         ORDER BY gitter_room_id";
     // Often in vain, where several processes hear the same: that locks nothing.
     CONFIRM = "UPDATE portal SET confirmed_at = $2 WHERE gitter_room_id = $1 AND confirmed_at < $3";
+    UNCONFIRM = "UPDATE portal SET confirmed_at = 0 WHERE gitter_room_id = $1";
+    BEGIN_ANEW = "UPDATE portal SET confirmed_at = $2, anew_at = $2 WHERE gitter_room_id = $1";
     UNCONFIRMED = "SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up') AND confirmed_at < $1
         ORDER BY gitter_room_id";
     IS_OPEN = "SELECT gitter_room_id FROM portal WHERE gitter_room_id = $1 AND state IN ('active', 'catching_up')
@@ -40,9 +42,9 @@ statements! {
                 WHERE attempt.gitter_room_id = inbox.gitter_room_id AND attempt.direction = inbox.direction
                     AND attempt.purpose = inbox.purpose AND attempt.number = inbox.number
                     AND attempt.state IN ('open', 'unknown', 'done'))";
-    MEMBERSHIPS = "SELECT body FROM inbox WHERE gitter_room_id = $1 AND direction = 'to_gitter' AND purpose = 'live'
-            AND state <> 'settled' AND operation = 'm.room.member'
-        ORDER BY number DESC LIMIT 100";
+    MEMBERSHIPS = "SELECT number, body FROM inbox WHERE gitter_room_id = $1 AND direction = 'to_gitter' AND purpose = 'live'
+            AND state <> 'settled' AND operation = 'm.room.member' AND body LIKE $2
+        ORDER BY number DESC";
     MOVE = "UPDATE portal SET matrix_room_id = $2, receipt = '' WHERE gitter_room_id = $1";
     // What has not left is translated anew: in the new room it must not refer to events of the old one.
     THAW = "DELETE FROM attempt WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND state = 'planned'
@@ -158,6 +160,18 @@ pub async fn confirm(tx: &mut Tx, room: &GitterRoomId, now: i64, before: i64) ->
     Ok(())
 }
 
+/// Forgets when Gitter last said that a room is public.
+pub async fn unconfirm(tx: &mut Tx, room: &GitterRoomId) -> Result<(), StoreError> {
+    execute!(tx, UNCONFIRM, room.as_str())?;
+    Ok(())
+}
+
+/// Notes that a room that was private is public again, and that nothing older than that is to cross.
+pub async fn begin_anew(tx: &mut Tx, room: &GitterRoomId, now: i64) -> Result<(), StoreError> {
+    execute!(tx, BEGIN_ANEW, room.as_str(), now)?;
+    Ok(())
+}
+
 /// The Gitter rooms of portals that were not confirmed as public since then.
 pub async fn unconfirmed(tx: &mut Tx, since: i64) -> Result<Vec<GitterRoomId>, StoreError> {
     rooms(query!(tx, fetch_all, (String,), UNCONFIRMED, since)?)
@@ -230,10 +244,21 @@ pub async fn withhold(tx: &mut Tx, room: &GitterRoomId, detail: &str, now: i64) 
     Ok(settled)
 }
 
-/// The membership events of a portal's Matrix room that wait, newest first.
-pub async fn waiting_memberships(tx: &mut Tx, room: &GitterRoomId) -> Result<Vec<String>, StoreError> {
-    let rows = query!(tx, fetch_all, (String,), MEMBERSHIPS, room.as_str())?;
-    Ok(rows.into_iter().map(|(body,)| body).collect())
+/// The membership events of a portal's Matrix room that wait and name somebody, newest first, with their places.
+pub async fn waiting_memberships(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    user: &str,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let naming = format!("%{user}%");
+    Ok(query!(
+        tx,
+        fetch_all,
+        (i64, String),
+        MEMBERSHIPS,
+        room.as_str(),
+        &naming
+    )?)
 }
 
 /// Moves a portal to another Matrix room. What is in the map stays with the room in which it is.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{info, warn};
 
-use super::{StopCause, lock};
+use super::{SAID_IN_PRIVATE, StopCause, lock};
 use crate::{
     bridge::{Bridge, BridgeError, alias, catch_up, now, room_state, space},
     gitter::{GitterError, RealtimeEvent, SNAPSHOT},
@@ -151,7 +151,8 @@ async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str) -> Result
         ),
     };
     let stopped = life::stop(&mut tx, room, &stop, now()).await?;
-    let withheld = life::withhold(&mut tx, room, "it was said in a room that is private", now()).await?;
+    let withheld = life::withhold(&mut tx, room, SAID_IN_PRIVATE, now()).await?;
+    life::unconfirm(&mut tx, room).await?;
     let rested = media::suspend(&mut tx, room).await?;
     tx.commit().await?;
     bridge.cache.remove(&rested).await;
@@ -200,7 +201,7 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
             "The Gitter room {uri} was deleted, so nothing crosses any more. This room can be linked with another."
         ),
     };
-    let stopped = super::stop(bridge, room, &stop).await?;
+    let stopped = super::stop(bridge, room, None, &stop).await?;
     bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
     if stopped {

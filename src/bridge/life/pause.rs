@@ -5,7 +5,7 @@ use std::{iter, sync::Arc};
 use http::StatusCode;
 use tracing::info;
 
-use super::{StopCause, matrix_room, upgrade};
+use super::{SAID_IN_PRIVATE, StopCause, matrix_room, upgrade};
 use crate::{
     bridge::{Bridge, BridgeError, catch_up, now, provision::ProvisionError},
     gitter::{Class, GitterError, MessagePage},
@@ -109,7 +109,8 @@ impl Bridge {
         }
     }
 
-    /// What was said while the Gitter room was private does not cross.
+    /// Sets a portal to catch up whose Gitter room was private: what was said there meanwhile does not cross, whoever
+    /// still takes it in.
     async fn start_anew(&self, portal: &Portal) -> Result<(), ProvisionError> {
         let room = &portal.gitter_room_id;
         let newest = MessagePage {
@@ -133,8 +134,12 @@ impl Bridge {
             lane::advance_cursor(&mut tx, room, newest.id.as_str()).await?;
         }
         let now = now();
-        life::confirm(&mut tx, room, now, now).await?;
+        let withheld = life::withhold(&mut tx, room, SAID_IN_PRIVATE, now).await?;
+        life::begin_anew(&mut tx, room, now).await?;
+        life::go_on(&mut tx, room).await?;
+        media::resume(&mut tx, room).await?;
         tx.commit().await?;
+        info!(portal.uri = portal.gitter_uri, withheld, "A portal begins anew");
         Ok(())
     }
 

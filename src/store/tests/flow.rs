@@ -95,6 +95,7 @@ async fn make_portal(db: &Db) {
         last_bridged_at: 0,
         gitter_admin: false,
         repository: None,
+        anew_at: 0,
     };
     portal::insert_portal(&mut tx, &made).await.unwrap();
     lane::make_lanes(&mut tx, &room(), "").await.unwrap();
