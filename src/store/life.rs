@@ -35,9 +35,11 @@ statements! {
         ORDER BY gitter_room_id";
     TELL = "UPDATE portal SET to_tell = $2, told_of = $3 WHERE gitter_room_id = $1";
     TOLD = "UPDATE portal SET to_tell = '' WHERE gitter_room_id = $1 AND told_of = $2";
-    // What may have crossed, or is about to, keeps its place.
+    // What may have crossed, or is about to, keeps its place; and so does what was deleted, which is to go on Matrix too.
+    // Of a tombstone, the key ends so (`bridge::accept`).
     WITHHOLD = "UPDATE inbox SET state = 'settled', outcome = 'skipped', reason = $2, detail = $3, settled_at = $4
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND state <> 'settled'
+            AND operation <> 'remove' AND source_key NOT LIKE '% true'
             AND NOT EXISTS (SELECT 1 FROM attempt
                 WHERE attempt.gitter_room_id = inbox.gitter_room_id AND attempt.direction = inbox.direction
                     AND attempt.purpose = inbox.purpose AND attempt.number = inbox.number

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{ask, becomes, bot_says, has_crossed, watchful};
 use crate::{
     homeserver::{Effect, RoomOptions, Stage},
-    rooms_made::{create, on_gitter, room_of},
+    rooms_made::{on_gitter, room_of},
     world::{
         Room, World,
         database::{Database, on_both_databases},
@@ -185,9 +185,11 @@ async fn what_is_refused_in_a_room_that_the_portal_has_left_stops_nothing(databa
 async fn a_portal_that_the_bridge_made_needs_power_in_its_successor(database: Database) {
     let world = World::start(database).await;
     on_gitter(&world, "tidepool/pier");
-    let (status, portal) = create(&world, "tidepool/pier").await;
+    let body = json!({ "gitter_uri": "tidepool/pier", "requester": world.ana });
+    let (status, portal) = world.admin().post_room(&body).await;
     assert_eq!(status, 201, "{portal}");
     let old = room_of(&portal);
+    world.homeserver.join(&old.matrix, &world.ana);
     let new = Room {
         matrix: world.homeserver.upgrade(&old.matrix, &world.ana, "12"),
         ..old.clone()
