@@ -190,10 +190,7 @@ fn item(room: &GitterRoomId, operation: &str, who: &str, body: String) -> NewIte
 impl Bridge {
     /// Whether `moderation` may be switched on for a portal: the account has to be an admin of its Gitter room now. That an
     /// admin of the Gitter room wants it, the caller has to know.
-    ///
-    /// # Errors
-    /// When Gitter cannot be asked, or the database fails.
-    pub async fn may_moderate(&self, portal: &Portal) -> Result<bool, BridgeError> {
+    pub(super) async fn may_moderate(&self, portal: &Portal) -> Result<bool, BridgeError> {
         let room = self.gitter.room(&portal.gitter_room_id).await?;
         let is_admin = room.permissions.admin;
         if is_admin != portal.gitter_admin {

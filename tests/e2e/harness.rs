@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use gitter_sandbox::{Sandbox, Settings};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use xtask::{
     bridge::{self, Bridge},
@@ -62,6 +62,8 @@ pub(crate) struct Options<'a> {
     pub(crate) max_media: Option<&'a str>,
     /// How long a room may stay unconfirmed as public, as `bridge.privacy_check`.
     pub(crate) privacy_check: Option<&'a str>,
+    /// `bridge.membership`.
+    pub(crate) membership: Option<&'a str>,
 }
 
 impl World {
@@ -101,6 +103,9 @@ impl World {
         if let Some(privacy_check) = options.privacy_check {
             bridge.set("BRIDGE__PRIVACY_CHECK", privacy_check);
         }
+        if let Some(membership) = options.membership {
+            bridge.set("BRIDGE__MEMBERSHIP", membership);
+        }
         synapse.start(&bridge.registration()).await?;
         bridge.start().await?;
         let host = synapse.register("host", "Host").await?;
@@ -115,27 +120,41 @@ impl World {
         })
     }
 
-    /// Who makes the Matrix rooms.
-    pub(crate) const fn host(&self) -> &MatrixUser {
-        &self.host
-    }
-
     /// Makes a room on each side, and links them.
     pub(crate) async fn link(&mut self, name: &str) -> Result<Room> {
         let matrix = self.host.create_room(name, bridge::BOT).await?;
         self.link_with(name, matrix).await
     }
 
+    /// The same, with more said of the Gitter room, such as its `admins` and `members`.
+    pub(crate) async fn link_as(&mut self, name: &str, more: &Value) -> Result<Room> {
+        let matrix = self.host.create_room(name, bridge::BOT).await?;
+        self.link_all(name, matrix, more).await
+    }
+
     /// Makes a Gitter room, and links it with a Matrix room that there is.
     pub(crate) async fn link_with(&mut self, name: &str, matrix: String) -> Result<Room> {
+        self.link_all(name, matrix, &json!({})).await
+    }
+
+    async fn link_all(&mut self, name: &str, matrix: String, more: &Value) -> Result<Room> {
         let uri = format!("tidepool/{name}");
+        let mut new = json!({ "uri": uri });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            new[key] = value.clone();
+        }
         let room = Room {
-            gitter: self.gitter.add_room(&uri).await?,
+            gitter: self.gitter.add_room_as(&new).await?,
             matrix,
         };
         self.bridge.link(&uri, &room.matrix).await?;
         self.rooms.push(room.clone());
         Ok(room)
+    }
+
+    /// Who makes the Matrix rooms, and moderates them.
+    pub(crate) const fn host(&self) -> &MatrixUser {
+        &self.host
     }
 
     /// Somebody on Matrix, in all rooms linked so far.
