@@ -15,8 +15,10 @@ use crate::{
 
 statements! {
     OF = "SELECT stopped_by, state_detail, confirmed_at FROM portal WHERE gitter_room_id = $1";
+    // What has stopped for being private stays so until it goes on, unless its room is gone: what was said meanwhile must
+    // not cross.
     STOP = "UPDATE portal SET state = $2, stopped_by = $3, state_detail = $4, to_tell = $5, told_of = $6
-        WHERE gitter_room_id = $1 AND NOT (state = $7 AND stopped_by = $8)";
+        WHERE gitter_room_id = $1 AND NOT (state = $7 AND stopped_by = $8) AND (state <> 'private' OR $9 = 'gone')";
     GO_ON = "UPDATE portal SET state = 'catching_up', stopped_by = '', state_detail = '', to_tell = ''
         WHERE gitter_room_id = $1 AND state NOT IN ('active', 'catching_up')";
     STOPPED_BY = "SELECT gitter_room_id FROM portal WHERE stopped_by = $1 AND state IN ('paused', 'private', 'broken')
@@ -124,7 +126,7 @@ pub async fn of(tx: &mut Tx, room: &GitterRoomId) -> Result<Option<Life>, StoreE
     }))
 }
 
-/// Stops a portal; `false` if it has stopped so already, or is none.
+/// Stops a portal; `false` if it has stopped so already, is private already, or is none.
 pub async fn stop(tx: &mut Tx, room: &GitterRoomId, stop: &Stop, now: i64) -> Result<bool, StoreError> {
     let (state, cause) = (stop.state.as_str(), stop.cause.as_str());
     let (detail, to_tell) = (&stop.detail, &stop.to_tell);
@@ -138,6 +140,7 @@ pub async fn stop(tx: &mut Tx, room: &GitterRoomId, stop: &Stop, now: i64) -> Re
         to_tell,
         now,
         state,
+        cause,
         cause
     )? == 1)
 }

@@ -63,7 +63,7 @@ async fn look(bridge: &Bridge, portal: &Portal) -> Result<bool, BridgeError> {
     if obstacle.cause == StopCause::Upgraded {
         match upgrade::follow(bridge, portal).await? {
             None => {
-                if !matches!(portal.state, PortalState::Active | PortalState::CatchingUp) {
+                if matches!(portal.state, PortalState::Paused | PortalState::Broken) {
                     bridge.go_on(portal).await?;
                 }
                 return Ok(true);
@@ -161,11 +161,12 @@ pub(super) async fn let_bot_in(bridge: &Bridge) -> Result<(), BridgeError> {
     for portal in invited {
         match get_in(bridge, &portal).await? {
             None => {
-                info!(
-                    portal.uri = portal.gitter_uri,
-                    "The bot is in a Matrix room again"
-                );
-                bridge.go_on(&portal).await?;
+                if bridge.go_on(&portal).await? {
+                    info!(
+                        portal.uri = portal.gitter_uri,
+                        "The bot is in a Matrix room again"
+                    );
+                }
             }
             Some(stop) if stop.cause == StopCause::Kicked => {
                 debug!(
