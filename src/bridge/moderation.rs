@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, info};
 
@@ -118,7 +119,7 @@ impl Looks {
     }
 }
 
-/// Bans, each with how Gitter lists it, by who is banned.
+/// Bans, each with what is kept of it, by who is banned.
 type Bans = BTreeMap<String, String>;
 
 /// What a list of bans says of somebody.
@@ -173,27 +174,25 @@ async fn look(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
         return Ok(());
     }
     let known: Bans = ban::bans(&mut tx, room).await?.into_iter().collect();
-    let bodies: Bans = listed
-        .iter()
-        .map(|(who, ban)| (who.clone(), serde_json::to_string(ban).unwrap_or_default()))
-        .collect();
+    let kept: Bans = listed.iter().map(|(who, ban)| (who.clone(), kept(ban))).collect();
     let mut items = Vec::new();
-    for (who, change) in changes(&before, &known, &bodies) {
+    for (who, change) in changes(&before, &known, &kept) {
         match change {
-            Change::Lifted(body) => {
+            Change::Lifted(kept) => {
                 ban::remove_ban(&mut tx, room, &who).await?;
-                items.push(item(room, "unban", &who, now(), body));
+                items.push(item(room, "unban", &who, now(), kept));
             }
-            Change::Made(body) => {
-                ban::record_ban(&mut tx, room, &who, &body).await?;
+            Change::Made(kept) => {
+                ban::record_ban(&mut tx, room, &who, &kept).await?;
                 let Some(ban) = listed.get(&who) else { continue };
                 // Who was banned before the rooms were linked is no news.
                 if made_at(bridge, ban) >= portal.created_at {
                     let since = ban.date_banned.map_or_else(now, Timestamp::as_millisecond);
+                    let body = serde_json::to_string(ban).unwrap_or_default();
                     items.push(item(room, "ban", &who, since, body));
                 }
             }
-            Change::Told(body) => ban::record_ban(&mut tx, room, &who, &body).await?,
+            Change::Told(kept) => ban::record_ban(&mut tx, room, &who, &kept).await?,
             Change::Overtaken => bridge.ban_looks.ask_later(room),
         }
     }
@@ -208,6 +207,22 @@ async fn look(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
         bridge.wake.notify_one();
     }
     Ok(())
+}
+
+/// What is kept of a ban until it is lifted: who, by what lasts, and since when. No names.
+fn kept(ban: &Ban) -> String {
+    let since = ban.date_banned;
+    match (&ban.virtual_user, &ban.user) {
+        (Some(user), _) => json!({
+            "virtualUser": { "type": user.kind, "externalId": user.external_id },
+            "dateBanned": since,
+        }),
+        (None, user) => json!({
+            "user": user.as_ref().map(|user| json!({ "id": user.id })),
+            "dateBanned": since,
+        }),
+    }
+    .to_string()
 }
 
 /// When a ban was made, by our clock; of one that does not say, now.

@@ -7,7 +7,7 @@
 mod listing;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,7 +24,7 @@ use crate::{
     matrix::MatrixError,
     model::User,
     store::{
-        Ghost, Member, Portal, PortalState, Tx, ghost, member,
+        Ghost, Member, Portal, Tx, ghost, member,
         person::{self, Move, Wanted},
         portal,
     },
@@ -39,10 +39,6 @@ const CLAIM: i64 = 60_000;
 /// The longest wait between two tries, in milliseconds.
 const LONGEST_WAIT: i64 = 3_600_000;
 
-/// How often a room's people are listed at most, and how often at least: not every join is told (gitter-api 7.3).
-const LISTED_AT_MOST: Duration = Duration::from_mins(10);
-const LISTED_AT_LEAST: Duration = Duration::from_hours(6);
-
 /// What there may be to do.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
@@ -56,14 +52,15 @@ impl Crowd {
     pub(super) fn may_have_changed(&self, room: &GitterRoomId) {
         let mut unlisted = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
         unlisted.insert(room.clone());
-        self.wake.notify_one();
     }
 
+    /// Whether that was said since they were listed.
     fn is_unlisted(&self, room: &GitterRoomId) -> bool {
         let unlisted = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
         unlisted.contains(room)
     }
 
+    /// They are about to be listed.
     fn listed(&self, room: &GitterRoomId) {
         let mut unlisted = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
         unlisted.remove(room);
@@ -167,14 +164,10 @@ async fn part_everywhere(
 
 /// Does what is to be done until the bridge stops.
 pub(super) async fn run(bridge: Arc<Bridge>) {
-    let mut listed_at = HashMap::new();
+    bridge.tracker.spawn(listing::run(Arc::clone(&bridge)));
     loop {
         let began = Instant::now();
-        let found = match bridge
-            .stop
-            .run_until_cancelled(do_one(&bridge, &mut listed_at))
-            .await
-        {
+        let found = match bridge.stop.run_until_cancelled(do_one(&bridge)).await {
             None => return,
             Some(Ok(found)) => found,
             Some(Err(error)) => {
@@ -192,11 +185,7 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
 }
 
 /// Does one thing; `false` if there is none.
-async fn do_one(
-    bridge: &Bridge,
-    listed_at: &mut HashMap<GitterRoomId, Instant>,
-) -> Result<bool, BridgeError> {
-    list_due(bridge, listed_at).await?;
+async fn do_one(bridge: &Bridge) -> Result<bool, BridgeError> {
     let mut tx = bridge.db.read().await?;
     let (now, stale) = (now(), person::next_stale(&mut tx).await?);
     let next = person::next(&mut tx, now).await?;
@@ -252,37 +241,6 @@ async fn show(bridge: &Bridge, user: &GitterUserId) -> Result<(), BridgeError> {
         tokio::time::sleep(LOOK).await;
     }
     shown
-}
-
-/// Lists the people of the rooms whose turn it is.
-async fn list_due(
-    bridge: &Bridge,
-    listed_at: &mut HashMap<GitterRoomId, Instant>,
-) -> Result<(), BridgeError> {
-    let mut tx = bridge.db.read().await?;
-    let mut due: Vec<Portal> = Vec::new();
-    for portal in portal::portals(&mut tx).await? {
-        let room = &portal.gitter_room_id;
-        let last = listed_at.get(room).map(Instant::elapsed);
-        let is_due = match last {
-            None => true,
-            Some(last) if bridge.crowd.is_unlisted(room) => last >= LISTED_AT_MOST,
-            Some(last) => last >= LISTED_AT_LEAST,
-        };
-        if is_due && portal.state == PortalState::Active && mirrors(bridge, &mut tx, room).await? {
-            due.push(portal);
-        }
-    }
-    drop(tx);
-    for portal in due {
-        listed_at.insert(portal.gitter_room_id.clone(), Instant::now());
-        bridge.crowd.listed(&portal.gitter_room_id);
-        if let Err(error) = listing::list(bridge, &portal).await {
-            bridge.crowd.may_have_changed(&portal.gitter_room_id);
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 /// Lets a ghost join or leave.

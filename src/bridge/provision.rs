@@ -449,6 +449,7 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     ban::clear_bans(tx, room).await?;
     code::forget_link(tx, room, &portal.matrix_room_id).await?;
     let rested = media::suspend(tx, room).await?;
+    life::clear_former(tx, room).await?;
     room_admin::set_room_admins(tx, room, &[]).await?;
     portal::delete_portal(tx, room).await?;
     Ok(rested)

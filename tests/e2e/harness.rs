@@ -60,10 +60,10 @@ pub(crate) struct Options<'a> {
     pub(crate) other_files_host: Option<&'a str>,
     /// The largest file that crosses, as `media.max_bytes`.
     pub(crate) max_media: Option<&'a str>,
-    /// How long a room may stay unconfirmed as public, as `bridge.privacy_check`.
-    pub(crate) privacy_check: Option<&'a str>,
     /// `bridge.membership`.
     pub(crate) membership: Option<&'a str>,
+    /// How long a room may stay unconfirmed as public, as `bridge.privacy_check`.
+    pub(crate) privacy_check: Option<&'a str>,
 }
 
 impl World {
@@ -100,11 +100,11 @@ impl World {
         if let Some(max_media) = options.max_media {
             bridge.set("MEDIA__MAX_BYTES", max_media);
         }
-        if let Some(privacy_check) = options.privacy_check {
-            bridge.set("BRIDGE__PRIVACY_CHECK", privacy_check);
-        }
         if let Some(membership) = options.membership {
             bridge.set("BRIDGE__MEMBERSHIP", membership);
+        }
+        if let Some(privacy_check) = options.privacy_check {
+            bridge.set("BRIDGE__PRIVACY_CHECK", privacy_check);
         }
         synapse.start(&bridge.registration()).await?;
         bridge.start().await?;
@@ -120,24 +120,28 @@ impl World {
         })
     }
 
+    /// Who makes the Matrix rooms.
+    pub(crate) const fn host(&self) -> &MatrixUser {
+        &self.host
+    }
+
     /// Makes a room on each side, and links them.
     pub(crate) async fn link(&mut self, name: &str) -> Result<Room> {
-        let matrix = self.host.create_room(name, bridge::BOT).await?;
-        self.link_with(name, matrix).await
+        self.link_as(name, &json!({})).await
     }
 
     /// The same, with more said of the Gitter room, such as its `admins` and `members`.
     pub(crate) async fn link_as(&mut self, name: &str, more: &Value) -> Result<Room> {
         let matrix = self.host.create_room(name, bridge::BOT).await?;
-        self.link_all(name, matrix, more).await
+        self.link_both(name, matrix, more).await
     }
 
     /// Makes a Gitter room, and links it with a Matrix room that there is.
     pub(crate) async fn link_with(&mut self, name: &str, matrix: String) -> Result<Room> {
-        self.link_all(name, matrix, &json!({})).await
+        self.link_both(name, matrix, &json!({})).await
     }
 
-    async fn link_all(&mut self, name: &str, matrix: String, more: &Value) -> Result<Room> {
+    async fn link_both(&mut self, name: &str, matrix: String, more: &Value) -> Result<Room> {
         let uri = format!("tidepool/{name}");
         let mut new = json!({ "uri": uri });
         for (key, value) in more.as_object().into_iter().flatten() {
@@ -150,11 +154,6 @@ impl World {
         self.bridge.link(&uri, &room.matrix).await?;
         self.rooms.push(room.clone());
         Ok(room)
-    }
-
-    /// Who makes the Matrix rooms, and moderates them.
-    pub(crate) const fn host(&self) -> &MatrixUser {
-        &self.host
     }
 
     /// Somebody on Matrix, in all rooms linked so far.

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod crossing;
@@ -22,6 +24,8 @@ mod moderation;
 mod node;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod person;
 #[cfg(test)]
 mod rooms_life;
 #[cfg(test)]

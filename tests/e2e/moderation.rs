@@ -56,9 +56,9 @@ async fn bans_on_matrix_hold_on_gitter_until_they_are_lifted() -> Result<()> {
     // Of a ghost.
     kelp.say(&room.gitter, "spam").await?;
     let ghost = world.on_matrix(&room, "spam").await?.sender;
-    host.ban(&room.matrix, &ghost).await?;
+    host.moderate("ban", &room.matrix, &ghost).await?;
     world.banned_on_gitter(&room, 1).await?;
-    host.unban(&room.matrix, &ghost).await?;
+    host.moderate("unban", &room.matrix, &ghost).await?;
     world.banned_on_gitter(&room, 0).await?;
     kelp.say(&room.gitter, "sorry").await?;
     world.on_matrix(&room, "sorry").await?;
@@ -66,7 +66,7 @@ async fn bans_on_matrix_hold_on_gitter_until_they_are_lifted() -> Result<()> {
     // Of a Matrix person: what they say is not accepted, so it does not reach Gitter.
     bo.say(&room.matrix, "spam of bo").await?;
     world.on_gitter(&room, "spam of bo").await?;
-    host.ban(&room.matrix, "@bo:localhost").await?;
+    host.moderate("ban", &room.matrix, "@bo:localhost").await?;
     ensure!(bo.say(&room.matrix, "more spam of bo").await.is_err());
     host.say(&room.matrix, "so much spam").await?;
     world.on_gitter(&room, "so much spam").await?;
@@ -151,7 +151,7 @@ impl World {
 
     /// Lets bans and deletions go to Gitter.
     async fn allow_moderation(&self, room: &Room) -> Result<()> {
-        let arguments = ["room", "settings", &room.gitter, "moderation=on"];
+        let arguments = ["room", "settings", &room.gitter, "moderation", "on"];
         self.bridge.command(&arguments).await.map(drop)
     }
 

@@ -1,6 +1,5 @@
 //! A person on Matrix, with the few client-server calls that tests and the demo need.
 
-mod moderate;
 mod upkeep;
 
 use std::collections::HashMap;

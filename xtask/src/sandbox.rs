@@ -202,6 +202,15 @@ impl Control {
         Ok(text_at(&added, "/id")?.to_owned())
     }
 
+    /// Adds a room as this says, in the shape of the sandbox's seed, and gives its id.
+    ///
+    /// # Errors
+    /// When the URI is taken.
+    pub async fn add_room_as(&self, room: &Value) -> Result<String> {
+        let added = self.post("rooms", room).await?;
+        Ok(text_at(&added, "/id")?.to_owned())
+    }
+
     /// Changes a room: `uri` or `public`.
     ///
     /// # Errors
@@ -211,15 +220,6 @@ impl Control {
         let answer = self.http.patch(url).json(change).send().await?;
         answer.error_for_status()?;
         Ok(())
-    }
-
-    /// Adds a room as this says, in the shape of the sandbox's seed, and gives its id.
-    ///
-    /// # Errors
-    /// When the URI is taken.
-    pub async fn add_room_as(&self, room: &Value) -> Result<String> {
-        let added = self.post("rooms", room).await?;
-        Ok(text_at(&added, "/id")?.to_owned())
     }
 
     /// Makes something go wrong, once or more; the sandbox's module `faults` says what can.

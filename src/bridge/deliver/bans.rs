@@ -289,8 +289,8 @@ impl Delivery<'_> {
             Some(ghost) => ghost.gitter_user_id.as_str(),
             None => user.as_str().trim_start_matches('@'),
         };
-        if let GitterAction::Ban { username, .. } = action {
-            let ban = json!({ "user": { "id": who, "username": username } });
+        if let GitterAction::Ban { .. } = action {
+            let ban = json!({ "user": { "id": who } });
             ban::record_ban(&mut tx, room, who, &ban.to_string()).await?;
         } else {
             ban::remove_ban(&mut tx, room, who).await?;
