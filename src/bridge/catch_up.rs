@@ -19,7 +19,7 @@ use super::{
     absences::{self, Listing},
     accept, failure,
     kill_point::KillPoint,
-    life, now,
+    life, now, people,
 };
 use crate::{
     gitter::{Class, MessagePage, RealtimeEvent, Snapshot},
@@ -129,7 +129,7 @@ async fn resume_catch_ups(bridge: &Bridge) {
 }
 
 /// Stores a batch in one commit; what it starts is started after the commit.
-async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), StoreError> {
+async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), BridgeError> {
     // A catch-up that an event of this batch overtakes must not finish during it.
     for event in batch {
         match event {
@@ -156,10 +156,6 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
                 error!(portal.room = %room, error, "Gitter refuses the subscription; the portal stops");
             }
             RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
-            // A new ban is told so, and not as what it is.
-            RealtimeEvent::Room { room, operation, .. } if operation == "update" => {
-                bridge.ban_looks.ask(room)
-            }
             RealtimeEvent::Message { .. } => KillPoint::Accepted.reached(Direction::ToMatrix),
             RealtimeEvent::Room { .. } | RealtimeEvent::RoomRefused { .. } => life::told(bridge, event),
             RealtimeEvent::UsersFollowed { .. }
@@ -167,6 +163,7 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
             | RealtimeEvent::TokenRefused
             | RealtimeEvent::Connected => {}
         }
+        people::hear(bridge, event).await?;
     }
     bridge.portals_changed();
     Ok(())

@@ -31,7 +31,7 @@ use self::{
 use super::{Bridge, BridgeError, now, say};
 use crate::{
     store::{
-        Portal, StoreError, Tx,
+        Portal, StoreError, Tx, code as codes,
         command::{self, AskedFor, NewCommand},
         ghost, portal,
     },
@@ -42,13 +42,16 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long whoever takes something up has it, in milliseconds: longer than anything takes.
-const LEASE: i64 = 180_000;
+const LEASE: i64 = 300_000;
 
 /// How late a command may come, and for how long it is tried, in milliseconds: nobody waits for an answer any longer.
 const FRESH: i64 = 3_600_000;
 
 /// How long it is remembered what was asked, in milliseconds.
 const KEPT: i64 = 86_400_000;
+
+/// How often what is older goes.
+const PRUNE: Duration = Duration::from_hours(1);
 
 /// How many commands of a person are carried out in a minute.
 const MOST: i64 = 10;
@@ -163,6 +166,7 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
     if let Err(error) = begin(&bridge).await {
         warn!(error = %error, "What people asked for before cannot be taken up yet");
     }
+    let mut prunes = tokio::time::interval(PRUNE);
     loop {
         if let Err(error) = take_up(&bridge, &mut at_work, &mut busy).await {
             debug!(error = %error, "What people ask for cannot be read now");
@@ -170,6 +174,11 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
         tokio::select! {
             () = bridge.stop.cancelled() => return,
             () = bridge.asked.notified() => {}
+            _ = prunes.tick() => {
+                if let Err(error) = prune(&bridge).await {
+                    debug!(error = %error, "What people asked for long ago cannot be forgotten now");
+                }
+            }
             Some(done) = at_work.join_next(), if !at_work.is_empty() => {
                 // Who was served by a task that broke is not known; then everybody's next turn is looked for.
                 match done {
@@ -185,14 +194,21 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
     }
 }
 
-/// What a process that is gone had taken up is taken up again; old things are forgotten.
+/// What a process that is gone had taken up is taken up again.
 async fn begin(bridge: &Bridge) -> Result<(), StoreError> {
-    let mut tx = bridge.db.write().await?;
-    if !bridge.db.is_shared() {
-        command::release_all(&mut tx).await?;
+    if bridge.db.is_shared() {
+        return Ok(());
     }
+    let mut tx = bridge.db.write().await?;
+    command::release_all(&mut tx).await?;
+    tx.commit().await
+}
+
+/// Forgets what was done long ago.
+async fn prune(bridge: &Bridge) -> Result<(), StoreError> {
+    let mut tx = bridge.db.write().await?;
     command::prune(&mut tx, now() - KEPT).await?;
-    crate::store::code::prune(&mut tx, now() - KEPT).await?;
+    codes::prune(&mut tx, now() - KEPT).await?;
     tx.commit().await
 }
 

@@ -4,6 +4,7 @@
 //! What happens is a hint, and what either side says when asked is the truth: every Gitter room is looked at once a
 //! minute, and an event of a Matrix room leads to a look at that room's state. Messages are no business of this module.
 
+mod former_room;
 mod gitter_room;
 mod invitation;
 mod matrix_room;
@@ -21,11 +22,12 @@ use ruma::RoomId;
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, error, info, warn};
 
-use self::{gitter_room::Digest, invitation::Invitation};
 pub(super) use self::{
+    former_room::portal_of,
     gitter_room::{note, told},
     matrix_room::{Refusal, heed, refusal},
 };
+use self::{gitter_room::Digest, invitation::Invitation};
 use super::{Bridge, BridgeError, catch_up, now, say::say};
 use crate::{
     ids::GitterRoomId,

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use super::{
     Exit,
     admin::{Answer, Check, Checks},
-    output,
+    output::{self, Tone, toned},
 };
 
 /// Tells an answer: as it is, or a success in the way given, or why not and what to mend.
@@ -53,11 +53,10 @@ fn exit_for_json(answer: &Answer) -> Exit {
 /// Checks as a table.
 pub(super) fn check_table(checks: &[Check]) -> String {
     let rows = checks.iter().map(|check| {
-        let result = if check.ok { "ok" } else { "FAILED" };
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let text = |text: &Option<String>| toned(text.as_deref().unwrap_or_default(), Tone::Plain);
         [
-            check.name.clone(),
-            result.to_owned(),
+            toned(&check.name, Tone::Plain),
+            output::result(check.ok, check.mend.as_deref().unwrap_or_default()),
             text(&check.detail),
             text(&check.mend),
         ]

@@ -7,7 +7,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, output};
+use super::{
+    Exit,
+    output::{self, Tone, toned},
+};
 use crate::{
     check::{Check, Checks},
     config::{Config, ConfigError},
@@ -114,16 +117,11 @@ async fn answer_pings(config: &Config, stop: CancellationToken) -> io::Result<()
 
 fn table(checks: &[Check]) -> String {
     let rows = checks.iter().map(|check| {
-        let result = match (check.ok, check.mend.is_empty()) {
-            (true, true) => "ok",
-            (true, false) => "note",
-            (false, _) => "FAILED",
-        };
         [
-            check.check.to_owned(),
-            result.to_owned(),
-            check.detail.clone(),
-            check.mend.clone(),
+            toned(check.check, Tone::Plain),
+            output::result(check.ok, &check.mend),
+            toned(&check.detail, Tone::Plain),
+            toned(&check.mend, Tone::Plain),
         ]
     });
     output::table(["CHECK", "RESULT", "DETAIL", "MEND"], rows)

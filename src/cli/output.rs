@@ -1,11 +1,12 @@
 //! What is said on the standard output. A reader that went away (`| head`) ends the command quietly.
 
 use std::{
+    env,
     fmt::Display,
     io::{self, Write as _},
 };
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
 /// The reader of the standard output has gone.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +31,47 @@ pub(super) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
 /// The narrowest terminal to whose width tables are broken: in less, columns would be a few letters wide.
 const NARROWEST: u16 = 80;
 
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// As it has to be.
+    Good,
+    /// On its way.
+    Passing,
+    /// In need of somebody.
+    Bad,
+    /// Nothing to say of it.
+    Plain,
+}
+
+/// A text in the colour of how it is. Only terminals show one, and none where `NO_COLOR` is set.
+pub(super) fn toned(text: impl Display, tone: Tone) -> Cell {
+    let cell = Cell::new(text);
+    if env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty()) {
+        return cell;
+    }
+    match tone {
+        Tone::Good => cell.fg(Color::Green),
+        Tone::Passing => cell.fg(Color::Yellow),
+        Tone::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Tone::Plain => cell,
+    }
+}
+
+/// What came of a check, with or without advice.
+pub(super) fn result(ok: bool, mend: &str) -> Cell {
+    match (ok, mend.is_empty()) {
+        (true, true) => toned("ok", Tone::Good),
+        (true, false) => toned("note", Tone::Passing),
+        (false, _) => toned("FAILED", Tone::Bad),
+    }
+}
+
 /// Columns without lines around them, so that other programs can take them apart too. On a terminal long texts
 /// are broken to its width.
-pub(super) fn table<const COLUMNS: usize>(
+pub(super) fn table<const COLUMNS: usize, C: Into<Cell>>(
     header: [&str; COLUMNS],
-    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+    rows: impl IntoIterator<Item = [C; COLUMNS]>,
 ) -> String {
     let mut table = Table::new();
     if table.width().is_some_and(|width| width >= NARROWEST) {
@@ -45,4 +82,20 @@ pub(super) fn table<const COLUMNS: usize>(
         .set_header(header)
         .add_rows(rows);
     table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_alone() {
+        let rows = [[toned("active", Tone::Good), toned(1, Tone::Bad)]];
+        let piped = table(["STATE", "FAILED"], rows.clone());
+        assert!(!piped.contains('\u{1b}'), "{piped:?}");
+        assert_eq!(piped.lines().count(), 2);
+        let mut shown = Table::new();
+        shown.enforce_styling().add_rows(rows);
+        assert!(shown.to_string().contains('\u{1b}'));
+    }
 }

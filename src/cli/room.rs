@@ -14,7 +14,8 @@ use super::{
     Exit,
     admin::{AdminClient, Answer, Checks, Portal, Portals},
     answer::{check_table, tell},
-    confirm, output,
+    confirm,
+    output::{self, Tone, toned},
 };
 use crate::config::Config;
 
@@ -91,20 +92,7 @@ pub(super) enum Command {
         (on, off).\nWith default for a value, the configuration holds again.\n\n\
         Example:\n  gitter-matrix-bridge room settings 5f0000000000000000000a01 threads reply"
     )]
-    Settings {
-        /// The room's id on either side
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
-        room: String,
-        /// What to set
-        #[arg(requires = "value", value_parser = NonEmptyStringValueParser::new())]
-        name: Option<String>,
-        /// To what
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
-        value: Option<String>,
-        /// Print the answer of the admin API as it is
-        #[arg(long)]
-        json: bool,
-    },
+    Settings(settings::Arguments),
     /// Show one linked room
     #[command(after_help = "Example:\n  gitter-matrix-bridge room show 5f0000000000000000000a01")]
     Show {
@@ -157,12 +145,7 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
             let answer = client.send(Method::GET, &["rooms"], None).await?;
             tell(&answer, json, tell_list)
         }
-        Command::Settings {
-            room,
-            name,
-            value,
-            json,
-        } => settings::run(&client, &room, name.zip(value), json).await,
+        Command::Settings(arguments) => settings::run(&client, arguments).await,
         Command::Show { room, json } => {
             let answer = client.send(Method::GET, &["rooms", &room], None).await?;
             tell(&answer, json, tell_portal)
@@ -198,16 +181,19 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let rows = rooms.into_iter().map(|portal| {
-        let numbers = [portal.waiting.to_string(), portal.failed.to_string()];
-        let [waiting, failed] = numbers;
-        let last = portal.last_bridged_at.unwrap_or_else(|| "never".to_owned());
+        let state = match portal.state.as_str() {
+            "active" => Tone::Good,
+            "catching_up" => Tone::Passing,
+            _ => Tone::Bad,
+        };
+        let failed = if portal.failed > 0 { Tone::Bad } else { Tone::Plain };
         [
-            portal.gitter_uri,
-            portal.matrix_room_id,
-            portal.state,
-            waiting,
-            failed,
-            last,
+            toned(portal.gitter_uri, Tone::Plain),
+            toned(portal.matrix_room_id, Tone::Plain),
+            toned(portal.state, state),
+            toned(portal.waiting, Tone::Plain),
+            toned(portal.failed, failed),
+            toned(portal.last_bridged_at.as_deref().unwrap_or("never"), Tone::Plain),
         ]
     });
     output::line(output::table(

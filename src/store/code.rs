@@ -25,6 +25,8 @@ statements! {
     COUNT = "SELECT COUNT(*) FROM code WHERE expires_at > $1 AND event_id <> $2";
     ANNOUNCE = "INSERT INTO announced_link (gitter_room_id, matrix_room_id, announced_at) VALUES ($1, $2, $3)
         ON CONFLICT DO NOTHING";
+    FORGET_CODES = "DELETE FROM code WHERE gitter_room_id = $1 AND matrix_room_id = $2";
+    FORGET_ANNOUNCED = "DELETE FROM announced_link WHERE gitter_room_id = $1 AND matrix_room_id = $2";
 }
 
 words! {
@@ -129,4 +131,15 @@ pub async fn announce(
     now: i64,
 ) -> Result<bool, StoreError> {
     Ok(execute!(tx, ANNOUNCE, gitter_room.as_str(), matrix_room.as_str(), now)? == 1)
+}
+
+/// Forgets the codes for two rooms, and that they were told of their link: it has ended.
+pub async fn forget_link(
+    tx: &mut Tx,
+    gitter_room: &GitterRoomId,
+    matrix_room: &RoomId,
+) -> Result<(), StoreError> {
+    execute!(tx, FORGET_CODES, gitter_room.as_str(), matrix_room.as_str())?;
+    execute!(tx, FORGET_ANNOUNCED, gitter_room.as_str(), matrix_room.as_str())?;
+    Ok(())
 }

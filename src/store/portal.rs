@@ -25,7 +25,8 @@ statements! {
         FROM portal WHERE matrix_room_id = $1";
     SET_STATE = "UPDATE portal SET state = $3 WHERE gitter_room_id = $1 AND state = $2";
     SET_VIRTUAL_USERS = "UPDATE portal SET virtual_users = $2 WHERE gitter_room_id = $1";
-    SET_GITTER_ADMIN = "UPDATE portal SET gitter_admin = $2 WHERE gitter_room_id = $1";
+    // Mostly in vain: that locks nothing.
+    SET_GITTER_ADMIN = "UPDATE portal SET gitter_admin = $2 WHERE gitter_room_id = $1 AND gitter_admin <> $2";
     TOUCH = "UPDATE portal SET last_bridged_at = $2 WHERE gitter_room_id = $1 AND last_bridged_at < $2";
     DELETE = "DELETE FROM portal WHERE gitter_room_id = $1";
     BY_STATE = "SELECT state, COUNT(*) FROM portal GROUP BY state";

@@ -1,6 +1,6 @@
 //! Spaces, which stand for Gitter's groups, and the group of each portal's room.
 
-use ruma::OwnedRoomId;
+use ruma::{OwnedRoomId, RoomId};
 
 use super::{
     Portal, StoreError, Tx,
@@ -19,6 +19,7 @@ statements! {
     SET_GROUP = "INSERT INTO room_group (gitter_room_id, gitter_group_id) VALUES ($1, $2)
         ON CONFLICT (gitter_room_id) DO UPDATE SET gitter_group_id = excluded.gitter_group_id";
     ROOMS = "SELECT gitter_room_id FROM room_group WHERE gitter_group_id = $1 ORDER BY gitter_room_id";
+    IS_SPACE = "SELECT 1 FROM space WHERE matrix_room_id = $1";
     CLEAR = "DELETE FROM room_group WHERE gitter_room_id = $1";
 }
 
@@ -34,6 +35,12 @@ pub async fn space_of_room(tx: &mut Tx, room: &GitterRoomId) -> Result<Option<Ow
     query!(tx, fetch_optional, (String,), OF_ROOM, room.as_str())?
         .map(|(room,)| column("space", "matrix_room_id", room))
         .transpose()
+}
+
+/// Whether a Matrix room is the Space of a group.
+pub async fn is_space(tx: &mut Tx, room: &RoomId) -> Result<bool, StoreError> {
+    let found = query!(tx, fetch_optional, (i32,), IS_SPACE, room.as_str())?;
+    Ok(found.is_some())
 }
 
 /// Notes the Space of a group, with the group's URI.

@@ -143,6 +143,35 @@ async fn a_room_is_unlinked_only_if_that_is_meant() {
 }
 
 #[tokio::test]
+async fn settings_are_shown_and_changed() {
+    let settings = json!({ "threads": "reply", "membership": "lazy", "notices": true, "metadata": false,
+        "moderation": false, "set": ["threads"] })
+    .to_string();
+    let (run, requests) = room(&["settings", "x"], 200, &settings).await;
+    let told = run.printed(0);
+    let lines: Vec<Vec<&str>> = told
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert!(
+        lines.contains(&vec!["threads", "reply", "this", "room"]),
+        "{told}"
+    );
+    assert!(lines.contains(&vec!["notices", "on", "configuration"]), "{told}");
+    assert_eq!(requests, [asked(Method::GET, "rooms/x/settings", Value::Null)]);
+    for (value, body) in [("reply", json!("reply")), ("default", Value::Null)] {
+        let (run, requests) = room(&["settings", "x", "threads", value, "--json"], 200, &settings).await;
+        assert_eq!(run.printed(0), format!("{settings}\n"));
+        let body = json!({ "threads": body });
+        assert_eq!(requests, [asked(Method::PUT, "rooms/x/settings", body)]);
+    }
+    let (run, requests) = room(&["settings", "x", "threads"], 200, &settings).await;
+    let told = run.complained(2);
+    assert!(told.contains("<VALUE>") || told.contains("[VALUE]"), "{told}");
+    assert_eq!(requests, []);
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_with_its_mend() {
     let refusal = json!({
         "errcode": "GITTER_CHECK_FAILED", "error": "the rooms cannot be linked", "mend": "see the checks",

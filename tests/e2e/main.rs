@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod crossing;
@@ -16,10 +18,14 @@ mod harness;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod moderation;
+#[cfg(test)]
 #[path = "../clients/node.rs"]
 mod node;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod person;
 #[cfg(test)]
 mod rooms_life;
 #[cfg(test)]

@@ -205,7 +205,19 @@ async fn only_the_token_opens_the_admin_api(database: Database) {
     for (method, path) in [
         (Method::GET, "rooms"),
         (Method::POST, "rooms"),
+        (Method::GET, "rooms/x"),
         (Method::DELETE, "rooms/x"),
+        (Method::POST, "rooms/x/sync"),
+        (Method::POST, "rooms/x/pause"),
+        (Method::POST, "rooms/x/resume"),
+        (Method::GET, "rooms/x/settings"),
+        (Method::PUT, "rooms/x/settings"),
+        (Method::GET, "items"),
+        (Method::POST, "items/x/retry"),
+        (Method::DELETE, "items/x"),
+        (Method::GET, "explain/x"),
+        (Method::DELETE, "users/x"),
+        (Method::GET, "doctor"),
     ] {
         let request = || world.admin().request(method.clone(), path);
         let missing = answer(request()).await.unwrap();

@@ -202,6 +202,15 @@ impl Control {
         Ok(text_at(&added, "/id")?.to_owned())
     }
 
+    /// Adds a room as this says, in the shape of the sandbox's seed, and gives its id.
+    ///
+    /// # Errors
+    /// When the URI is taken.
+    pub async fn add_room_as(&self, room: &Value) -> Result<String> {
+        let added = self.post("rooms", room).await?;
+        Ok(text_at(&added, "/id")?.to_owned())
+    }
+
     /// Changes a room: `uri` or `public`.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use tracing::info;
 use super::{Outcome, is_own, portal_of, who::is_refusal};
 use crate::{
     bridge::{Bridge, BridgeError, say},
-    store::command::AskedFor,
+    store::{StoreError, command::AskedFor, portal, space},
 };
 
 /// Whether an event may concern where the bot is: an invite, or somebody's going.
@@ -37,12 +37,19 @@ pub(super) async fn handle(bridge: &Bridge, asked: &AskedFor, event: &Value) -> 
     let is_bot = about == bridge.matrix.bot();
     match membership(event) {
         "invite" if is_bot => come(bridge, asked).await?,
-        "leave" | "ban" if !is_bot && portal_of(bridge, &asked.room).await?.is_none() => {
+        "leave" | "ban" if !is_bot && !is_needed(bridge, &asked.room).await? => {
             leave_alone(bridge, &asked.room).await?;
         }
         _ => {}
     }
     Ok(Outcome::Silence)
+}
+
+/// Whether the bot has something to do in a room, whoever is in it.
+async fn is_needed(bridge: &Bridge, room: &RoomId) -> Result<bool, StoreError> {
+    let mut tx = bridge.db.read().await?;
+    let is_linked = portal::portal_by_matrix_room(&mut tx, room).await?.is_some();
+    Ok(is_linked || space::is_space(&mut tx, room).await?)
 }
 
 async fn come(bridge: &Bridge, asked: &AskedFor) -> Result<(), BridgeError> {

@@ -1,5 +1,7 @@
 //! `pause` and `resume`, `failed` and `retry`: whether things cross, and what did not.
 
+use std::fmt::Write as _;
+
 use super::{
     Asking, Failure, Outcome,
     links::{event_address, message_address},
@@ -83,7 +85,7 @@ pub(super) async fn retry(asking: &Asking<'_>) -> Result<Outcome, Failure> {
         tried => format!("{tried} things are tried again."),
     };
     if let Some(why) = left {
-        text += &format!(" Not all can be: {why}");
+        let _ = write!(text, " Not all can be: {why}");
     }
     if page.has_more() {
         text += " There are more: ask again once these are through.";

@@ -38,6 +38,11 @@ pub(super) async fn settings(asking: &Asking<'_>) -> Result<Outcome, Failure> {
     let change = room_settings::change(name, Some(word)).map_err(provision_failed)?;
     // What is done to Gitter's people is for admins of the Gitter room to allow.
     if change == (SettingName::Moderation, Some("on")) && !asking.rights.admin {
+        // A code would be of no use.
+        if asking.asked.tries <= 1 {
+            let may_moderate = asking.bridge.must_moderate(room).await;
+            may_moderate.map_err(provision_failed)?;
+        }
         return code::ask(asking, room, &portal.gitter_uri, CodePurpose::Moderation).await;
     }
     set(asking, change).await

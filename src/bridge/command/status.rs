@@ -1,6 +1,6 @@
 //! `status` and `ping`: how things are, and how long the way is.
 
-use std::time::Instant;
+use std::{fmt::Write as _, time::Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -24,7 +24,10 @@ pub(super) async fn ping(asking: &Asking<'_>) -> Result<Outcome, Failure> {
     if let Some(said_at) = event.get("origin_server_ts").and_then(Value::as_i64) {
         let way = asking.asked.created_at - said_at;
         if (0..600_000).contains(&way) {
-            text += &format!(" Your message took {way} ms to me, by the homeserver's clock.");
+            let _ = write!(
+                text,
+                " Your message took {way} ms to me, by the homeserver's clock."
+            );
         }
     }
     Ok(text.into())
@@ -54,7 +57,12 @@ pub(super) fn provision_failed(error: ProvisionError) -> Failure {
         ProvisionError::Checks(checks) => {
             let mut text = "The rooms cannot be linked:".to_owned();
             for check in checks.iter().filter(|check| !check.ok) {
-                text += &format!("\n– {}. To mend it: {}.", capitalised(&check.detail), check.mend);
+                let _ = write!(
+                    text,
+                    "\n– {}. To mend it: {}.",
+                    capitalised(&check.detail),
+                    check.mend
+                );
             }
             Failure::Told(text)
         }

@@ -102,11 +102,12 @@ async fn try_one(bridge: Arc<Bridge>, portal: Portal) {
 async fn enter(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
     match get_in(bridge, portal).await? {
         None => {
-            info!(
-                portal.uri = portal.gitter_uri,
-                "The bot is in a Matrix room again"
-            );
-            bridge.go_on(portal).await?;
+            if bridge.go_on(portal).await? {
+                info!(
+                    portal.uri = portal.gitter_uri,
+                    "The bot is in a Matrix room again"
+                );
+            }
         }
         Some(stop) if stop.cause == StopCause::Kicked => {
             debug!(

@@ -164,7 +164,6 @@ async fn move_there(bridge: &Bridge, portal: &Portal, successor: &Successor) -> 
         Err(error) if error.is_taken() => return Ok(false),
         moved => moved?,
     }
-    member::clear_members(&mut tx, &linked.matrix_room_id).await?;
     member::clear_members(&mut tx, &successor.room).await?;
     for joined in &successor.members {
         let joined = Member {

@@ -1,5 +1,6 @@
 //! `room settings`: what holds in one room.
 
+use clap::{Args, builder::NonEmptyStringValueParser};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,15 +20,26 @@ struct Settings {
     values: Map<String, Value>,
 }
 
-/// Shows the settings of a room, or sets one before.
-pub(super) async fn run(
-    client: &AdminClient,
-    room: &str,
-    change: Option<(String, String)>,
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The room's id on either side
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    room: String,
+    /// What to set
+    #[arg(requires = "value", value_parser = NonEmptyStringValueParser::new())]
+    name: Option<String>,
+    /// To what
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    value: Option<String>,
+    /// Print the answer of the admin API as it is
+    #[arg(long)]
     json: bool,
-) -> anyhow::Result<Exit> {
-    let path = ["rooms", room, "settings"];
-    let answer = match change {
+}
+
+/// Shows the settings of a room, or sets one before.
+pub(super) async fn run(client: &AdminClient, arguments: Arguments) -> anyhow::Result<Exit> {
+    let path = ["rooms", &arguments.room, "settings"];
+    let answer = match arguments.name.zip(arguments.value) {
         None => client.send(Method::GET, &path, None).await?,
         Some((name, value)) => {
             let value = if value == "default" {
@@ -39,7 +51,7 @@ pub(super) async fn run(
             client.send(Method::PUT, &path, Some(&body)).await?
         }
     };
-    tell(&answer, json, tell_settings)
+    tell(&answer, arguments.json, tell_settings)
 }
 
 fn tell_settings(answer: &Answer) -> anyhow::Result<Exit> {

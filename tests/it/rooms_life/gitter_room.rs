@@ -19,6 +19,7 @@ on_both_databases![
     a_room_that_turns_private_stops_until_it_is_public_and_resumed,
     what_another_process_takes_of_a_private_room_does_not_cross,
     an_edit_made_while_a_room_was_private_does_not_cross,
+    a_room_that_turned_private_while_paused_does_not_go_on,
     what_is_said_in_a_room_that_nobody_confirms_waits,
     a_renamed_room_keeps_its_portal,
     a_deleted_room_stops_and_its_matrix_room_is_free,
@@ -26,8 +27,8 @@ on_both_databases![
 
 fn set_public(world: &World, room: &Room, public: bool) {
     let change = RoomChange {
-        uri: None,
         public: Some(public),
+        ..RoomChange::default()
     };
     world.gitter.alter_room(room.gitter, &change).unwrap();
 }
@@ -80,6 +81,29 @@ async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database
     assert!(!has_crossed(&world, &room, "between us"));
     assert_eq!(open(&world, &link).await.status(), StatusCode::OK);
     assert_eq!(said_by_bot(&world, &room).len(), 1);
+    world.close().await;
+}
+
+async fn a_room_that_turned_private_while_paused_does_not_go_on(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link_with_admins("pier", &["bridge_bot", "wren"]).await;
+    world.both_say(&room, "before", 1);
+    world.crossed().await;
+    assert_eq!(ask(&world, room.matrix.as_str(), "pause").await.0, 202);
+    // Nobody is told of it, and the next look is up to a minute away.
+    set_public(&world, &room, false);
+    world.wren_says(&room, "between us");
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 400);
+    becomes(&world, &room, "private").await;
+    // It stays private, whatever else is asked for.
+    assert_eq!(ask(&world, room.matrix.as_str(), "pause").await.0, 202);
+    becomes(&world, &room, "private").await;
+    set_public(&world, &room, true);
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    becomes(&world, &room, "active").await;
+    world.wren_says(&room, "all ears");
+    world.arrives_on_matrix(&room, "all ears").await;
+    assert!(!has_crossed(&world, &room, "between us"));
     world.close().await;
 }
 
@@ -169,7 +193,7 @@ async fn a_renamed_room_keeps_its_portal(database: Database) {
     world.crossed().await;
     let change = RoomChange {
         uri: Some("tidepool/jetty".to_owned()),
-        public: None,
+        ..RoomChange::default()
     };
     world.gitter.alter_room(room.gitter, &change).unwrap();
     until("the new name to be known", async || {
