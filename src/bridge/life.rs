@@ -124,14 +124,17 @@ async fn look(bridge: &Bridge) -> Result<(), StoreError> {
     let share = share(portals.len(), since, every);
     let mut looked_at = lock(&bridge.life.looked_at);
     looked_at.retain(|room, _| portals.iter().any(|portal| portal.gitter_room_id == *room));
-    let due = portals
-        .iter()
-        .map(|portal| &portal.gitter_room_id)
+    let last_of = |room: &GitterRoomId| looked_at.get(room).copied();
+    let mut due: Vec<GitterRoomId> = portals
+        .into_iter()
+        .map(|portal| portal.gitter_room_id)
         .filter(|room| {
-            let last = looked_at.get(*room);
-            bridge.follows(room) && last.is_none_or(|last| now.duration_since(*last) + ROUND > every)
-        });
-    let due: Vec<GitterRoomId> = due.take(share).cloned().collect();
+            bridge.follows(room) && last_of(room).is_none_or(|last| now.duration_since(last) + ROUND > every)
+        })
+        .collect();
+    // Those whose look is longest ago first, or the share would always be taken by the same.
+    due.sort_by_key(last_of);
+    due.truncate(share);
     for room in due {
         bridge.realtime.look_at(room.clone());
         looked_at.insert(room, now);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{ask, becomes, bot_says, has_crossed, watchful};
 use crate::{
     homeserver::{Effect, RoomOptions, Stage},
-    rooms_made::{on_gitter, room_of},
+    rooms_made::{create, on_gitter, room_of},
     world::{
         Room, World,
         database::{Database, on_both_databases},
@@ -233,15 +233,21 @@ async fn what_is_refused_in_a_room_that_the_portal_has_left_stops_nothing(databa
 async fn a_portal_that_the_bridge_made_needs_power_in_its_successor(database: Database) {
     let world = World::start(database).await;
     on_gitter(&world, "tidepool/pier");
-    let body = json!({ "gitter_uri": "tidepool/pier", "requester": world.ana });
-    let (status, portal) = world.admin().post_room(&body).await;
+    let (status, portal) = create(&world, "tidepool/pier").await;
     assert_eq!(status, 201, "{portal}");
     let old = room_of(&portal);
-    world.homeserver.join(&old.matrix, &world.ana);
+    // Somebody else makes the successor, and gives the bot nothing.
+    let options = RoomOptions {
+        version: Some("12"),
+        creation: json!({ "predecessor": { "room_id": old.matrix } }),
+        ..RoomOptions::default()
+    };
     let new = Room {
-        matrix: world.homeserver.upgrade(&old.matrix, &world.ana, "12"),
+        matrix: world.homeserver.make_room(&world.ana, &options),
         ..old.clone()
     };
+    let bot = ruma::UserId::parse(BOT).unwrap();
+    world.homeserver.entomb(&old.matrix, &bot, &new.matrix);
     let portal = becomes(&world, &old, "paused").await;
     assert!(
         portal["state_detail"].as_str().unwrap().contains("power"),
