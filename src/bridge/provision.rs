@@ -6,7 +6,7 @@ mod leave;
 mod others;
 mod sync;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
@@ -22,8 +22,9 @@ use crate::{
     model,
     outcome::{Outcome, Reason},
     store::{
-        Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        life, media, member, person, portal, room_admin,
+        Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, ban, code,
+        inbox, lane, life, media, member, person, portal, room_admin,
+        setting::{self, SettingName},
     },
 };
 
@@ -224,6 +225,9 @@ impl Bridge {
         replaced: Option<Portal>,
     ) -> Result<Portal, ProvisionError> {
         let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
+        let mut tx = self.db.read().await?;
+        let settings = setting::settings(&mut tx, portal.gitter_room_id.as_str()).await?;
+        drop(tx);
         let parted = if let Some(replaced) = &replaced {
             self.part(replaced, Some((&portal, members))).await?
         } else {
@@ -231,7 +235,7 @@ impl Bridge {
             Vec::new()
         };
         if !self.subscribed(&portal.gitter_room_id).await? {
-            self.undo(&portal, replaced).await?;
+            self.undo(&portal, replaced, &settings).await?;
             return Err(ProvisionError::NoSubscription);
         }
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
@@ -252,8 +256,13 @@ impl Bridge {
         })
     }
 
-    /// Takes a new portal back, and restores the one that it replaced.
-    async fn undo(&self, portal: &Portal, replaced: Option<Portal>) -> Result<(), ProvisionError> {
+    /// Takes a new portal back, and restores the one that it replaced, with what was set for it.
+    async fn undo(
+        &self,
+        portal: &Portal,
+        replaced: Option<Portal>,
+        settings: &HashMap<SettingName, String>,
+    ) -> Result<(), ProvisionError> {
         let Some(replaced) = replaced else {
             self.part(portal, None).await?;
             return Ok(());
@@ -265,6 +274,11 @@ impl Bridge {
         let members = self.matrix.joined_members(&restored.matrix_room_id).await;
         let members = members.map_err(BridgeError::from)?;
         self.part(portal, Some((&restored, members))).await?;
+        let mut tx = self.db.write().await?;
+        for (name, value) in settings {
+            setting::set(&mut tx, &restored.gitter_room_id, *name, Some(value)).await?;
+        }
+        tx.commit().await?;
         self.subscribe(&restored.gitter_room_id);
         Ok(())
     }
@@ -315,6 +329,7 @@ impl Bridge {
             last_bridged_at: 0,
             gitter_admin: gitter.permissions.admin,
             repository: gitter.repository(),
+            anew_at: 0,
         };
         Ok((portal, members))
     }
@@ -448,6 +463,10 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
     person::clear(tx, room).await?;
+    // What was allowed for these two rooms is not for the next that one of them is linked with.
+    setting::clear(tx, room).await?;
+    ban::clear_bans(tx, room).await?;
+    code::forget_link(tx, room, &portal.matrix_room_id).await?;
     let rested = media::suspend(tx, room).await?;
     life::clear_former(tx, room).await?;
     room_admin::set_room_admins(tx, room, &[]).await?;

@@ -26,6 +26,8 @@ statements! {
     ANNOUNCED = "SELECT announced_at FROM announced_link WHERE gitter_room_id = $1 AND matrix_room_id = $2";
     ANNOUNCE = "INSERT INTO announced_link (gitter_room_id, matrix_room_id, announced_at) VALUES ($1, $2, $3)
         ON CONFLICT (gitter_room_id, matrix_room_id) DO UPDATE SET announced_at = excluded.announced_at";
+    FORGET_CODES = "DELETE FROM code WHERE gitter_room_id = $1 AND matrix_room_id = $2";
+    FORGET_ANNOUNCED = "DELETE FROM announced_link WHERE gitter_room_id = $1 AND matrix_room_id = $2";
 }
 
 words! {
@@ -151,5 +153,16 @@ pub async fn announce(
     now: i64,
 ) -> Result<(), StoreError> {
     execute!(tx, ANNOUNCE, gitter_room.as_str(), matrix_room.as_str(), now)?;
+    Ok(())
+}
+
+/// Forgets the codes for two rooms, and that they were told of their link: it has ended.
+pub async fn forget_link(
+    tx: &mut Tx,
+    gitter_room: &GitterRoomId,
+    matrix_room: &RoomId,
+) -> Result<(), StoreError> {
+    execute!(tx, FORGET_CODES, gitter_room.as_str(), matrix_room.as_str())?;
+    execute!(tx, FORGET_ANNOUNCED, gitter_room.as_str(), matrix_room.as_str())?;
     Ok(())
 }

@@ -42,7 +42,12 @@ pub(super) async fn settings(asking: &Asking<'_>) -> Result<Outcome, Failure> {
         return match code::given(asking, CodePurpose::Moderation).await? {
             Some(given) if given.gitter_room == *room => code::look(asking, &given, uri).await,
             Some(_) => Err(code::out_of_date()),
-            None => code::give(asking, room, uri, CodePurpose::Moderation).await,
+            None => {
+                // A code would be of no use.
+                let may_moderate = asking.bridge.must_moderate(room).await;
+                may_moderate.map_err(provision_failed)?;
+                code::give(asking, room, uri, CodePurpose::Moderation).await
+            }
         };
     }
     set(asking, change, provision_failed).await

@@ -1,5 +1,6 @@
 //! Linking and unlinking by chat, and with a code of an admin of the Gitter room.
 
+use gitter_sandbox::RoomChange;
 use reqwest::Method;
 use ruma::OwnedEventId;
 use serde_json::{Value, json};
@@ -195,6 +196,15 @@ async fn moderation_needs_the_gitter_room_too(database: Database) {
     let world = World::start(database).await;
     let room = rooms(&world, "pier").await;
     assert_eq!(world.admin().link(&room).await.0, 201);
+    let asked = world.ana_says(&room, "!gitter settings moderation on");
+    // No code is given that would be of no use.
+    let refused = answered(&world, &room.matrix, &asked).await;
+    assert!(refused.contains("is no admin of tidepool/pier"), "{refused}");
+    let change = RoomChange {
+        admins: Some(vec!["kelp".to_owned(), "bridge_bot".to_owned()]),
+        ..RoomChange::default()
+    };
+    world.gitter.alter_room(room.gitter, &change).unwrap();
     let asked = world.ana_says(&room, "!gitter settings moderation on");
     let code = code(&world, &room, &asked).await;
     let settings = async || {
