@@ -157,7 +157,7 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
             RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
             // A new ban is told so, and not as what it is.
             RealtimeEvent::Room { room, operation, .. } if operation == "update" => {
-                bridge.ban_looks.ask(room)
+                bridge.ban_looks.ask(room);
             }
             RealtimeEvent::Message { .. } => KillPoint::Accepted.reached(Direction::ToMatrix),
             RealtimeEvent::Room { .. } | RealtimeEvent::RoomRefused { .. } => life::told(bridge, event),
