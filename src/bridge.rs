@@ -31,6 +31,7 @@ mod measure;
 pub mod media;
 mod moderation;
 mod notices;
+mod people;
 mod pictures;
 mod portal;
 pub mod provision;
@@ -71,6 +72,7 @@ use self::{
     deliver::RestoredListings,
     lease::LeaseClock,
     moderation::{Floods, Looks, Policies},
+    people::Crowd,
     pictures::AbsentPictures,
     sides::Sides,
 };
@@ -133,6 +135,7 @@ pub struct Bridge {
     ban_looks: Looks,
     floods: Floods,
     policies: Policies,
+    crowd: Crowd,
     nearness: Nearness,
     restored_listings: RestoredListings,
     /// Whether the homeserver remembers transaction ids beyond its restart.
@@ -168,6 +171,7 @@ impl Bridge {
             ban_looks: Looks::default(),
             floods: Floods::default(),
             policies: Policies::default(),
+            crowd: Crowd::default(),
             nearness: Nearness::default(),
             restored_listings: RestoredListings::default(),
             catch_ups: Mutex::default(),
@@ -200,6 +204,7 @@ impl Bridge {
         self.tracker.spawn(room_state::keep_admins(Arc::clone(self)));
         self.tracker.spawn(life::run(Arc::clone(self)));
         self.tracker.spawn(moderation::run(Arc::clone(self)));
+        self.tracker.spawn(people::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));
         if self.settings.sweep > 0 {
             self.tracker.spawn(sweep::run(Arc::clone(self)));

@@ -19,7 +19,7 @@ mod token;
 
 pub use self::{
     budget::{BudgetState, Class, Permit},
-    client::{ClientSettings, GitterClient, MessagePage, NewMessage},
+    client::{ClientSettings, GitterClient, MessagePage, NewMessage, PEOPLE_PAGE},
     error::{GitterError, SetupError},
     files::{FetchedFile, FileClient, FileError},
     pictures::{Picture, PictureClient, PictureError, picture_url},

@@ -81,6 +81,13 @@ pub struct User {
     /// `admin` for admins of the room it was asked for.
     #[serde(default, deserialize_with = "or_default")]
     pub role: Option<String>,
+    /// Whether the account was deleted.
+    #[serde(
+        default,
+        skip_serializing_if = "std::ops::Not::not",
+        deserialize_with = "or_default"
+    )]
+    pub removed: bool,
 }
 
 impl User {
@@ -90,6 +97,11 @@ impl User {
         (id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .then(|| id.parse().ok())
             .flatten()
+    }
+
+    /// Whether the account is gone, though it is still shown: deleted, or made a ghost of Gitter's (gitter-api 4.6).
+    pub fn is_gone(&self) -> bool {
+        self.removed || self.username.starts_with("ghost~")
     }
 
     /// The name people see.
@@ -278,6 +290,7 @@ fn author<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User>, D:
         avatar_url_medium: None,
         gv: None,
         role: None,
+        removed: false,
     };
     Ok(match Value::deserialize(deserializer)? {
         Value::String(id) => Some(id_only(id)),

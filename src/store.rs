@@ -28,6 +28,7 @@ pub mod member;
 pub mod message;
 pub mod notice;
 pub mod opt_out;
+pub mod person;
 pub mod portal;
 pub mod probe;
 pub mod restored;

@@ -16,7 +16,7 @@ use super::{
     absences::{self, Listing},
     accept, failure,
     kill_point::KillPoint,
-    life, now,
+    life, now, people,
 };
 use crate::{
     gitter::{Class, MessagePage, RealtimeEvent, Snapshot},
@@ -128,7 +128,7 @@ async fn resume_catch_ups(bridge: &Bridge) {
 }
 
 /// Stores a batch in one commit; what it starts is started after the commit.
-async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), StoreError> {
+async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), BridgeError> {
     // A catch-up that an event of this batch overtakes must not finish during it.
     for event in batch {
         match event {
@@ -155,10 +155,6 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
                 error!(portal.room = %room, error, "Gitter refuses the subscription; the portal stops");
             }
             RealtimeEvent::Interrupted { rooms } => resubscribe(bridge, rooms).await?,
-            // A new ban is told so, and not as what it is.
-            RealtimeEvent::Room { room, operation, .. } if operation == "update" => {
-                bridge.ban_looks.ask(room);
-            }
             RealtimeEvent::Message { .. } => KillPoint::Accepted.reached(Direction::ToMatrix),
             RealtimeEvent::Room { .. } | RealtimeEvent::RoomRefused { .. } => life::told(bridge, event),
             RealtimeEvent::UsersFollowed { .. }
@@ -166,6 +162,7 @@ async fn take(bridge: &Arc<Bridge>, batch: &[RealtimeEvent]) -> Result<(), Store
             | RealtimeEvent::TokenRefused
             | RealtimeEvent::Connected => {}
         }
+        people::hear(bridge, event).await?;
     }
     bridge.portals_changed();
     Ok(())
@@ -298,7 +295,9 @@ async fn catch_up(bridge: Arc<Bridge>, room: GitterRoomId, snapshot: Vec<Box<Raw
             return;
         };
         match tried {
-            Ok(found) => {
+            // The portal is in another Matrix room by now, or in none.
+            Ok(None) => continue,
+            Ok(Some(found)) => {
                 info!(portal.room = %room, messages = found, "A room is caught up");
                 bridge.wake.notify_one();
                 bridge.portals_changed();
@@ -319,10 +318,10 @@ async fn try_catch_up(
     bridge: &Bridge,
     room: &GitterRoomId,
     snapshot: &[Box<RawValue>],
-) -> Result<usize, BridgeError> {
+) -> Result<Option<usize>, BridgeError> {
     let mut tx = bridge.db.read().await?;
     let Some(portal) = portal::portal_by_gitter_room(&mut tx, room).await? else {
-        return Ok(0);
+        return Ok(Some(0));
     };
     let cursor = lane::cursor(&mut tx, room).await?;
     drop(tx);
@@ -345,7 +344,7 @@ async fn try_catch_up(
     let mut tx = bridge.db.write().await?;
     lock(&mut tx, iter::once(room)).await?;
     if !is_linked(&mut tx, &portal).await? {
-        return Ok(0);
+        return Ok(None);
     }
     let newest = inbox::held_sources(&mut tx, room, "create")
         .await?
@@ -357,7 +356,7 @@ async fn try_catch_up(
     inbox::release_held(&mut tx, room, now()).await?;
     portal::set_portal_state(&mut tx, room, PortalState::CatchingUp, PortalState::Active).await?;
     tx.commit().await?;
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Whether a portal is still the one it was: it may have been unlinked, and its room linked elsewhere.

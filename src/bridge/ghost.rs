@@ -12,8 +12,8 @@ use crate::{
     gitter::picture_url,
     matrix::{DeviceMemory, GitterUser, MatrixError},
     model,
-    store::{Direction, Ghost, Member, Portal, ghost, member},
-    translate::ghost_display_name,
+    store::{Direction, Ghost, Member, Portal, StoreError, Tx, ghost, member},
+    translate::{ghost_display_name, to_matrix::FORMER_USER},
 };
 
 /// The device that every user of ours sends with.
@@ -31,14 +31,7 @@ pub(super) async fn prepare(
         && let Some(author) = author
         && let Some(ghost) = learn(bridge, sender, author).await?
     {
-        if !ghost.registered {
-            bridge.matrix.register(sender).await?;
-            KillPoint::Registered.reached(Direction::ToMatrix);
-            let mut tx = bridge.db.write().await?;
-            ghost::mark_registered(&mut tx, sender).await?;
-            tx.commit().await?;
-        }
-        show_profile(bridge, &ghost).await?;
+        introduce(bridge, &ghost).await?;
     }
     let device = device(bridge, sender).await?;
     let mut tx = bridge.db.read().await?;
@@ -48,6 +41,18 @@ pub(super) async fn prepare(
         join(bridge, portal, sender).await?;
     }
     Ok(device)
+}
+
+/// Makes a ghost known to the homeserver, with its name and picture.
+pub(super) async fn introduce(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError> {
+    if !ghost.registered {
+        bridge.matrix.register(&ghost.user_id).await?;
+        KillPoint::Registered.reached(Direction::ToMatrix);
+        let mut tx = bridge.db.write().await?;
+        ghost::mark_registered(&mut tx, &ghost.user_id).await?;
+        tx.commit().await?;
+    }
+    show_profile(bridge, ghost).await
 }
 
 impl Bridge {
@@ -94,49 +99,71 @@ pub(super) async fn learn(
     sender: &UserId,
     author: &model::User,
 ) -> Result<Option<Ghost>, BridgeError> {
+    if author.account_id().is_none() {
+        return Ok(None);
+    }
+    let mut tx = bridge.db.write().await?;
+    let known = ghost::ghost_by_user_id(&mut tx, sender).await?;
+    let learned = note(bridge, &mut tx, sender, author, known).await?;
+    tx.commit().await?;
+    Ok(learned)
+}
+
+/// Notes what Gitter shows of a user; `known` is the ghost so far, and `user_id` its id on Matrix. Gives the ghost as it is
+/// then; none for who has no account.
+pub(super) async fn note(
+    bridge: &Bridge,
+    tx: &mut Tx,
+    user_id: &UserId,
+    author: &model::User,
+    known: Option<Ghost>,
+) -> Result<Option<Ghost>, StoreError> {
     let Some(gitter_user_id) = author.account_id() else {
         return Ok(None);
     };
-    let mut tx = bridge.db.write().await?;
-    let known = ghost::ghost_by_user_id(&mut tx, sender).await?;
     let picture = picture_url(
         author.avatar_url.as_deref(),
         author.avatar_url_medium.as_deref(),
         &bridge.settings.web_url,
     );
     let avatar_url = picture.map(String::from).unwrap_or_default();
+    // An account that is gone leaves neither its name nor its picture behind.
+    let (display_name, avatar_url) = if author.is_gone() {
+        (FORMER_USER.to_owned(), String::new())
+    } else {
+        (author.name().to_owned(), avatar_url)
+    };
     let ghost = match known {
         // A bare id, as in exports, tells nothing about the user.
         Some(known) if author.username.is_empty() => known,
         Some(known) => {
             let learned = Ghost {
                 username: author.username.clone(),
-                display_name: author.name().to_owned(),
+                display_name,
                 avatar_url,
                 ..known.clone()
             };
             if learned != known {
-                ghost::update_ghost(&mut tx, &learned).await?;
+                ghost::update_ghost(tx, &learned).await?;
             }
             learned
         }
         None => {
             let made = Ghost {
                 gitter_user_id,
-                user_id: sender.to_owned(),
+                user_id: user_id.to_owned(),
                 username: author.username.clone(),
-                display_name: author.name().to_owned(),
+                display_name,
                 avatar_url,
                 registered: false,
                 shown_name: String::new(),
                 shown_avatar: String::new(),
                 shown_username: String::new(),
             };
-            ghost::insert_ghost(&mut tx, &made).await?;
+            ghost::insert_ghost(tx, &made).await?;
             made
         }
     };
-    tx.commit().await?;
     Ok(Some(ghost))
 }
 
@@ -168,7 +195,10 @@ async fn show_profile(bridge: &Bridge, ghost: &Ghost) -> Result<(), BridgeError>
         };
         allowed(ghost, bridge.matrix.set_gitter_user(&ghost.user_id, &user).await)?;
     }
-    if ghost.avatar_url != ghost.shown_avatar && bridge.absent_pictures.may_try(&ghost.avatar_url) {
+    if ghost.avatar_url.is_empty() && !ghost.shown_avatar.is_empty() {
+        allowed(ghost, bridge.matrix.set_avatar(&ghost.user_id, "".into()).await)?;
+        shown.shown_avatar.clear();
+    } else if ghost.avatar_url != ghost.shown_avatar && bridge.absent_pictures.may_try(&ghost.avatar_url) {
         match upload_picture(bridge, &ghost.avatar_url).await {
             Ok(mxc) => {
                 allowed(ghost, bridge.matrix.set_avatar(&ghost.user_id, &mxc).await)?;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, info};
 
@@ -138,7 +139,7 @@ async fn look(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
             continue;
         }
         let body = serde_json::to_string(&listed).unwrap_or_default();
-        ban::record_ban(&mut tx, room, &who, &body).await?;
+        ban::record_ban(&mut tx, room, &who, &kept(&listed)).await?;
         // Who was banned before the rooms were linked is no news.
         if made_at(bridge, &listed) >= portal.created_at {
             items.push(item(room, "ban", &who, body));
@@ -159,6 +160,22 @@ async fn look(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
         bridge.wake.notify_one();
     }
     Ok(())
+}
+
+/// What is kept of a ban until it is lifted: who, by what lasts, and since when. No names.
+fn kept(ban: &Ban) -> String {
+    let since = ban.date_banned;
+    match (&ban.virtual_user, &ban.user) {
+        (Some(user), _) => json!({
+            "virtualUser": { "type": user.kind, "externalId": user.external_id },
+            "dateBanned": since,
+        }),
+        (None, user) => json!({
+            "user": user.as_ref().map(|user| json!({ "id": user.id })),
+            "dateBanned": since,
+        }),
+    }
+    .to_string()
 }
 
 /// When a ban was made, by our clock; of one that does not say, now.
@@ -190,10 +207,7 @@ fn item(room: &GitterRoomId, operation: &str, who: &str, body: String) -> NewIte
 impl Bridge {
     /// Whether `moderation` may be switched on for a portal: the account has to be an admin of its Gitter room now. That an
     /// admin of the Gitter room wants it, the caller has to know.
-    ///
-    /// # Errors
-    /// When Gitter cannot be asked, or the database fails.
-    pub async fn may_moderate(&self, portal: &Portal) -> Result<bool, BridgeError> {
+    pub(super) async fn may_moderate(&self, portal: &Portal) -> Result<bool, BridgeError> {
         let room = self.gitter.room(&portal.gitter_room_id).await?;
         let is_admin = room.permissions.admin;
         if is_admin != portal.gitter_admin {

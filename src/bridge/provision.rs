@@ -23,7 +23,7 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        life, media, member, portal, room_admin,
+        life, media, member, person, portal, room_admin,
     },
 };
 
@@ -429,7 +429,9 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     attempt::abandon_attempts(tx, room.as_str()).await?;
     inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
+    person::clear(tx, room).await?;
     let rested = media::suspend(tx, room).await?;
+    life::clear_former(tx, room).await?;
     room_admin::set_room_admins(tx, room, &[]).await?;
     portal::delete_portal(tx, room).await?;
     Ok(rested)

@@ -133,6 +133,9 @@ impl Bridge {
         room: &GitterRoomId,
         changes: &[Change],
     ) -> Result<SettingsView, ProvisionError> {
+        if changes.contains(&(SettingName::Moderation, Some("on"))) {
+            self.must_moderate(room).await?;
+        }
         let mut tx = self.db.write().await?;
         for (name, word) in changes {
             setting::set(&mut tx, room, *name, *word).await?;
@@ -141,6 +144,21 @@ impl Bridge {
         tx.commit().await?;
         info!(portal.room = %room, changes = changes.len(), "Changed the settings of a portal");
         Ok(view)
+    }
+
+    /// Moderation needs the account's right to it.
+    async fn must_moderate(&self, room: &GitterRoomId) -> Result<(), ProvisionError> {
+        let portal = self.find_portal(room.as_str()).await?;
+        if self.may_moderate(&portal).await? {
+            return Ok(());
+        }
+        Err(ProvisionError::Invalid {
+            error: format!(
+                "the bridge's account {} is no admin of {}, so it cannot moderate there",
+                self.account.username, portal.gitter_uri
+            ),
+            mend: "have an admin of the Gitter room make it one, then switch moderation on".to_owned(),
+        })
     }
 
     async fn settings_view(&self, tx: &mut Tx, room: &GitterRoomId) -> Result<SettingsView, StoreError> {

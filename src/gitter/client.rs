@@ -5,6 +5,7 @@
 
 mod admins;
 mod bans;
+mod people;
 mod rooms;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde_json::{json, value::RawValue};
 use url::Url;
 
+pub use self::people::PEOPLE_PAGE;
 use self::transport::Transport;
 use super::{
     budget::{BudgetState, Class, Permit},

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Who a message is from when its account is gone and took its name along (DESIGN 3.1).
-const FORMER_USER: &str = "former Gitter user";
+pub const FORMER_USER: &str = "former Gitter user";
 
 /// What happened to a Gitter message, as its realtime channel says it (gitter-api 7.4).
 #[derive(Debug, Clone, Deserialize)]

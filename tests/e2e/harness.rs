@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use gitter_sandbox::{Sandbox, Settings};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use xtask::{
     bridge::{self, Bridge},
@@ -60,6 +60,8 @@ pub(crate) struct Options<'a> {
     pub(crate) other_files_host: Option<&'a str>,
     /// The largest file that crosses, as `media.max_bytes`.
     pub(crate) max_media: Option<&'a str>,
+    /// `bridge.membership`.
+    pub(crate) membership: Option<&'a str>,
     /// How long a room may stay unconfirmed as public, as `bridge.privacy_check`.
     pub(crate) privacy_check: Option<&'a str>,
 }
@@ -98,6 +100,9 @@ impl World {
         if let Some(max_media) = options.max_media {
             bridge.set("MEDIA__MAX_BYTES", max_media);
         }
+        if let Some(membership) = options.membership {
+            bridge.set("BRIDGE__MEMBERSHIP", membership);
+        }
         if let Some(privacy_check) = options.privacy_check {
             bridge.set("BRIDGE__PRIVACY_CHECK", privacy_check);
         }
@@ -122,15 +127,28 @@ impl World {
 
     /// Makes a room on each side, and links them.
     pub(crate) async fn link(&mut self, name: &str) -> Result<Room> {
+        self.link_as(name, &json!({})).await
+    }
+
+    /// The same, with more said of the Gitter room, such as its `admins` and `members`.
+    pub(crate) async fn link_as(&mut self, name: &str, more: &Value) -> Result<Room> {
         let matrix = self.host.create_room(name, bridge::BOT).await?;
-        self.link_with(name, matrix).await
+        self.link_both(name, matrix, more).await
     }
 
     /// Makes a Gitter room, and links it with a Matrix room that there is.
     pub(crate) async fn link_with(&mut self, name: &str, matrix: String) -> Result<Room> {
+        self.link_both(name, matrix, &json!({})).await
+    }
+
+    async fn link_both(&mut self, name: &str, matrix: String, more: &Value) -> Result<Room> {
         let uri = format!("tidepool/{name}");
+        let mut new = json!({ "uri": uri });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            new[key] = value.clone();
+        }
         let room = Room {
-            gitter: self.gitter.add_room(&uri).await?,
+            gitter: self.gitter.add_room_as(&new).await?,
             matrix,
         };
         self.bridge.link(&uri, &room.matrix).await?;

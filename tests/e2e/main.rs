@@ -18,6 +18,8 @@ mod harness;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod moderation;
+#[cfg(test)]
 #[path = "../clients/node.rs"]
 mod node;
 #[cfg(test)]

@@ -199,7 +199,7 @@ async fn an_admin_of_gitter_removes_what_matrix_people_wrote(database: Database)
 async fn a_moderator_of_matrix_removes_what_gitter_people_wrote(database: Database) {
     let mut world = World::start(database).await;
     let room = world.link_with_admins("pier", &["bridge_bot"]).await;
-    world.allow_moderation().await;
+    world.allow_moderation(&room).await;
     let of_wren = world.wren_says(&room, "spam");
     let event = id_of(&world.arrives_on_matrix(&room, "spam").await);
     world.homeserver.redact(&room.matrix, &world.ana, &event);

@@ -321,7 +321,8 @@ async fn a_paused_room_waits_and_goes_on(database: Database) {
 /// Makes a Gitter room of which somebody is an admin and a member.
 pub(super) async fn room_with_admin(world: &World, uri: &str, admin: &str) -> gitter_sandbox::ObjectId {
     let new = NewRoom {
-        admins: vec![admin.to_owned()],
+        // The account is one, too: only then may it moderate.
+        admins: vec![admin.to_owned(), "bridge_bot".to_owned()],
         ..NewRoom::public(uri)
     };
     let room = world.gitter.add_room(&new).unwrap();

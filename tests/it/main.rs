@@ -50,6 +50,8 @@ mod moderation;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod realtime;

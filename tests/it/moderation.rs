@@ -19,6 +19,7 @@ on_both_databases![
     without_the_power_to_ban_a_person_the_room_is_told,
     who_was_banned_before_is_no_news,
     a_ban_of_a_ghost_is_one_on_gitter_until_it_is_lifted,
+    moderation_needs_an_admins_account,
     a_ban_that_asks_for_it_takes_the_messages_along,
     a_ban_by_a_moderator_alone_is_not_lifted_from_gitter,
     without_leave_nothing_is_moderated_on_gitter_and_the_moderator_told_once,
@@ -109,7 +110,7 @@ async fn who_was_banned_before_is_no_news(database: Database) {
 async fn a_ban_of_a_ghost_is_one_on_gitter_until_it_is_lifted(database: Database) {
     let mut world = World::start(database).await;
     let room = world.link_with_admins("pier", &["bridge_bot"]).await;
-    world.allow_moderation().await;
+    world.allow_moderation(&room).await;
     world.the_bot_may_moderate(&room);
     let kelp = world.ghost_that_says(&room, "kelp", "spam").await;
     world.ana_sets(&room, &kelp, json!({ "membership": "ban", "reason": "spam" }));
@@ -127,10 +128,23 @@ async fn a_ban_of_a_ghost_is_one_on_gitter_until_it_is_lifted(database: Database
     world.close().await;
 }
 
+async fn moderation_needs_an_admins_account(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link_with_admins("pier", &["wren"]).await;
+    let (status, body) = world.sets_moderation(&room).await;
+    assert_eq!(status, 400, "{body}");
+    let error = body["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("the bridge's account bridge_bot is no admin of tidepool/pier"),
+        "{body}"
+    );
+    world.close().await;
+}
+
 async fn a_ban_that_asks_for_it_takes_the_messages_along(database: Database) {
     let mut world = World::start(database).await;
     let room = world.link_with_admins("pier", &["bridge_bot"]).await;
-    world.allow_moderation().await;
+    world.allow_moderation(&room).await;
     world.the_bot_may_moderate(&room);
     let kelp = world.ghost_that_says(&room, "kelp", "spam").await;
     let event = id_of(&world.arrives_on_matrix(&room, "spam").await);
@@ -273,16 +287,18 @@ async fn who_floods_is_told_and_waits_their_turn(database: Database) {
 }
 
 impl World {
-    /// Lets bans and deletions go to Gitter in all portals; starts the bridge anew.
-    pub(crate) async fn allow_moderation(&mut self) {
-        self.bridge.stop().await;
-        self.database
-            .change(
-                "INSERT INTO portal_setting (gitter_room_id, name, value)
-                    SELECT gitter_room_id, 'moderation', 'on' FROM portal",
-            )
-            .await;
-        self.bridge.start().await;
+    /// Lets bans and deletions go to Gitter; gives the answer.
+    async fn sets_moderation(&self, room: &Room) -> (u16, Value) {
+        let path = format!("rooms/{}/settings", room.gitter);
+        let request = self.admin().authorized(Method::PUT, &path);
+        answer(request.json(&json!({ "moderation": true })))
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn allow_moderation(&self, room: &Room) {
+        let (status, body) = self.sets_moderation(room).await;
+        assert_eq!(status, 200, "{body}");
     }
 
     /// Somebody says something on Gitter; gives the ghost that says it on Matrix.

@@ -197,7 +197,7 @@ async fn edits_while_away_are_found_beyond_the_snapshot(database: Database) {
 async fn rights_that_cannot_be_read_are_asked_for_again(database: Database) {
     let mut world = World::start(database).await;
     let room = world.link_with_admins("pier", &["bridge_bot"]).await;
-    world.allow_moderation().await;
+    world.allow_moderation(&room).await;
     let of_wren = world.wren_says(&room, "spam");
     let event = id_of(&world.arrives_on_matrix(&room, "spam").await);
     let fault = status(StatusCode::BAD_GATEWAY);

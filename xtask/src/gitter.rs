@@ -1,5 +1,7 @@
 //! A person on Gitter, with the few API calls that tests and the demo need.
 
+mod moderate;
+
 use anyhow::Result;
 use reqwest::Client;
 use secrecy::{ExposeSecret as _, SecretString};

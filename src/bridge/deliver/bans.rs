@@ -196,8 +196,8 @@ impl Delivery<'_> {
             Some(ghost) => ghost.gitter_user_id.as_str(),
             None => user.trim_start_matches('@'),
         };
-        if let GitterAction::Ban { username, .. } = action {
-            let ban = json!({ "user": { "id": who, "username": username } });
+        if let GitterAction::Ban { .. } = action {
+            let ban = json!({ "user": { "id": who } });
             ban::record_ban(&mut tx, room, who, &ban.to_string()).await?;
         } else {
             ban::remove_ban(&mut tx, room, who).await?;

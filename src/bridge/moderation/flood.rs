@@ -31,6 +31,8 @@ struct Used {
     /// When that was so, in milliseconds since 1970.
     at: i64,
     used: i64,
+    /// What it was last used for: an item that has to wait comes again.
+    item: String,
 }
 
 impl Used {
@@ -55,9 +57,14 @@ impl Floods {
         if people.len() >= MANY {
             people.retain(|_, used| used.by(time) > 0);
         }
-        let known = people
-            .entry(sender.to_owned())
-            .or_insert(Used { at: time, used: 0 });
+        let known = people.entry(sender.to_owned()).or_insert_with(|| Used {
+            at: time,
+            used: 0,
+            item: String::new(),
+        });
+        if known.item == item.source_id {
+            return true;
+        }
         let used = known.by(time) + price;
         if used > BURST * MINUTE {
             return false;
@@ -65,6 +72,7 @@ impl Floods {
         *known = Used {
             at: known.at.max(time),
             used,
+            item: item.source_id.clone(),
         };
         true
     }
@@ -72,17 +80,20 @@ impl Floods {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use ruma::user_id;
 
     use super::*;
     use crate::store::{Direction, LaneKey};
 
     fn said_at(time: i64, accepted_at: i64) -> Item {
+        static IDS: AtomicU64 = AtomicU64::new(0);
         Item {
             lane: LaneKey::live(None, Direction::ToGitter),
             number: 1,
             source_key: String::new(),
-            source_id: String::new(),
+            source_id: format!("${}", IDS.fetch_add(1, Ordering::Relaxed)),
             operation: "m.room.message".to_owned(),
             body: String::new(),
             source_time: time,
@@ -119,6 +130,14 @@ mod tests {
         assert_eq!(taken.count(), 6_000);
         let from_1970 = (0..300).filter(|_| floods.take(ana, &said_at(0, arrived), 10));
         assert!(from_1970.count() <= 200, "nobody gets a share by an old date");
+    }
+
+    #[test]
+    fn an_item_that_waits_is_counted_once() {
+        let (floods, ana) = (Floods::default(), user_id!("@ana:example.org"));
+        let waits = said_at(1, 1);
+        assert!((0..5_000).all(|_| floods.take(ana, &waits, 60)));
+        assert!((0..1_199).all(|_| floods.take(ana, &said_at(1, 1), 60)));
     }
 
     #[test]

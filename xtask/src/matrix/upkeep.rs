@@ -43,4 +43,18 @@ impl MatrixUser {
         let body = json!({ "user_id": user });
         self.call(Method::POST, &["rooms", room, what], Some(body)).await
     }
+
+    /// The content of somebody's membership of a room; null for who never was there.
+    ///
+    /// # Errors
+    /// When the homeserver does not answer.
+    pub async fn membership(&self, room: &str, user: &str) -> Result<Value> {
+        let members = self.call(Method::GET, &["rooms", room, "members"], None).await?;
+        let events = members.get("chunk").and_then(Value::as_array);
+        let of_user = |event: &&Value| event.get("state_key").and_then(Value::as_str) == Some(user);
+        let found = events.into_iter().flatten().find(of_user);
+        Ok(found
+            .and_then(|event| event.get("content").cloned())
+            .unwrap_or_default())
+    }
 }

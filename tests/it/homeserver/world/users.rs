@@ -44,6 +44,15 @@ impl World {
         Ok(user)
     }
 
+    /// A user's name and picture.
+    pub(crate) fn profile(&self, user: &UserId) -> (Option<String>, Option<String>) {
+        let user = self.users.get(user);
+        (
+            user.and_then(|user| user.display_name.clone()),
+            user.and_then(|user| user.avatar_url.clone()),
+        )
+    }
+
     pub(in crate::homeserver) fn has_device(&self, user: &UserId, device: &str) -> bool {
         self.users
             .get(user)
