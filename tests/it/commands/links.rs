@@ -198,6 +198,14 @@ async fn what_cannot_be_linked_is_refused_before_there_is_a_code(database: Datab
 async fn moderation_needs_the_gitter_room_too(database: Database) {
     let world = World::start(database).await;
     let room = rooms(&world, "pier").await;
+    let without_the_account = RoomChange {
+        admins: Some(vec!["kelp".to_owned()]),
+        ..RoomChange::default()
+    };
+    world
+        .gitter
+        .alter_room(room.gitter, &without_the_account)
+        .unwrap();
     assert_eq!(world.admin().link(&room).await.0, 201);
     let asked = world.ana_says(&room, "!gitter settings moderation on");
     // No code is given that would be of no use.
