@@ -207,15 +207,19 @@ async fn moderation_needs_the_gitter_room_too(database: Database) {
         .alter_room(room.gitter, &without_the_account)
         .unwrap();
     assert_eq!(world.admin().link(&room).await.0, 201);
+    let administer = |admins: &[&str]| {
+        let change = RoomChange {
+            admins: Some(admins.iter().map(ToString::to_string).collect()),
+            ..RoomChange::default()
+        };
+        world.gitter.alter_room(room.gitter, &change).unwrap();
+    };
+    administer(&["kelp"]);
     let asked = world.ana_says(&room, "!gitter settings moderation on");
     // No code is given that would be of no use.
     let refused = answered(&world, &room.matrix, &asked).await;
     assert!(refused.contains("is no admin of tidepool/pier"), "{refused}");
-    let change = RoomChange {
-        admins: Some(vec!["kelp".to_owned(), "bridge_bot".to_owned()]),
-        ..RoomChange::default()
-    };
-    world.gitter.alter_room(room.gitter, &change).unwrap();
+    administer(&["kelp", "bridge_bot"]);
     let asked = world.ana_says(&room, "!gitter settings moderation on");
     let code = code(&world, &room, &asked).await;
     let settings = async || {

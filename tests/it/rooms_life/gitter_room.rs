@@ -86,7 +86,14 @@ async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database
 
 async fn a_room_that_turned_private_while_paused_does_not_go_on(database: Database) {
     let mut world = World::start(database).await;
-    let room = world.link_with_admins("pier", &["bridge_bot", "wren"]).await;
+    let mut room = world.make_rooms("pier-of-others");
+    room.uri = "tidepool/pier".to_owned();
+    let new = NewRoom {
+        members: vec!["wren".to_owned()],
+        ..NewRoom::public(&room.uri)
+    };
+    room.gitter = world.gitter.add_room(&new).unwrap();
+    world.link_rooms(room.clone()).await;
     world.both_say(&room, "before", 1);
     world.crossed().await;
     assert_eq!(ask(&world, room.matrix.as_str(), "pause").await.0, 202);
