@@ -162,6 +162,8 @@ pub struct RoomChange {
     pub uri: Option<String>,
     /// Whether everyone may read and write; told to nobody.
     pub public: Option<bool>,
+    /// Who administers it, by user name; told to nobody.
+    pub admins: Option<Vec<String>>,
 }
 
 /// Why a seed file cannot be used.

@@ -171,6 +171,28 @@ pub(super) async fn resolve(
     room
 }
 
+/// Enters a room of the bridge's own, which the bot may have left. One that nobody can enter any more loses its alias.
+pub(super) async fn enter(
+    bridge: &Bridge,
+    alias: Option<&RoomAliasId>,
+    room: OwnedRoomId,
+) -> Result<Option<OwnedRoomId>, MatrixError> {
+    match bridge.matrix.join(&room, bridge.matrix.bot()).await {
+        Err(error)
+            if error.status().is_some_and(|status| {
+                status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
+            }) =>
+        {
+            warn!(room = %room, error = %error, "A room that the bridge made cannot be entered any more");
+            if let Some(alias) = alias {
+                bridge.matrix.delete_alias(alias).await?;
+            }
+            Ok(None)
+        }
+        joined => joined.map(|()| Some(room)),
+    }
+}
+
 /// Makes an alias lead to a room, wherever it led before.
 pub(super) async fn take(bridge: &Bridge, alias: &RoomAliasId, room: &RoomId) -> Result<(), MatrixError> {
     match bridge.matrix.create_alias(alias, room).await {

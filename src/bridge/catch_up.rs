@@ -4,13 +4,16 @@
 //! back until everything older is queued. What was missed is found in the snapshot that comes with the
 //! subscription, or, where that does not reach back far enough, in listings.
 
+mod known;
+
 use std::{collections::BTreeSet, iter, slice, sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::value::RawValue;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{error, info, warn};
 
+use self::known::{has_changed, id_of, is_private, newest_known, reaches_back};
 use super::{
     Bridge, BridgeError,
     absences::{self, Listing},
@@ -22,10 +25,8 @@ use crate::{
     gitter::{Class, MessagePage, RealtimeEvent, Snapshot},
     ids::{GitterMessageId, GitterRoomId},
     model,
-    store::{
-        Direction, LaneKey, MappedMessage, NewItem, Portal, PortalState, StoreError, Tx, inbox, lane,
-        message, portal,
-    },
+    outcome::{Outcome, Reason},
+    store::{Direction, LaneKey, NewItem, Portal, PortalState, StoreError, Tx, inbox, lane, message, portal},
 };
 
 /// How far before the newest known message the look begins: ids of one moment may arrive out of order.
@@ -252,10 +253,17 @@ async fn take_message(
         return Ok(());
     };
     let held = portal.state != PortalState::Active;
-    let item = accept::gitter_item(room, operation, model, held);
+    let mut item = accept::gitter_item(room, operation, model, held);
+    let is_private = serde_json::from_str::<model::Message>(model.get())
+        .is_ok_and(|message| is_private(&portal, operation, &message));
+    if is_private {
+        let detail = life::SAID_IN_PRIVATE.to_owned();
+        item.outcome
+            .get_or_insert(Outcome::Skipped(Reason::PrivateRoom, detail));
+    }
     let id = item.source_id.clone();
     inbox::enqueue(tx, &[item], now()).await?;
-    if operation == "create" && !held && !id.is_empty() {
+    if operation == "create" && !held && !is_private && !id.is_empty() {
         lane::advance_cursor(tx, room, &id).await?;
     }
     KillPoint::Taken.reached(Direction::ToMatrix);
@@ -295,7 +303,9 @@ async fn catch_up(bridge: Arc<Bridge>, room: GitterRoomId, snapshot: Vec<Box<Raw
             return;
         };
         match tried {
-            Ok(found) => {
+            // The portal is in another Matrix room by now, or in none.
+            Ok(None) => continue,
+            Ok(Some(found)) => {
                 info!(portal.room = %room, messages = found, "A room is caught up");
                 bridge.wake.notify_one();
                 bridge.portals_changed();
@@ -316,10 +326,11 @@ async fn try_catch_up(
     bridge: &Bridge,
     room: &GitterRoomId,
     snapshot: &[Box<RawValue>],
-) -> Result<usize, BridgeError> {
+) -> Result<Option<usize>, BridgeError> {
     let mut tx = bridge.db.read().await?;
-    let Some(portal) = portal::portal_by_gitter_room(&mut tx, room).await? else {
-        return Ok(0);
+    let portal = portal::portal_by_gitter_room(&mut tx, room).await?;
+    let Some(portal) = portal.filter(|portal| life::is_followed(portal.state)) else {
+        return Ok(Some(0));
     };
     let cursor = lane::cursor(&mut tx, room).await?;
     drop(tx);
@@ -342,7 +353,7 @@ async fn try_catch_up(
     let mut tx = bridge.db.write().await?;
     lock(&mut tx, iter::once(room)).await?;
     if !is_linked(&mut tx, &portal).await? {
-        return Ok(0);
+        return Ok(None);
     }
     let newest = inbox::held_sources(&mut tx, room, "create")
         .await?
@@ -354,50 +365,19 @@ async fn try_catch_up(
     inbox::release_held(&mut tx, room, now()).await?;
     portal::set_portal_state(&mut tx, room, PortalState::CatchingUp, PortalState::Active).await?;
     tx.commit().await?;
-    Ok(found)
+    Ok(Some(found))
 }
 
-/// Whether a portal is still the one it was: it may have been unlinked, and its room linked elsewhere.
+/// Whether a portal is still the one it was: it may have been unlinked, and its room linked elsewhere; or that room may
+/// have turned private, and even public again.
 async fn is_linked(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
     let now = portal::portal_by_gitter_room(tx, &portal.gitter_room_id).await?;
     Ok(now.is_some_and(|now| {
-        now.matrix_room_id == portal.matrix_room_id && now.created_at == portal.created_at
+        now.matrix_room_id == portal.matrix_room_id
+            && now.created_at == portal.created_at
+            && now.anew_at == portal.anew_at
+            && life::is_followed(now.state)
     }))
-}
-
-/// The time of the newest message that the bridge knows of.
-struct NewestKnown(Timestamp);
-
-/// Of the cursor, or of the newest message at link time.
-fn newest_known(portal: &Portal, cursor: &str) -> NewestKnown {
-    let newest: Option<GitterMessageId> = cursor.parse().ok();
-    let time = newest
-        .as_ref()
-        .or(portal.since_id.as_ref())
-        .and_then(GitterMessageId::time);
-    NewestKnown(time.unwrap_or(Timestamp::UNIX_EPOCH))
-}
-
-impl NewestKnown {
-    /// Where a look begins.
-    fn before(&self, how_long: SignedDuration) -> GitterMessageId {
-        let begin = self.0.checked_sub(how_long).unwrap_or(Timestamp::UNIX_EPOCH);
-        GitterMessageId::first_of_second(begin.max(Timestamp::UNIX_EPOCH))
-    }
-}
-
-/// Whether a snapshot shows everything since `start`. An empty one may come from a server in trouble and
-/// shows nothing.
-fn reaches_back(snapshot: &[Box<RawValue>], start: &GitterMessageId) -> bool {
-    let ids: Vec<GitterMessageId> = snapshot.iter().filter_map(|raw| id_of(raw)).collect();
-    // Every snapshot of fewer than a page holds the whole room.
-    !ids.is_empty() && (snapshot.len() < PAGE || ids.iter().min().is_some_and(|oldest| oldest <= start))
-}
-
-fn id_of(raw: &RawValue) -> Option<GitterMessageId> {
-    serde_json::from_str::<model::Message>(raw.get())
-        .ok()
-        .map(|message| message.id)
 }
 
 /// Lists everything after a message, and holds it page by page: edits, and what was created since `start`. Gives
@@ -456,21 +436,13 @@ async fn hold(
                 continue;
             }
             items.push(accept::gitter_item(room, "create", raw, true));
-        } else if has_changed(&seen, &crossed) {
+        } else if has_changed(portal, &seen, &crossed) {
             items.push(accept::gitter_item(room, "update", raw, true));
         }
     }
     let found = inbox::enqueue(&mut tx, &items, now()).await?;
     tx.commit().await?;
     Ok(found)
-}
-
-/// Whether a message that crossed was edited or deleted since, as far as the map knows.
-fn has_changed(seen: &model::Message, crossed: &[MappedMessage]) -> bool {
-    let edited_at = seen.edited_at.map_or(0, Timestamp::as_millisecond);
-    let known = crossed.iter().map(|pair| pair.edited_at).max();
-    let is_known_deleted = crossed.iter().any(|pair| pair.tombstone);
-    known.is_some_and(|known| edited_at > known || (seen.is_tombstone() && !is_known_deleted))
 }
 
 /// A portal in prefix form asks again at each catch-up whether the account may post for virtual users by now.

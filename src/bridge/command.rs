@@ -4,6 +4,7 @@
 //! person's one after another, and answered once. The answer is written down before it is said: what is done again after
 //! a crash is only what had not come that far, and nothing here does harm when done again.
 
+mod allowance;
 mod code;
 mod invite;
 mod link;
@@ -23,6 +24,7 @@ use serde_json::{Value, value::RawValue};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+pub(super) use self::allowance::Allowance;
 pub use self::page::page;
 use self::{
     table::{Entry, Kind},
@@ -109,6 +111,22 @@ impl Asking<'_> {
         &self.asked.user
     }
 
+    /// Spends some of the requests to Gitter that people may cause; `false` if there are not as many left.
+    fn may_request(&self, requests: usize) -> bool {
+        self.rights.admin || self.bridge.command_allowance.take(requests)
+    }
+
+    /// The same, or what to say where there are not as many left.
+    fn spend(&self, requests: usize) -> Result<(), Failure> {
+        if self.may_request(requests) {
+            return Ok(());
+        }
+        Err(Failure::Told(
+            "People ask for so much just now that messages would have to wait for it. Try again in a minute."
+                .to_owned(),
+        ))
+    }
+
     /// The room's portal, or what to say where it has none.
     fn portal(&self) -> Result<&Portal, Failure> {
         self.portal.as_ref().ok_or_else(|| {
@@ -134,7 +152,8 @@ pub(super) async fn note(
     if !json.contains(crate::translate::command::PREFIX) && !json.contains("\"m.room.member\"") {
         return Ok(false);
     }
-    if of_event(event).is_none() && (is_linked || !invite::is_one(event)) {
+    let is_command = of_event(event).is_some();
+    if !is_command && (is_linked || !invite::is_one(event)) {
         return Ok(false);
     }
     let event: Value = serde_json::from_str(json).unwrap_or(Value::Null);
@@ -155,6 +174,7 @@ pub(super) async fn note(
         user: &user,
         body: json,
         place,
+        is_command,
     };
     command::note(tx, &new, now).await
 }
@@ -259,7 +279,11 @@ async fn step(bridge: &Arc<Bridge>, asked: &AskedFor) -> Result<(), BridgeError>
     let mut tx = bridge.db.write().await?;
     match done {
         Some(until) => command::postpone(&mut tx, asked, until).await?,
-        None => command::finish(&mut tx, asked).await?,
+        // With the command its code ends, however it went.
+        None => {
+            command::finish(&mut tx, asked).await?;
+            codes::end(&mut tx, &asked.event_id).await?;
+        }
     }
     Ok(tx.commit().await?)
 }
@@ -302,12 +326,16 @@ async fn outcome(bridge: &Arc<Bridge>, asked: &AskedFor, event: &Value) -> Resul
     let command = RawValue::from_string(asked.body.clone())
         .ok()
         .and_then(|raw| of_event(&raw));
-    let Some(command) = command else {
-        return invite::handle(bridge, asked, event).await;
-    };
     let mut tx = bridge.db.read().await?;
     let before = command::count_before(&mut tx, asked, asked.created_at - 60_000).await?;
     drop(tx);
+    let Some(command) = command else {
+        if before >= MOST && invite::is_invite(event) {
+            info!(user.id = %asked.user, "An invite is passed over: the same person asked for a lot just before");
+            return Ok(Outcome::Silence);
+        }
+        return invite::handle(bridge, asked, event).await;
+    };
     match before {
         MOST => {
             return Ok(Outcome::Answer(
@@ -337,10 +365,12 @@ async fn obey(bridge: &Arc<Bridge>, asked: &AskedFor, command: Command) -> Resul
     let Some(entry) = Entry::named(&name) else {
         return Err(Failure::Told(table::unknown(&name)));
     };
-    let room = match who::named_room(bridge, asked, &mut words).await? {
-        Some(room) => room,
-        None => asked.room.clone(),
+    let named = if who::is_permitted(bridge, &asked.user) {
+        who::named_room(bridge, asked, &mut words).await?
+    } else {
+        None
     };
+    let room = named.unwrap_or_else(|| asked.room.clone());
     let rights = who::rights(bridge, asked, &room).await?;
     if entry.kind != Kind::Help {
         rights.check(entry.who)?;

@@ -4,7 +4,9 @@
 //! What happens is a hint, and what either side says when asked is the truth: every Gitter room is looked at once a
 //! minute, and an event of a Matrix room leads to a look at that room's state. Messages are no business of this module.
 
+mod former_room;
 mod gitter_room;
+mod invitation;
 mod matrix_room;
 mod pause;
 mod upgrade;
@@ -16,14 +18,16 @@ use std::{
     time::Duration,
 };
 
+use ruma::RoomId;
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, error, info, warn};
 
-use self::gitter_room::Digest;
 pub(super) use self::{
+    former_room::portal_of,
     gitter_room::{note, told},
     matrix_room::{Refusal, heed, refusal},
 };
+use self::{gitter_room::Digest, invitation::Invitation};
 use super::{Bridge, BridgeError, catch_up, now, say::say};
 use crate::{
     ids::GitterRoomId,
@@ -43,15 +47,24 @@ const ROUND: Duration = Duration::from_millis(500);
 /// How many looks fit into `bridge.privacy_check`: so many may fail.
 const LOOKS: u32 = 5;
 
+/// Why what was said in a room that is private does not cross.
+pub(super) const SAID_IN_PRIVATE: &str = "it was said in a room that is private";
+
 /// What this process remembers of the portals' lives.
 #[derive(Debug, Default)]
 pub(super) struct Life {
     /// When each Gitter room was last looked at.
     looked_at: Mutex<HashMap<GitterRoomId, Instant>>,
+    /// When the last look at rooms was.
+    last_look: Mutex<Option<Instant>>,
+    /// What this process does about the bot's invitations back into rooms.
+    invitations: Mutex<HashMap<GitterRoomId, Invitation>>,
     /// What each Gitter room was like when its Matrix room's state was last brought in step.
     in_step: Mutex<HashMap<GitterRoomId, Digest>>,
     /// Held while one room's state is brought in step: they take turns.
     turn: tokio::sync::Mutex<()>,
+    /// Held while a portal follows its room: both its lanes may find out at once that it has to.
+    moving: tokio::sync::Mutex<()>,
     /// The rooms whose holding was told.
     told_unconfirmed: Mutex<BTreeSet<GitterRoomId>>,
     /// Something is to be said or done at once.
@@ -95,7 +108,8 @@ async fn round(bridge: &Arc<Bridge>) -> Result<(), BridgeError> {
     look(bridge).await?;
     report_unconfirmed(bridge).await?;
     say_what_is_to_say(bridge).await?;
-    matrix_room::let_bot_in(bridge).await
+    invitation::take_up(bridge).await?;
+    Ok(())
 }
 
 /// Looks at the Gitter rooms whose turn it is, a few a round, so that they do not all come at once.
@@ -104,26 +118,34 @@ async fn look(bridge: &Bridge) -> Result<(), StoreError> {
     let mut tx = bridge.db.read().await?;
     let portals = portal::portals(&mut tx).await?;
     drop(tx);
-    let rounds = (every.as_millis() / ROUND.as_millis()).max(1);
-    let share = portals
-        .len()
-        .div_ceil(usize::try_from(rounds).unwrap_or(usize::MAX));
     let now = Instant::now();
+    let since = lock(&bridge.life.last_look).replace(now);
+    let since = since.map_or(ROUND, |last| now.duration_since(last));
+    let share = share(portals.len(), since, every);
     let mut looked_at = lock(&bridge.life.looked_at);
     looked_at.retain(|room, _| portals.iter().any(|portal| portal.gitter_room_id == *room));
-    let due = portals
-        .iter()
-        .map(|portal| &portal.gitter_room_id)
+    let last_of = |room: &GitterRoomId| looked_at.get(room).copied();
+    let mut due: Vec<GitterRoomId> = portals
+        .into_iter()
+        .map(|portal| portal.gitter_room_id)
         .filter(|room| {
-            let last = looked_at.get(*room);
-            bridge.follows(room) && last.is_none_or(|last| now.duration_since(*last) + ROUND > every)
-        });
-    let due: Vec<GitterRoomId> = due.take(share).cloned().collect();
+            bridge.follows(room) && last_of(room).is_none_or(|last| now.duration_since(last) + ROUND > every)
+        })
+        .collect();
+    // Those whose look is longest ago first, or the share would always be taken by the same.
+    due.sort_by_key(last_of);
+    due.truncate(share);
     for room in due {
         bridge.realtime.look_at(room.clone());
         looked_at.insert(room, now);
     }
     Ok(())
+}
+
+/// How many of some rooms are to be looked at when the last look was so long ago.
+fn share(rooms: usize, since: Duration, every: Duration) -> usize {
+    let rooms_of_time = u128::try_from(rooms).unwrap_or(u128::MAX) * since.min(every).as_millis();
+    usize::try_from(rooms_of_time.div_ceil(every.as_millis().max(1))).unwrap_or(usize::MAX)
 }
 
 /// Says once of each room whose messages are held back because nobody can say whether it is public.
@@ -173,10 +195,22 @@ async fn say_what_is_to_say(bridge: &Bridge) -> Result<(), BridgeError> {
     Ok(())
 }
 
-/// Stops a portal; `false` if it has stopped so already.
-async fn stop(bridge: &Bridge, room: &GitterRoomId, stop: &Stop) -> Result<bool, StoreError> {
+/// Stops a portal, for what a Matrix room was seen to be if one is given; `false` if it has stopped so already, or is in
+/// another Matrix room by now.
+async fn stop(
+    bridge: &Bridge,
+    room: &GitterRoomId,
+    seen: Option<&RoomId>,
+    stop: &Stop,
+) -> Result<bool, StoreError> {
     let mut tx = bridge.db.write().await?;
     catch_up::lock(&mut tx, iter::once(room)).await?;
+    if let Some(seen) = seen {
+        let portal = portal::portal_by_gitter_room(&mut tx, room).await?;
+        if portal.is_none_or(|portal| portal.matrix_room_id != seen) {
+            return Ok(false);
+        }
+    }
     let stopped = life::stop(&mut tx, room, stop, now()).await?;
     tx.commit().await?;
     if stopped {
@@ -199,4 +233,19 @@ pub(super) async fn hopeless(tx: &mut crate::store::Tx) -> Result<BTreeSet<Gitte
 /// Whether a portal's Gitter room is followed while it is in a state: what is said meanwhile then waits for it to go on.
 pub(super) const fn is_followed(state: PortalState) -> bool {
     !matches!(state, PortalState::Private)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_round_makes_up_for_those_that_were_not() {
+        let every = Duration::from_mins(1);
+        let share = |since| share(240, since, every);
+        assert_eq!(share(ROUND), 2);
+        assert_eq!(share(ROUND * 60), 120);
+        assert_eq!(share(every * 5), 240);
+        assert_eq!(share(Duration::ZERO), 0);
+    }
 }

@@ -6,7 +6,7 @@ mod leave;
 mod others;
 mod sync;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
@@ -22,8 +22,9 @@ use crate::{
     model,
     outcome::{Outcome, Reason},
     store::{
-        Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, inbox, lane,
-        life, media, member, person, portal, room_admin,
+        Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, ban, code,
+        inbox, lane, life, media, member, person, portal, room_admin,
+        setting::{self, SettingName},
     },
 };
 
@@ -43,6 +44,15 @@ pub struct LinkRequest {
     /// Only check.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// For whom rooms are linked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Linker<'a> {
+    /// An operator, or an admin of the bridge.
+    Operator,
+    /// Anybody else, who may not take a room away that others have. With the Gitter room whose admin agreed.
+    Person(Option<&'a GitterRoomId>),
 }
 
 /// What became of a request to link.
@@ -131,7 +141,16 @@ fn failed(checks: &[Check]) -> String {
 impl Bridge {
     /// Links a Gitter room with a Matrix room, which is made if none is named, or checks whether that would work.
     pub async fn link(&self, request: &LinkRequest) -> Result<Linked, ProvisionError> {
-        let survey = checks::survey(self, request).await?;
+        self.link_for(Linker::Operator, request).await
+    }
+
+    /// The same, for whoever asks for it.
+    pub(super) async fn link_for(
+        &self,
+        linker: Linker<'_>,
+        request: &LinkRequest,
+    ) -> Result<Linked, ProvisionError> {
+        let survey = checks::survey(self, linker, request).await?;
         if request.dry_run {
             return Ok(Linked::DryRun(survey.checks.into_vec()));
         }
@@ -206,6 +225,9 @@ impl Bridge {
         replaced: Option<Portal>,
     ) -> Result<Portal, ProvisionError> {
         let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
+        let mut tx = self.db.read().await?;
+        let settings = setting::settings(&mut tx, portal.gitter_room_id.as_str()).await?;
+        drop(tx);
         let parted = if let Some(replaced) = &replaced {
             self.part(replaced, Some((&portal, members))).await?
         } else {
@@ -213,7 +235,7 @@ impl Bridge {
             Vec::new()
         };
         if !self.subscribed(&portal.gitter_room_id).await? {
-            self.undo(&portal, replaced).await?;
+            self.undo(&portal, replaced, &settings).await?;
             return Err(ProvisionError::NoSubscription);
         }
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
@@ -234,8 +256,13 @@ impl Bridge {
         })
     }
 
-    /// Takes a new portal back, and restores the one that it replaced.
-    async fn undo(&self, portal: &Portal, replaced: Option<Portal>) -> Result<(), ProvisionError> {
+    /// Takes a new portal back, and restores the one that it replaced, with what was set for it.
+    async fn undo(
+        &self,
+        portal: &Portal,
+        replaced: Option<Portal>,
+        settings: &HashMap<SettingName, String>,
+    ) -> Result<(), ProvisionError> {
         let Some(replaced) = replaced else {
             self.part(portal, None).await?;
             return Ok(());
@@ -247,6 +274,11 @@ impl Bridge {
         let members = self.matrix.joined_members(&restored.matrix_room_id).await;
         let members = members.map_err(BridgeError::from)?;
         self.part(portal, Some((&restored, members))).await?;
+        let mut tx = self.db.write().await?;
+        for (name, value) in settings {
+            setting::set(&mut tx, &restored.gitter_room_id, *name, Some(value)).await?;
+        }
+        tx.commit().await?;
         self.subscribe(&restored.gitter_room_id);
         Ok(())
     }
@@ -297,6 +329,7 @@ impl Bridge {
             last_bridged_at: 0,
             gitter_admin: gitter.permissions.admin,
             repository: gitter.repository(),
+            anew_at: 0,
         };
         Ok((portal, members))
     }
@@ -430,7 +463,12 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     inbox::settle_waiting(tx, room, &outcome, now()).await?;
     member::clear_members(tx, &portal.matrix_room_id).await?;
     person::clear(tx, room).await?;
+    // What was allowed for these two rooms is not for the next that one of them is linked with.
+    setting::clear(tx, room).await?;
+    ban::clear_bans(tx, room).await?;
+    code::forget_link(tx, room, &portal.matrix_room_id).await?;
     let rested = media::suspend(tx, room).await?;
+    life::clear_former(tx, room).await?;
     room_admin::set_room_admins(tx, room, &[]).await?;
     portal::delete_portal(tx, room).await?;
     Ok(rested)

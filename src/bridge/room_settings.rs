@@ -1,18 +1,18 @@
 //! Shows and changes what holds in one portal, for operators and for people in chat. What a setting does is not decided
 //! here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 use serde::Serialize;
 use serde_json::Value;
 use tracing::info;
 
-use super::{Bridge, provision::ProvisionError, settings::RoomSettings};
+use super::{Bridge, catch_up, provision::ProvisionError, settings::RoomSettings};
 use crate::{
     config::Membership,
     ids::GitterRoomId,
     store::{
-        StoreError, Tx,
+        StoreError, Tx, portal,
         setting::{self, SettingName},
     },
     translate::context::Threads,
@@ -137,6 +137,11 @@ impl Bridge {
             self.must_moderate(room).await?;
         }
         let mut tx = self.db.write().await?;
+        catch_up::lock(&mut tx, iter::once(room)).await?;
+        // What is set for a room that was unlinked meanwhile would hold for the next link.
+        if portal::portal_by_gitter_room(&mut tx, room).await?.is_none() {
+            return Err(ProvisionError::NotFound(room.to_string()));
+        }
         for (name, word) in changes {
             setting::set(&mut tx, room, *name, *word).await?;
         }
@@ -147,7 +152,7 @@ impl Bridge {
     }
 
     /// Moderation needs the account's right to it.
-    async fn must_moderate(&self, room: &GitterRoomId) -> Result<(), ProvisionError> {
+    pub(super) async fn must_moderate(&self, room: &GitterRoomId) -> Result<(), ProvisionError> {
         let portal = self.find_portal(room.as_str()).await?;
         if self.may_moderate(&portal).await? {
             return Ok(());

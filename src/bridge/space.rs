@@ -139,7 +139,10 @@ async fn make(bridge: &Bridge, id: &GitterGroupId, room: &model::Room) -> Result
         invite: Vec::new(),
     };
     let space = match bridge.matrix.create_room(&new).await {
-        Err(error) if error.is("M_ROOM_IN_USE") => adopt(bridge, id, &localpart).await?.ok_or(error)?,
+        Err(error) if error.is("M_ROOM_IN_USE") => match adopt(bridge, id, &localpart).await? {
+            Some(space) => space,
+            None => bridge.matrix.create_room(&new).await?,
+        },
         made => made?,
     };
     let mut tx = bridge.db.write().await?;
@@ -164,7 +167,11 @@ async fn adopt(
     };
     let creation = bridge.matrix.creation(&space).await?;
     let ours = creation.is_some_and(|it| it.is_by(bridge.matrix.bot(), MADE_FOR, id.as_str()));
-    Ok(ours.then_some(space))
+    if ours {
+        alias::enter(bridge, Some(&alias), space).await
+    } else {
+        Ok(None)
+    }
 }
 
 /// Name, picture and alias.

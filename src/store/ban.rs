@@ -12,6 +12,7 @@ statements! {
     RECORD = "INSERT INTO gitter_ban (gitter_room_id, who, ban) VALUES ($1, $2, $3)
         ON CONFLICT (gitter_room_id, who) DO UPDATE SET ban = excluded.ban";
     REMOVE = "DELETE FROM gitter_ban WHERE gitter_room_id = $1 AND who = $2";
+    CLEAR = "DELETE FROM gitter_ban WHERE gitter_room_id = $1";
 }
 
 /// Who is banned in a room, each with the ban as Gitter lists it.
@@ -34,5 +35,11 @@ pub async fn record_ban(tx: &mut Tx, room: &GitterRoomId, who: &str, ban: &str) 
 /// Notes that somebody is not banned any more.
 pub async fn remove_ban(tx: &mut Tx, room: &GitterRoomId, who: &str) -> Result<(), StoreError> {
     execute!(tx, REMOVE, room.as_str(), who)?;
+    Ok(())
+}
+
+/// Forgets who is banned in a room.
+pub async fn clear_bans(tx: &mut Tx, room: &GitterRoomId) -> Result<(), StoreError> {
+    execute!(tx, CLEAR, room.as_str())?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Codes by which an admin of a Gitter room allows what somebody asked for on Matrix, and which links both rooms were told
 //! of. How codes are made and heard is not known here.
 
-use ruma::{OwnedEventId, RoomId};
+use ruma::{OwnedEventId, OwnedRoomId, RoomId};
 use sqlx::FromRow;
 
 use super::{
@@ -18,13 +18,16 @@ statements! {
             SET code = excluded.code, event_id = excluded.event_id, expires_at = excluded.expires_at,
                 read_to = excluded.read_to
             WHERE code.expires_at <= $8";
-    OF_EVENT = "SELECT gitter_room_id, code, event_id, expires_at, read_to, purpose FROM code WHERE event_id = $1";
+    OF_EVENT = "SELECT gitter_room_id, matrix_room_id, code, event_id, expires_at, read_to, purpose FROM code WHERE event_id = $1";
     READ_TO = "UPDATE code SET read_to = $2 WHERE event_id = $1";
     DELETE = "DELETE FROM code WHERE event_id = $1";
     PRUNE = "DELETE FROM code WHERE expires_at <= $1";
     COUNT = "SELECT COUNT(*) FROM code WHERE expires_at > $1 AND event_id <> $2";
+    ANNOUNCED = "SELECT announced_at FROM announced_link WHERE gitter_room_id = $1 AND matrix_room_id = $2";
     ANNOUNCE = "INSERT INTO announced_link (gitter_room_id, matrix_room_id, announced_at) VALUES ($1, $2, $3)
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT (gitter_room_id, matrix_room_id) DO UPDATE SET announced_at = excluded.announced_at";
+    FORGET_CODES = "DELETE FROM code WHERE gitter_room_id = $1 AND matrix_room_id = $2";
+    FORGET_ANNOUNCED = "DELETE FROM announced_link WHERE gitter_room_id = $1 AND matrix_room_id = $2";
 }
 
 words! {
@@ -42,6 +45,8 @@ words! {
 pub struct Code {
     /// Where it is to be posted.
     pub gitter_room: GitterRoomId,
+    /// The Matrix room that it is about.
+    pub matrix_room: OwnedRoomId,
     /// The code.
     pub code: String,
     /// The command that asked for it.
@@ -57,6 +62,7 @@ pub struct Code {
 #[derive(FromRow)]
 struct Row {
     gitter_room_id: String,
+    matrix_room_id: String,
     code: String,
     event_id: String,
     expires_at: i64,
@@ -65,12 +71,12 @@ struct Row {
 }
 
 /// Notes a code; `false` if another holds for the same rooms and purpose.
-pub async fn keep(tx: &mut Tx, matrix_room: &RoomId, code: &Code, now: i64) -> Result<bool, StoreError> {
+pub async fn keep(tx: &mut Tx, code: &Code, now: i64) -> Result<bool, StoreError> {
     let kept = execute!(
         tx,
         INSERT,
         code.gitter_room.as_str(),
-        matrix_room.as_str(),
+        code.matrix_room.as_str(),
         code.purpose.as_str(),
         &code.code,
         code.event_id.as_str(),
@@ -87,6 +93,7 @@ pub async fn of_event(tx: &mut Tx, event_id: &OwnedEventId) -> Result<Option<Cod
     row.map(|row| {
         Ok(Code {
             gitter_room: column("code", "gitter_room_id", row.gitter_room_id)?,
+            matrix_room: column("code", "matrix_room_id", row.matrix_room_id)?,
             code: row.code,
             event_id: column("code", "event_id", row.event_id)?,
             expires_at: row.expires_at,
@@ -103,9 +110,9 @@ pub async fn has_read(tx: &mut Tx, code: &Code, read_to: &GitterMessageId) -> Re
     Ok(())
 }
 
-/// Ends a code.
-pub async fn end(tx: &mut Tx, code: &Code) -> Result<(), StoreError> {
-    execute!(tx, DELETE, code.event_id.as_str())?;
+/// Ends the code that a command asked for, if it did.
+pub async fn end(tx: &mut Tx, event_id: &OwnedEventId) -> Result<(), StoreError> {
+    execute!(tx, DELETE, event_id.as_str())?;
     Ok(())
 }
 
@@ -121,12 +128,41 @@ pub async fn count_others(tx: &mut Tx, event_id: &OwnedEventId, now: i64) -> Res
     Ok(count)
 }
 
-/// Notes that both rooms are told of their link; `false` if they were before.
+/// When both rooms were last told of their link.
+pub async fn announced(
+    tx: &mut Tx,
+    gitter_room: &GitterRoomId,
+    matrix_room: &RoomId,
+) -> Result<Option<i64>, StoreError> {
+    let row = query!(
+        tx,
+        fetch_optional,
+        (i64,),
+        ANNOUNCED,
+        gitter_room.as_str(),
+        matrix_room.as_str()
+    )?;
+    Ok(row.map(|(at,)| at))
+}
+
+/// Notes that both rooms were told of their link.
 pub async fn announce(
     tx: &mut Tx,
     gitter_room: &GitterRoomId,
     matrix_room: &RoomId,
     now: i64,
-) -> Result<bool, StoreError> {
-    Ok(execute!(tx, ANNOUNCE, gitter_room.as_str(), matrix_room.as_str(), now)? == 1)
+) -> Result<(), StoreError> {
+    execute!(tx, ANNOUNCE, gitter_room.as_str(), matrix_room.as_str(), now)?;
+    Ok(())
+}
+
+/// Forgets the codes for two rooms, and that they were told of their link: it has ended.
+pub async fn forget_link(
+    tx: &mut Tx,
+    gitter_room: &GitterRoomId,
+    matrix_room: &RoomId,
+) -> Result<(), StoreError> {
+    execute!(tx, FORGET_CODES, gitter_room.as_str(), matrix_room.as_str())?;
+    execute!(tx, FORGET_ANNOUNCED, gitter_room.as_str(), matrix_room.as_str())?;
+    Ok(())
 }

@@ -13,8 +13,15 @@ use super::{
 statements! {
     INSERT = "INSERT INTO command (event_id, matrix_room_id, user_id, body, created_at, due_at, number)
         VALUES ($1, $2, $3, $4, $5, $5, $6) ON CONFLICT (event_id) DO NOTHING";
+    // Of each person only what they asked for first, whoever has it; what waits for a code does not count.
     DUE = "SELECT event_id, matrix_room_id, user_id, body, created_at, number, due_at, tries, reply
-        FROM command WHERE NOT done AND due_at <= $1 ORDER BY number, event_id LIMIT 100";
+        FROM command WHERE NOT done AND due_at <= $1
+            AND NOT EXISTS (SELECT 1 FROM command AS earlier
+                WHERE earlier.user_id = command.user_id AND NOT earlier.done
+                    AND (earlier.number < command.number
+                        OR earlier.number = command.number AND earlier.event_id < command.event_id)
+                    AND NOT EXISTS (SELECT 1 FROM code WHERE code.event_id = earlier.event_id))
+        ORDER BY number, event_id LIMIT 100";
     // Whoever moves the time on has it until then; others find another time.
     CLAIM = "UPDATE command SET due_at = $3, tries = tries + 1 WHERE event_id = $1 AND due_at = $2 AND NOT done";
     POSTPONE = "UPDATE command SET due_at = $2 WHERE event_id = $1 AND NOT done";
@@ -22,12 +29,19 @@ statements! {
     SET_REPLY = "UPDATE command SET reply = $2 WHERE event_id = $1 AND NOT done";
     FINISH = "UPDATE command SET done = TRUE, body = '', reply = '' WHERE event_id = $1";
     COUNT = "SELECT COUNT(*) FROM command WHERE user_id = $1 AND created_at > $2 AND number < $3";
+    WAITING = "SELECT COUNT(*) FROM command WHERE NOT done AND (user_id = $1 OR matrix_room_id = $2)";
     PRUNE = "DELETE FROM command WHERE done AND created_at <= $1";
     FORGET = "DELETE FROM command WHERE user_id = $1 AND done";
 }
 
 /// More than a transaction holds.
 const IN_ONE_MOMENT: i64 = 1_000;
+
+/// How many invites and departures of a person or in a room wait: each look at a room sees all before it.
+const DEPARTURES: i64 = 10;
+
+/// How many commands of a person wait: of more, none would be answered.
+const COMMANDS: i64 = 50;
 
 /// Something that somebody asked for.
 #[derive(Debug, Clone)]
@@ -94,11 +108,23 @@ pub struct NewCommand<'a> {
     pub body: &'a str,
     /// How many events of the same transaction stand before it.
     pub place: usize,
+    /// Whether it is a command, and no invite or departure.
+    pub is_command: bool,
 }
 
-/// Notes what somebody asks for in an event, before its item is accepted; not if it was accepted before.
+/// Notes what somebody asks for in an event, before its item is accepted; not if it was accepted before, nor if much
+/// of theirs waits already.
 pub async fn note(tx: &mut Tx, new: &NewCommand<'_>, now: i64) -> Result<bool, StoreError> {
     if inbox::is_known(tx, Direction::ToGitter, new.event_id.as_str()).await? {
+        return Ok(false);
+    }
+    let (room, most) = if new.is_command {
+        ("", COMMANDS)
+    } else {
+        (new.room.as_str(), DEPARTURES)
+    };
+    let (waiting,) = query!(tx, fetch_one, (i64,), WAITING, new.user.as_str(), room)?;
+    if waiting >= most {
         return Ok(false);
     }
     let place = i64::try_from(new.place)
@@ -117,7 +143,7 @@ pub async fn note(tx: &mut Tx, new: &NewCommand<'_>, now: i64) -> Result<bool, S
     Ok(noted == 1)
 }
 
-/// What is to be done now, the oldest first; at most 100.
+/// What is to be done now, the oldest first, and of each person only what they asked for first; at most 100.
 pub async fn due(tx: &mut Tx, now: i64) -> Result<Vec<AskedFor>, StoreError> {
     let rows = query!(tx, fetch_all, Row, DUE, now)?;
     rows.into_iter().map(AskedFor::try_from).collect()

@@ -1,7 +1,7 @@
 //! What happens to a portal as a whole: why it stopped, when its Gitter room was last known to be public, where it
 //! moved. Nothing is decided here.
 
-use ruma::RoomId;
+use ruma::{OwnedRoomId, RoomId};
 
 use super::{
     Direction, PortalState, StoreError, Tx,
@@ -15,14 +15,18 @@ use crate::{
 
 statements! {
     OF = "SELECT stopped_by, state_detail, confirmed_at FROM portal WHERE gitter_room_id = $1";
+    // What has stopped for being private stays so until it goes on, unless its room is gone: what was said meanwhile must
+    // not cross.
     STOP = "UPDATE portal SET state = $2, stopped_by = $3, state_detail = $4, to_tell = $5, told_of = $6
-        WHERE gitter_room_id = $1 AND NOT (state = $7 AND stopped_by = $8)";
+        WHERE gitter_room_id = $1 AND NOT (state = $7 AND stopped_by = $8) AND (state <> 'private' OR $9 = 'gone')";
     GO_ON = "UPDATE portal SET state = 'catching_up', stopped_by = '', state_detail = '', to_tell = ''
         WHERE gitter_room_id = $1 AND state NOT IN ('active', 'catching_up')";
     STOPPED_BY = "SELECT gitter_room_id FROM portal WHERE stopped_by = $1 AND state IN ('paused', 'private', 'broken')
         ORDER BY gitter_room_id";
     // Often in vain, where several processes hear the same: that locks nothing.
     CONFIRM = "UPDATE portal SET confirmed_at = $2 WHERE gitter_room_id = $1 AND confirmed_at < $3";
+    UNCONFIRM = "UPDATE portal SET confirmed_at = 0 WHERE gitter_room_id = $1";
+    BEGIN_ANEW = "UPDATE portal SET confirmed_at = $2, anew_at = $2 WHERE gitter_room_id = $1";
     UNCONFIRMED = "SELECT gitter_room_id FROM portal WHERE state IN ('active', 'catching_up') AND confirmed_at < $1
         ORDER BY gitter_room_id";
     IS_OPEN = "SELECT gitter_room_id FROM portal WHERE gitter_room_id = $1 AND state IN ('active', 'catching_up')
@@ -33,16 +37,27 @@ statements! {
         ORDER BY gitter_room_id";
     TELL = "UPDATE portal SET to_tell = $2, told_of = $3 WHERE gitter_room_id = $1";
     TOLD = "UPDATE portal SET to_tell = '' WHERE gitter_room_id = $1 AND told_of = $2";
-    // What may have crossed, or is about to, keeps its place.
+    // What may have crossed, or is about to, keeps its place; and so does what was deleted, which is to go on Matrix too.
+    // Of a tombstone, the key ends so (`bridge::accept`).
     WITHHOLD = "UPDATE inbox SET state = 'settled', outcome = 'skipped', reason = $2, detail = $3, settled_at = $4
         WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND state <> 'settled'
+            AND operation <> 'remove' AND source_key NOT LIKE '% true'
             AND NOT EXISTS (SELECT 1 FROM attempt
                 WHERE attempt.gitter_room_id = inbox.gitter_room_id AND attempt.direction = inbox.direction
                     AND attempt.purpose = inbox.purpose AND attempt.number = inbox.number
                     AND attempt.state IN ('open', 'unknown', 'done'))";
-    MEMBERSHIPS = "SELECT body FROM inbox WHERE gitter_room_id = $1 AND direction = 'to_gitter' AND purpose = 'live'
-            AND state <> 'settled' AND operation = 'm.room.member'
-        ORDER BY number DESC LIMIT 100";
+    MEMBERSHIPS = "SELECT number, body FROM inbox WHERE gitter_room_id = $1 AND direction = 'to_gitter' AND purpose = 'live'
+            AND state <> 'settled' AND operation = 'm.room.member' AND body LIKE $2
+        ORDER BY number DESC";
+    LEAVE = "INSERT INTO former_room (matrix_room_id, gitter_room_id)
+        SELECT matrix_room_id, gitter_room_id FROM portal WHERE gitter_room_id = $1
+        ON CONFLICT (matrix_room_id) DO UPDATE SET gitter_room_id = excluded.gitter_room_id";
+    FORMER = "SELECT gitter_room_id FROM former_room WHERE matrix_room_id = $1";
+    CLEAR_FORMER = "DELETE FROM former_room WHERE gitter_room_id = $1";
+    FORMER_ROOM_OF = "SELECT message.matrix_room_id FROM message
+        JOIN former_room ON former_room.matrix_room_id = message.matrix_room_id
+            AND former_room.gitter_room_id = message.gitter_room_id
+        WHERE message.gitter_room_id = $1 AND message.gitter_message_id = $2 LIMIT 1";
     MOVE = "UPDATE portal SET matrix_room_id = $2, receipt = '' WHERE gitter_room_id = $1";
     // What has not left is translated anew: in the new room it must not refer to events of the old one.
     THAW = "DELETE FROM attempt WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND state = 'planned'
@@ -100,7 +115,7 @@ pub struct ToTell {
     /// The portal.
     pub gitter_room_id: GitterRoomId,
     /// The room.
-    pub matrix_room_id: ruma::OwnedRoomId,
+    pub matrix_room_id: OwnedRoomId,
     /// What.
     pub text: String,
     /// When what it is about happened.
@@ -124,7 +139,7 @@ pub async fn of(tx: &mut Tx, room: &GitterRoomId) -> Result<Option<Life>, StoreE
     }))
 }
 
-/// Stops a portal; `false` if it has stopped so already, or is none.
+/// Stops a portal; `false` if it has stopped so already, is private already, or is none.
 pub async fn stop(tx: &mut Tx, room: &GitterRoomId, stop: &Stop, now: i64) -> Result<bool, StoreError> {
     let (state, cause) = (stop.state.as_str(), stop.cause.as_str());
     let (detail, to_tell) = (&stop.detail, &stop.to_tell);
@@ -138,6 +153,7 @@ pub async fn stop(tx: &mut Tx, room: &GitterRoomId, stop: &Stop, now: i64) -> Re
         to_tell,
         now,
         state,
+        cause,
         cause
     )? == 1)
 }
@@ -155,6 +171,18 @@ pub async fn stopped_by(tx: &mut Tx, cause: StopCause) -> Result<Vec<GitterRoomI
 /// Notes that Gitter says that a room is public, unless that was noted since `before`.
 pub async fn confirm(tx: &mut Tx, room: &GitterRoomId, now: i64, before: i64) -> Result<(), StoreError> {
     execute!(tx, CONFIRM, room.as_str(), now, before)?;
+    Ok(())
+}
+
+/// Forgets when Gitter last said that a room is public.
+pub async fn unconfirm(tx: &mut Tx, room: &GitterRoomId) -> Result<(), StoreError> {
+    execute!(tx, UNCONFIRM, room.as_str())?;
+    Ok(())
+}
+
+/// Notes that a room that was private is public again, and that nothing older than that is to cross.
+pub async fn begin_anew(tx: &mut Tx, room: &GitterRoomId, now: i64) -> Result<(), StoreError> {
+    execute!(tx, BEGIN_ANEW, room.as_str(), now)?;
     Ok(())
 }
 
@@ -230,10 +258,21 @@ pub async fn withhold(tx: &mut Tx, room: &GitterRoomId, detail: &str, now: i64) 
     Ok(settled)
 }
 
-/// The membership events of a portal's Matrix room that wait, newest first.
-pub async fn waiting_memberships(tx: &mut Tx, room: &GitterRoomId) -> Result<Vec<String>, StoreError> {
-    let rows = query!(tx, fetch_all, (String,), MEMBERSHIPS, room.as_str())?;
-    Ok(rows.into_iter().map(|(body,)| body).collect())
+/// The membership events of a portal's Matrix room that wait and name somebody, newest first, with their places.
+pub async fn waiting_memberships(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    user: &str,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let naming = format!("%{user}%");
+    Ok(query!(
+        tx,
+        fetch_all,
+        (i64, String),
+        MEMBERSHIPS,
+        room.as_str(),
+        &naming
+    )?)
 }
 
 /// Moves a portal to another Matrix room. What is in the map stays with the room in which it is.
@@ -241,8 +280,34 @@ pub async fn waiting_memberships(tx: &mut Tx, room: &GitterRoomId) -> Result<Vec
 /// # Errors
 /// A unique violation where that room is in a portal already.
 pub async fn move_portal(tx: &mut Tx, room: &GitterRoomId, to: &RoomId) -> Result<(), StoreError> {
+    execute!(tx, LEAVE, room.as_str())?;
     execute!(tx, MOVE, room.as_str(), to.as_str())?;
     execute!(tx, THAW, room.as_str())?;
+    Ok(())
+}
+
+/// The portal, by its Gitter room, that was in a Matrix room before that was upgraded.
+pub async fn portal_of_former(tx: &mut Tx, room: &RoomId) -> Result<Option<GitterRoomId>, StoreError> {
+    query!(tx, fetch_optional, (String,), FORMER, room.as_str())?
+        .map(|(room,)| column("former_room", "gitter_room_id", room))
+        .transpose()
+}
+
+/// The former Matrix room into which a Gitter message crossed.
+pub async fn former_room_of(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    message: &GitterMessageId,
+) -> Result<Option<OwnedRoomId>, StoreError> {
+    let (room, message) = (room.as_str(), message.as_str());
+    query!(tx, fetch_optional, (String,), FORMER_ROOM_OF, room, message)?
+        .map(|(room,)| column("message", "matrix_room_id", room))
+        .transpose()
+}
+
+/// Forgets the former rooms of a portal.
+pub async fn clear_former(tx: &mut Tx, room: &GitterRoomId) -> Result<(), StoreError> {
+    execute!(tx, CLEAR_FORMER, room.as_str())?;
     Ok(())
 }
 

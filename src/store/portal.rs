@@ -15,17 +15,18 @@ statements! {
             since_id, created_at, gitter_admin, repository, confirmed_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     ALL = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users, since_id,
-            created_at, last_bridged_at, gitter_admin, repository
+            created_at, last_bridged_at, gitter_admin, repository, anew_at
         FROM portal ORDER BY gitter_uri, gitter_room_id";
     BY_GITTER_ROOM = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users,
-            since_id, created_at, last_bridged_at, gitter_admin, repository
+            since_id, created_at, last_bridged_at, gitter_admin, repository, anew_at
         FROM portal WHERE gitter_room_id = $1";
     BY_MATRIX_ROOM = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users,
-            since_id, created_at, last_bridged_at, gitter_admin, repository
+            since_id, created_at, last_bridged_at, gitter_admin, repository, anew_at
         FROM portal WHERE matrix_room_id = $1";
     SET_STATE = "UPDATE portal SET state = $3 WHERE gitter_room_id = $1 AND state = $2";
     SET_VIRTUAL_USERS = "UPDATE portal SET virtual_users = $2 WHERE gitter_room_id = $1";
-    SET_GITTER_ADMIN = "UPDATE portal SET gitter_admin = $2 WHERE gitter_room_id = $1";
+    // Mostly in vain: that locks nothing.
+    SET_GITTER_ADMIN = "UPDATE portal SET gitter_admin = $2 WHERE gitter_room_id = $1 AND gitter_admin <> $2";
     TOUCH = "UPDATE portal SET last_bridged_at = $2 WHERE gitter_room_id = $1 AND last_bridged_at < $2";
     DELETE = "DELETE FROM portal WHERE gitter_room_id = $1";
     BY_STATE = "SELECT state, COUNT(*) FROM portal GROUP BY state";
@@ -87,6 +88,8 @@ pub struct Portal {
     pub gitter_admin: bool,
     /// The web address of the repository that backs the Gitter room.
     pub repository: Option<String>,
+    /// When it last began anew, after its Gitter room had been private; 0 for never.
+    pub anew_at: i64,
 }
 
 #[derive(FromRow)]
@@ -103,6 +106,7 @@ struct Row {
     last_bridged_at: i64,
     gitter_admin: bool,
     repository: String,
+    anew_at: i64,
 }
 
 impl TryFrom<Row> for Portal {
@@ -125,6 +129,7 @@ impl TryFrom<Row> for Portal {
             last_bridged_at: row.last_bridged_at,
             gitter_admin: row.gitter_admin,
             repository: Some(row.repository).filter(|address| !address.is_empty()),
+            anew_at: row.anew_at,
         })
     }
 }

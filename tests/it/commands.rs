@@ -1,5 +1,7 @@
 //! What people of Matrix ask the bot for: commands, and invites.
 
+mod codes;
+mod limits;
 mod links;
 mod people;
 
@@ -56,8 +58,17 @@ pub(super) async fn ask(world: &World, room: &RoomId, user: &UserId, text: &str)
     answered(world, room, &event).await
 }
 
+/// Waits until all that was asked for is done.
+pub(super) async fn done(world: &World) {
+    until("everything that was asked to be done", async || {
+        const OPEN: &str = "SELECT COUNT(*) FROM command WHERE NOT done AND user_id <> $1";
+        Ok((world.database.number(OPEN, "").await == 0).then_some(()))
+    })
+    .await;
+}
+
 /// Makes somebody who is in a room and has no power there.
-fn newcomer(world: &World, room: &RoomId, name: &str) -> ruma::OwnedUserId {
+pub(super) fn newcomer(world: &World, room: &RoomId, name: &str) -> ruma::OwnedUserId {
     let user = world.homeserver.make_user(name, name);
     world.homeserver.join(room, &user);
     user
@@ -289,11 +300,7 @@ async fn who_asks_for_too_much_is_told_so_once(database: Database) {
     assert!(refusal.contains("Wait a minute"), "{refusal}");
     // Ana is another person.
     ask(&world, &room.matrix, &world.ana.clone(), "!gitter status").await;
-    until("everything that was asked to be done", async || {
-        const OPEN: &str = "SELECT COUNT(*) FROM command WHERE NOT done AND user_id <> $1";
-        Ok((world.database.number(OPEN, "").await == 0).then_some(()))
-    })
-    .await;
+    done(&world).await;
     assert_eq!(said(&world, &room.matrix).len(), 12);
     world.close().await;
 }

@@ -1,6 +1,6 @@
 //! Bans and moderators' deletions, both ways.
 
-use gitter_sandbox::Fault;
+use gitter_sandbox::{Fault, NewUser, RoomChange, UserChange};
 use reqwest::Method;
 use ruma::{OwnedUserId, UserId};
 use serde_json::{Value, json};
@@ -20,6 +20,10 @@ on_both_databases![
     who_was_banned_before_is_no_news,
     a_ban_of_a_ghost_is_one_on_gitter_until_it_is_lifted,
     moderation_needs_an_admins_account,
+    an_account_that_is_made_an_admin_later_moderates,
+    what_was_set_for_a_room_ends_with_its_link,
+    each_end_of_a_ban_counts,
+    a_ban_by_an_old_name_hits_nobody_else,
     a_ban_that_asks_for_it_takes_the_messages_along,
     a_ban_by_a_moderator_alone_is_not_lifted_from_gitter,
     without_leave_nothing_is_moderated_on_gitter_and_the_moderator_told_once,
@@ -138,6 +142,95 @@ async fn moderation_needs_an_admins_account(database: Database) {
         error.starts_with("the bridge's account bridge_bot is no admin of tidepool/pier"),
         "{body}"
     );
+    world.close().await;
+}
+
+async fn an_account_that_is_made_an_admin_later_moderates(database: Database) {
+    let options = Options {
+        privacy_check: "5s",
+        ..Options::default()
+    };
+    let mut world = World::with(database, options).await;
+    let room = world.link_with_admins("pier", &["wren"]).await;
+    for (admins, count) in [("bridge_bot", 1), ("wren", 0)] {
+        let change = RoomChange {
+            admins: Some(vec![admins.to_owned()]),
+            ..RoomChange::default()
+        };
+        world.gitter.alter_room(room.gitter, &change).unwrap();
+        until("what the account may do to be known", async || {
+            let query = "SELECT COUNT(*) FROM portal WHERE gitter_admin AND gitter_room_id = $1";
+            let found = world.database.number(query, &room.gitter.to_string()).await;
+            Ok((found == count).then_some(()))
+        })
+        .await;
+    }
+    world.close().await;
+}
+
+async fn what_was_set_for_a_room_ends_with_its_link(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link_with_admins("pier", &["bridge_bot"]).await;
+    world.allow_moderation(&room).await;
+    world.the_bot_may_moderate(&room);
+    let kelp = world.ghost_that_says(&room, "kelp", "spam").await;
+    world.ana_sets(&room, &kelp, json!({ "membership": "ban" }));
+    world.banned_on_gitter(&room, 1).await;
+    world.drained().await;
+    assert_eq!(world.admin().unlink(&room.gitter.to_string()).await.0, 204);
+    let query = "SELECT COUNT(*) FROM gitter_ban WHERE gitter_room_id = $1";
+    assert_eq!(world.database.number(query, &room.gitter.to_string()).await, 0);
+    let other = Room {
+        matrix: world.make_rooms("other").matrix,
+        ..room
+    };
+    world.link_rooms(other.clone()).await;
+    let path = format!("rooms/{}/settings", other.gitter);
+    let (_, settings) = answer(world.admin().authorized(Method::GET, &path))
+        .await
+        .unwrap();
+    assert_eq!(settings["moderation"], false, "{settings}");
+    assert_eq!(settings["set"], json!([]), "{settings}");
+    world.close().await;
+}
+
+async fn each_end_of_a_ban_counts(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link_with_admins("pier", &["bridge_bot", "wren"]).await;
+    world.allow_moderation(&room).await;
+    world.the_bot_may_moderate(&room);
+    let kelp = world.ghost_that_says(&room, "kelp", "spam").await;
+    for _ in 0..2 {
+        world.ana_sets(&room, &kelp, json!({ "membership": "ban" }));
+        world.banned_on_gitter(&room, 1).await;
+        world.drained().await;
+        world.wren_unbans(&room, "kelp").await;
+        world.stands(&room, &kelp, "leave").await;
+        world.drained().await;
+    }
+    world.close().await;
+}
+
+async fn a_ban_by_an_old_name_hits_nobody_else(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link_with_admins("pier", &["bridge_bot"]).await;
+    world.allow_moderation(&room).await;
+    world.the_bot_may_moderate(&room);
+    let kelp = world.ghost_that_says(&room, "kelp", "spam").await;
+    let renamed = |name: &str| UserChange {
+        username: Some(name.to_owned()),
+        ..UserChange::default()
+    };
+    // The old name is somebody else's by now.
+    world.gitter.alter_user("kelp", &renamed("wrack")).unwrap();
+    world.gitter.add_user(&NewUser::named("kelp", "Another")).unwrap();
+    world.ana_sets(&room, &kelp, json!({ "membership": "ban" }));
+    let bans = world.banned_on_gitter(&room, 1).await;
+    assert_eq!(bans[0]["user"]["username"], "wrack");
+    world.drained().await;
+    world.gitter.alter_user("wrack", &renamed("weed")).unwrap();
+    world.ana_sets(&room, &kelp, json!({ "membership": "leave" }));
+    world.banned_on_gitter(&room, 0).await;
     world.close().await;
 }
 
@@ -368,15 +461,15 @@ impl World {
         assert_eq!(status, 202, "{body}");
     }
 
-    /// Waits until so many are banned in a Gitter room.
-    async fn banned_on_gitter(&self, room: &Room, count: usize) {
+    /// Waits until so many are banned in a Gitter room, and gives the bans.
+    async fn banned_on_gitter(&self, room: &Room, count: usize) -> Value {
         until(&format!("{count} bans on Gitter"), async || {
             let url = format!("{}/rooms/{}/bans", self.gitter_api(), room.gitter);
             let request = reqwest::Client::new().get(url).bearer_auth(self.gitter_token());
             let (_, bans) = answer(request).await?;
-            Ok((bans.as_array().is_some_and(|bans| bans.len() == count)).then_some(()))
+            Ok((bans.as_array().is_some_and(|bans| bans.len() == count)).then_some(bans))
         })
-        .await;
+        .await
     }
 
     /// Waits for so many notices of the bot, and gives their texts.

@@ -81,6 +81,8 @@ impl State {
     pub(crate) fn alter_room(&mut self, room_id: ObjectId, change: &RoomChange) -> Result<(), SetupError> {
         let room = self.rooms.get(&room_id);
         let room = room.ok_or(SetupError::UnknownRoom(room_id))?;
+        let admins = change.admins.as_ref();
+        let admins = admins.map(|admins| self.users_named(admins)).transpose()?;
         if let Some(uri) = &change.uri {
             let old = room.uri().map(str::to_lowercase);
             let new = uri.to_lowercase();
@@ -104,6 +106,9 @@ impl State {
             if let Some(new) = &change.uri {
                 uri.clone_from(new);
             }
+        }
+        if let (Some(room), Some(admins)) = (self.rooms.get_mut(&room_id), admins) {
+            room.admins = admins;
         }
         if change.uri.is_some() {
             self.save_room(room_id);

@@ -185,7 +185,7 @@ impl State {
         }
     }
 
-    fn users_named(&self, names: &[String]) -> Result<BTreeSet<ObjectId>, SetupError> {
+    pub(super) fn users_named(&self, names: &[String]) -> Result<BTreeSet<ObjectId>, SetupError> {
         names
             .iter()
             .map(|name| {

@@ -1,5 +1,6 @@
 //! The bot comes when it is invited, says in one message what it can do, and leaves rooms in which nobody is left. Only
-//! of rooms that are not linked: what becomes of portals is not decided here.
+//! of rooms that are not linked: what becomes of portals is not decided here. Rooms that it made, such as Spaces, it never
+//! leaves: nobody could let it in again.
 
 use ruma::{OwnedUserId, RoomId};
 use serde_json::{Value, value::RawValue};
@@ -16,6 +17,11 @@ pub(super) fn is_one(event: &RawValue) -> bool {
     let event: Value = serde_json::from_str(event.get()).unwrap_or(Value::Null);
     event.get("type").is_some_and(|is| is == "m.room.member")
         && matches!(membership(&event), "invite" | "leave" | "ban")
+}
+
+/// Whether an event invites somebody.
+pub(super) fn is_invite(event: &Value) -> bool {
+    membership(event) == "invite"
 }
 
 fn membership(event: &Value) -> &str {
@@ -109,6 +115,14 @@ async fn leave_alone(bridge: &Bridge, room: &RoomId) -> Result<(), BridgeError> 
     for member in members {
         if !is_own(bridge, &member.user_id).await? {
             return Ok(());
+        }
+    }
+    match bridge.matrix.creation(room).await {
+        Err(error) if is_refusal(&error) => return Ok(()),
+        creation => {
+            if creation?.is_none_or(|creation| creation.sender == bridge.matrix.bot()) {
+                return Ok(());
+            }
         }
     }
     info!(room = %room, "Left a room in which nobody is left");

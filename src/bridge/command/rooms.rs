@@ -29,6 +29,7 @@ pub(super) async fn pause(asking: &Asking<'_>) -> Result<Outcome, Failure> {
 /// Lets a portal go on.
 pub(super) async fn resume(asking: &Asking<'_>) -> Result<Outcome, Failure> {
     let room = asking.portal()?.gitter_room_id.as_str();
+    asking.spend(1)?;
     asking.bridge.resume(room).await.map_err(provision_failed)?;
     Ok("It goes on; what waited crosses first.".to_owned().into())
 }

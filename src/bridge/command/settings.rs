@@ -2,7 +2,7 @@
 
 use super::{Asking, Failure, Outcome, code, status::provision_failed};
 use crate::{
-    bridge::{now, room_settings},
+    bridge::{now, provision::ProvisionError, room_settings},
     store::{code::CodePurpose, opt_out, setting::SettingName},
 };
 
@@ -38,22 +38,33 @@ pub(super) async fn settings(asking: &Asking<'_>) -> Result<Outcome, Failure> {
     let change = room_settings::change(name, Some(word)).map_err(provision_failed)?;
     // What is done to Gitter's people is for admins of the Gitter room to allow.
     if change == (SettingName::Moderation, Some("on")) && !asking.rights.admin {
-        return code::ask(asking, room, &portal.gitter_uri, CodePurpose::Moderation).await;
+        let uri = &portal.gitter_uri;
+        return match code::given(asking, CodePurpose::Moderation).await? {
+            Some(given) if given.gitter_room == *room => code::look(asking, &given, uri).await,
+            Some(_) => Err(code::out_of_date()),
+            None => {
+                // A code would be of no use.
+                let may_moderate = asking.bridge.must_moderate(room).await;
+                may_moderate.map_err(provision_failed)?;
+                code::give(asking, room, uri, CodePurpose::Moderation).await
+            }
+        };
     }
-    set(asking, change).await
+    set(asking, change, provision_failed).await
 }
 
-/// Makes a change, and says what holds now.
+/// Makes a change, and says what holds now. `failed` says what comes of a failure.
 pub(super) async fn set(
     asking: &Asking<'_>,
     change: (SettingName, Option<&'static str>),
+    failed: fn(ProvisionError) -> Failure,
 ) -> Result<Outcome, Failure> {
     let portal = asking.portal()?;
     let view = asking
         .bridge
         .apply_settings(&portal.gitter_room_id, &[change])
         .await
-        .map_err(provision_failed)?;
+        .map_err(failed)?;
     let words = view.words();
     let word = words.iter().find(|(name, _, _)| *name == change.0);
     let word = word.map_or("", |(_, word, _)| word);

@@ -1,25 +1,26 @@
 //! `status` and `ping`: how things are, and how long the way is.
 
-use std::{fmt::Write as _, time::Instant};
+use std::fmt::Write as _;
 
+use boot_time::Instant;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Asking, Failure, Outcome, links::room_address};
+use super::{Asking, Failure, Outcome, allowance::Ping, links::room_address};
 use crate::{
     bridge::{now, provision::ProvisionError},
     gitter::GitterError,
     store::{Direction, PortalState},
 };
 
-/// Measures the way to Gitter and back.
+/// Measures the way to Gitter and back, unless that was done just now.
 pub(super) async fn ping(asking: &Asking<'_>) -> Result<Outcome, Failure> {
-    let bridge = asking.bridge;
-    let begun = Instant::now();
-    bridge.gitter.current_user().await.map_err(gitter_away)?;
-    let there_and_back = begun.elapsed().as_millis();
-    let mut text =
-        format!("Gitter answered after {there_and_back} ms, with any wait for the request budget.");
+    let ping = measure(asking).await?;
+    let (took, ago) = (ping.took.as_millis(), ping.at.elapsed().as_secs());
+    let mut text = format!("Gitter answered after {took} ms, with any wait for the request budget.");
+    if ago > 0 {
+        let _ = write!(text, " That was {ago} s ago.");
+    }
     let event: Value = serde_json::from_str(&asking.asked.body).unwrap_or(Value::Null);
     if let Some(said_at) = event.get("origin_server_ts").and_then(Value::as_i64) {
         let way = asking.asked.created_at - said_at;
@@ -31,6 +32,24 @@ pub(super) async fn ping(asking: &Asking<'_>) -> Result<Outcome, Failure> {
         }
     }
     Ok(text.into())
+}
+
+/// Whoever asks meanwhile waits for the same answer.
+async fn measure(asking: &Asking<'_>) -> Result<Ping, Failure> {
+    let bridge = asking.bridge;
+    let mut pinged = bridge.command_allowance.pinged.lock().await;
+    if let Some(ping) = pinged.filter(Ping::holds) {
+        return Ok(ping);
+    }
+    asking.spend(1)?;
+    let begun = Instant::now();
+    bridge.gitter.current_user().await.map_err(gitter_away)?;
+    let ping = Ping {
+        at: Instant::now(),
+        took: begun.elapsed(),
+    };
+    *pinged = Some(ping);
+    Ok(ping)
 }
 
 /// What somebody is told where Gitter could not be asked.

@@ -4,7 +4,7 @@ use ruma::{OwnedRoomId, RoomAliasId, RoomId, UserId, events::StateEventType};
 
 use super::{Failure, table::Who};
 use crate::{
-    bridge::{Bridge, BridgeError},
+    bridge::{Bridge, BridgeError, alias},
     config::Permission,
     matrix::MatrixError,
     store::command::AskedFor,
@@ -53,9 +53,8 @@ pub(super) async fn named_room(
     };
     let word = words.remove(place);
     let room = match RoomAliasId::parse(&word) {
-        Ok(alias) => bridge
-            .matrix
-            .resolve_alias(&alias)
+        // Not as people try it: that would make a room for it.
+        Ok(alias) => alias::resolve(bridge, &alias)
             .await
             .or_else(nothing_there)
             .map_err(BridgeError::from)?
@@ -102,19 +101,24 @@ pub(super) fn is_refusal(error: &MatrixError) -> bool {
         .is_some_and(|status| status == 403 || status == 404)
 }
 
+/// Whether the bridge is for somebody at all.
+pub(super) fn is_permitted(bridge: &Bridge, user: &UserId) -> bool {
+    bridge.settings.permissions.permit(user)
+}
+
 fn is_admin(bridge: &Bridge, user: &UserId) -> bool {
     bridge.settings.permissions.of(user) == Some(Permission::Admin)
 }
 
-/// What the sender of a command may do with a room.
+/// What the sender of a command may do with a room. Power is of those who are there: it is kept for who has gone.
 pub(super) async fn rights(bridge: &Bridge, asked: &AskedFor, room: &RoomId) -> Result<Rights, Failure> {
     let power = match bridge.matrix.room_access(room).await {
-        Ok(access) => access.may_change_state(&asked.user),
+        Ok(access) => access.may_change_state(&asked.user) && is_in(bridge, room, &asked.user).await?,
         Err(error) if is_refusal(&error) => false,
         Err(error) => return Err(BridgeError::from(error).into()),
     };
     Ok(Rights {
-        permitted: bridge.settings.permissions.permit(&asked.user),
+        permitted: is_permitted(bridge, &asked.user),
         admin: is_admin(bridge, &asked.user),
         power,
     })

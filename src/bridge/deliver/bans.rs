@@ -12,9 +12,11 @@ use crate::{
         say::say,
         worker::Step,
     },
+    gitter::{Class, GitterError, MessagePage},
     matrix::MatrixError,
+    model::{self, User},
     outcome::Reason,
-    store::{Attempt, AttemptState, ban, ghost},
+    store::{Attempt, AttemptState, Ghost, ban, ghost},
     translate::{GitterAction, MatrixAction, Translation, to_matrix},
 };
 
@@ -149,6 +151,25 @@ impl Delivery<'_> {
         last: bool,
         action: &GitterAction,
     ) -> Result<Step, BridgeError> {
+        let mut action = action.clone();
+        if let Some(ghost) = self.banned_ghost().await? {
+            let name = match self.present_name(attempt, &action, &ghost).await {
+                Ok(name) => name,
+                Err(error) => return self.ban_failed(attempt, &error).await,
+            };
+            match (&mut action, name) {
+                (GitterAction::Ban { username, .. } | GitterAction::Unban { username }, Some(name)) => {
+                    *username = name;
+                }
+                (GitterAction::Ban { .. }, None) => return self.nobody_to_ban(&ghost).await,
+                // Nobody has that ban any more.
+                (GitterAction::Unban { .. }, None) => {
+                    self.note_ban(&action).await?;
+                    return self.arrived(attempt, last, &Arrival::default()).await;
+                }
+                _ => return Ok(Step::Lost),
+            }
+        }
         let Some(permit) = self.gitter_permit().await? else {
             return Ok(Step::Wait { until: now() });
         };
@@ -156,7 +177,7 @@ impl Delivery<'_> {
             return Ok(Step::Lost);
         }
         let (gitter, room) = (&self.bridge.gitter, &self.portal.gitter_room_id);
-        let done = match action {
+        let done = match &action {
             GitterAction::Ban {
                 username,
                 remove_messages,
@@ -166,35 +187,107 @@ impl Delivery<'_> {
         };
         match done {
             Ok(()) => {
-                self.note_ban(action).await?;
+                self.note_ban(&action).await?;
                 self.arrived(attempt, last, &Arrival::default()).await
             }
-            Err(error) => {
-                let decision = failure::gitter_change(&error, attempt.tries + 1);
-                if matches!(decision, Decision::Reject(_) | Decision::Skip(_)) {
-                    let why = "Gitter does not allow it: admins of a room cannot be banned, and the bridge's account has \
-                               to be one.";
-                    self.tell_moderator(why).await?;
-                }
-                self.failed(attempt, AttemptState::Unknown, decision, &error.to_string())
-                    .await
+            Err(error) => self.ban_failed(attempt, &error).await,
+        }
+    }
+
+    async fn ban_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
+        let decision = failure::gitter_change(error, attempt.tries + 1);
+        if matches!(decision, Decision::Reject(_) | Decision::Skip(_)) {
+            let why = "Gitter does not allow it: admins of a room cannot be banned, and the bridge's account has to be \
+                       one.";
+            self.tell_moderator(why).await?;
+        }
+        self.failed(attempt, AttemptState::Unknown, decision, &error.to_string())
+            .await
+    }
+
+    /// The account is not found by the name that is known: another may have that name by now.
+    async fn nobody_to_ban(self, ghost: &Ghost) -> Result<Step, BridgeError> {
+        let name = &ghost.username;
+        self.tell_moderator(&format!(
+            "the account that was called {name} is neither found among the members of the Gitter room nor among those who \
+             spoke there lately. An admin of the room can ban it there."
+        ))
+        .await?;
+        let detail = format!("the account that was called {name} is not found in the Gitter room");
+        self.skip(Reason::NotFound, detail).await
+    }
+
+    /// What the account of a ghost is called now. Names may be changed, and given to others; ids last. For the end of a ban
+    /// only who is banned counts; a ban that may have arrived has removed its member.
+    async fn present_name(
+        self,
+        attempt: &Attempt,
+        action: &GitterAction,
+        ghost: &Ghost,
+    ) -> Result<Option<String>, GitterError> {
+        let (gitter, room) = (&self.bridge.gitter, &self.portal.gitter_room_id);
+        let of_ghost = |user: &User| user.account_id().as_ref() == Some(&ghost.gitter_user_id);
+        let is_end = matches!(action, GitterAction::Unban { .. });
+        if is_end || attempt.state != AttemptState::Planned {
+            let bans = gitter.bans(room, Class::Read).await?;
+            let banned = bans.into_iter().filter_map(|ban| ban.user).find(of_ghost);
+            if is_end || banned.is_some() {
+                return Ok(banned.map(|user| user.username));
             }
         }
+        let members = gitter.members_named(room, &ghost.username).await?;
+        let found = match members.into_iter().find(of_ghost) {
+            Some(found) => Some(found),
+            None => self.newest_authors().await?.into_iter().find(of_ghost),
+        };
+        Ok(found.map(|user| user.username))
+    }
+
+    /// Who has spoken in the Gitter room lately, whether members or not.
+    async fn newest_authors(self) -> Result<Vec<User>, GitterError> {
+        let newest = MessagePage {
+            limit: 100,
+            class: Class::Read,
+            ..MessagePage::default()
+        };
+        let listed = self
+            .bridge
+            .gitter
+            .messages(&self.portal.gitter_room_id, &newest)
+            .await?;
+        let messages = listed
+            .iter()
+            .filter_map(|raw| serde_json::from_str::<model::Message>(raw.get()).ok());
+        let authors = messages.filter(|message| message.virtual_user.is_none());
+        Ok(authors.filter_map(|message| message.from_user).collect())
+    }
+
+    /// The ghost that the event is about; `None` where it is about somebody of Matrix.
+    async fn banned_ghost(self) -> Result<Option<Ghost>, BridgeError> {
+        let Some(user) = self.banned_user() else {
+            return Ok(None);
+        };
+        let mut tx = self.bridge.db.read().await?;
+        Ok(ghost::ghost_by_user_id(&mut tx, &user).await?)
+    }
+
+    /// Whom the event is about.
+    fn banned_user(self) -> Option<OwnedUserId> {
+        let event: Value = serde_json::from_str(&self.item.body).ok()?;
+        UserId::parse(event.get("state_key")?.as_str()?).ok()
     }
 
     /// Notes a ban that this bridge made or lifted, so that it is no news when it is seen on Gitter.
     async fn note_ban(self, action: &GitterAction) -> Result<(), BridgeError> {
-        let event: Value = serde_json::from_str(&self.item.body).unwrap_or(Value::Null);
-        let user = event.get("state_key").and_then(Value::as_str).unwrap_or_default();
+        let Some(user) = self.banned_user() else {
+            return Ok(());
+        };
         let room = &self.portal.gitter_room_id;
         let mut tx = self.bridge.db.write().await?;
-        let ghost = match UserId::parse(user) {
-            Ok(user) => ghost::ghost_by_user_id(&mut tx, &user).await?,
-            Err(_) => None,
-        };
+        let ghost = ghost::ghost_by_user_id(&mut tx, &user).await?;
         let who = match &ghost {
             Some(ghost) => ghost.gitter_user_id.as_str(),
-            None => user.trim_start_matches('@'),
+            None => user.as_str().trim_start_matches('@'),
         };
         if let GitterAction::Ban { .. } = action {
             let ban = json!({ "user": { "id": who } });

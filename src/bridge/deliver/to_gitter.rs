@@ -253,7 +253,7 @@ impl Delivery<'_> {
 
     async fn post_failed(self, attempt: &Attempt, error: &GitterError) -> Result<Step, BridgeError> {
         if error.status() == Some(StatusCode::FORBIDDEN) {
-            self.bridge.ban_looks.ask(&self.portal.gitter_room_id);
+            self.bridge.ban_looks.hint(&self.portal.gitter_room_id);
         }
         let unknown = error.outcome_unknown();
         let decision = match failure::gitter_create(error, attempt.tries + 1) {

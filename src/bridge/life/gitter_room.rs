@@ -8,10 +8,10 @@ use std::{
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use tracing::{info, warn};
 
-use super::{StopCause, lock};
+use super::{SAID_IN_PRIVATE, StopCause, lock};
 use crate::{
     bridge::{Bridge, BridgeError, alias, catch_up, now, room_state, space},
     gitter::{GitterError, RealtimeEvent, SNAPSHOT},
@@ -24,7 +24,10 @@ use crate::{
 const NOTED_EVERY: i64 = 400;
 
 /// Why a room counts as private that says so itself.
-const NOT_PUBLIC: &str = "it is not public any more";
+pub(super) const NOT_PUBLIC: &str = "it is not public any more";
+
+/// The same, where Gitter says no more than that.
+pub(super) const NOT_READABLE: &str = "Gitter does not let the account read it";
 
 /// What a room is like, as far as its Matrix room shows it.
 pub(super) type Digest = u64;
@@ -39,6 +42,12 @@ fn is_public(model: &RawValue) -> Option<bool> {
     serde_json::from_str::<Openness>(model.get()).ok()?.public
 }
 
+/// Whether the account is an admin of a room; `None` where Gitter does not say.
+fn is_admin(model: &RawValue) -> Option<bool> {
+    let model: Value = serde_json::from_str(model.get()).ok()?;
+    model.pointer("/permissions/admin")?.as_bool()
+}
+
 /// Notes what an event says about a room, in the transaction that takes it.
 pub(in crate::bridge) async fn note(tx: &mut Tx, event: &RealtimeEvent) -> Result<(), StoreError> {
     if let RealtimeEvent::Room {
@@ -47,10 +56,14 @@ pub(in crate::bridge) async fn note(tx: &mut Tx, event: &RealtimeEvent) -> Resul
         model,
     } = event
         && operation == SNAPSHOT
-        && is_public(model) == Some(true)
     {
-        let now = now();
-        life::confirm(tx, room, now, now - NOTED_EVERY).await?;
+        if is_public(model) == Some(true) {
+            let now = now();
+            life::confirm(tx, room, now, now - NOTED_EVERY).await?;
+        }
+        if let Some(is_admin) = is_admin(model) {
+            portal::set_gitter_admin(tx, room, is_admin).await?;
+        }
     }
     Ok(())
 }
@@ -128,7 +141,7 @@ impl News {
 
 /// Stops both directions. What waits toward Matrix was said where not everyone may read, or may have been; links to
 /// files of the Matrix room rest.
-async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str) -> Result<(), BridgeError> {
+pub(super) async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str) -> Result<(), BridgeError> {
     bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
     let mut tx = bridge.db.write().await?;
@@ -151,7 +164,8 @@ async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str) -> Result
         ),
     };
     let stopped = life::stop(&mut tx, room, &stop, now()).await?;
-    let withheld = life::withhold(&mut tx, room, "it was said in a room that is private", now()).await?;
+    let withheld = life::withhold(&mut tx, room, SAID_IN_PRIVATE, now()).await?;
+    life::unconfirm(&mut tx, room).await?;
     let rested = media::suspend(&mut tx, room).await?;
     tx.commit().await?;
     bridge.cache.remove(&rested).await;
@@ -178,7 +192,7 @@ async fn ask(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
             gone(bridge, room).await
         }
         Err(GitterError::Status { status, .. }) if status == StatusCode::FORBIDDEN => {
-            turn_private(bridge, room, "Gitter does not let the account read it").await
+            turn_private(bridge, room, NOT_READABLE).await
         }
         Err(error) => Err(error.into()),
     }
@@ -200,7 +214,7 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
             "The Gitter room {uri} was deleted, so nothing crosses any more. This room can be linked with another."
         ),
     };
-    let stopped = super::stop(bridge, room, &stop).await?;
+    let stopped = super::stop(bridge, room, None, &stop).await?;
     bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
     if stopped {

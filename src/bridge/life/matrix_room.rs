@@ -1,14 +1,13 @@
-//! What becomes of a portal's Matrix room: encrypted, upgraded, the bot removed and invited again.
+//! What becomes of a portal's Matrix room: encrypted, upgraded, the bot removed.
 
 use ruma::{RoomId, events::StateEventType};
 use serde_json::Value;
-use tracing::{debug, info};
 
 use super::{StopCause, upgrade};
 use crate::{
     bridge::{Bridge, BridgeError},
     matrix::MatrixError,
-    store::{Item, Portal, PortalState, life, life::Stop, portal},
+    store::{Item, Portal, PortalState, life::Stop},
 };
 
 /// What it means that the homeserver refuses something in a room.
@@ -28,10 +27,6 @@ pub(in crate::bridge) async fn heed(
 ) -> Result<(), BridgeError> {
     let event: Value = serde_json::from_str(&item.body).unwrap_or(Value::Null);
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    // What was still said in a room that the portal has left is no news.
-    if text("/room_id") != Some(portal.matrix_room_id.as_str()) {
-        return Ok(());
-    }
     let is_news = match item.operation.as_str() {
         "m.room.tombstone" | "m.room.encryption" => text("/state_key") == Some(""),
         "m.room.member" => {
@@ -56,14 +51,18 @@ pub(in crate::bridge) async fn refusal(bridge: &Bridge, portal: &Portal) -> Resu
 }
 
 /// Looks at a portal's room; whether the portal has stopped or moved.
-async fn look(bridge: &Bridge, portal: &Portal) -> Result<bool, BridgeError> {
+pub(super) async fn look(bridge: &Bridge, portal: &Portal) -> Result<bool, BridgeError> {
+    let now = bridge.portal_now(portal).await?;
+    if now.is_none_or(|now| now.matrix_room_id != portal.matrix_room_id) {
+        return Ok(true);
+    }
     let Some(mut obstacle) = obstacle(bridge, &portal.matrix_room_id).await? else {
         return Ok(false);
     };
     if obstacle.cause == StopCause::Upgraded {
         match upgrade::follow(bridge, portal).await? {
             None => {
-                if !matches!(portal.state, PortalState::Active | PortalState::CatchingUp) {
+                if matches!(portal.state, PortalState::Paused | PortalState::Broken) {
                     bridge.go_on(portal).await?;
                 }
                 return Ok(true);
@@ -71,7 +70,8 @@ async fn look(bridge: &Bridge, portal: &Portal) -> Result<bool, BridgeError> {
             Some(stop) => obstacle = stop,
         }
     }
-    super::stop(bridge, &portal.gitter_room_id, &obstacle).await?;
+    let seen = Some(&*portal.matrix_room_id);
+    super::stop(bridge, &portal.gitter_room_id, seen, &obstacle).await?;
     Ok(true)
 }
 
@@ -122,7 +122,7 @@ pub(super) async fn get_in(bridge: &Bridge, portal: &Portal) -> Result<Option<St
 }
 
 /// Whether the bot is in a room.
-async fn is_in(bridge: &Bridge, room: &RoomId) -> Result<bool, BridgeError> {
+pub(super) async fn is_in(bridge: &Bridge, room: &RoomId) -> Result<bool, BridgeError> {
     let bot = bridge.matrix.bot().as_str();
     match bridge.matrix.state(room, StateEventType::RoomMember, bot).await {
         Ok(member) => {
@@ -138,45 +138,4 @@ pub(super) fn is_refusal(error: &MatrixError) -> bool {
     error
         .status()
         .is_some_and(|status| matches!(status.as_u16(), 403 | 404))
-}
-
-/// Goes back into the rooms that the bot was removed from and is invited to again. The invitation waits in the
-/// portal's lane like any other event, so it is not lost.
-pub(super) async fn let_bot_in(bridge: &Bridge) -> Result<(), BridgeError> {
-    let bot = bridge.matrix.bot().as_str();
-    let mut tx = bridge.db.read().await?;
-    let mut invited = Vec::new();
-    for room in life::stopped_by(&mut tx, StopCause::Kicked).await? {
-        let waiting = life::waiting_memberships(&mut tx, &room).await?;
-        let of_bot = waiting.iter().find_map(|body| {
-            let event: Value = serde_json::from_str(body).ok()?;
-            let is_of_bot = event.get("state_key").is_some_and(|key| key == bot);
-            is_of_bot.then(|| event.pointer("/content/membership")?.as_str().map(str::to_owned))?
-        });
-        if matches!(of_bot.as_deref(), Some("invite" | "join")) {
-            invited.extend(portal::portal_by_gitter_room(&mut tx, &room).await?);
-        }
-    }
-    drop(tx);
-    for portal in invited {
-        match get_in(bridge, &portal).await? {
-            None => {
-                info!(
-                    portal.uri = portal.gitter_uri,
-                    "The bot is in a Matrix room again"
-                );
-                bridge.go_on(&portal).await?;
-            }
-            Some(stop) if stop.cause == StopCause::Kicked => {
-                debug!(
-                    portal.uri = portal.gitter_uri,
-                    "The bot is invited and may not join yet"
-                );
-            }
-            Some(_) => {
-                look(bridge, &portal).await?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -6,11 +6,16 @@
 use ruma::{OwnedRoomId, RoomId, events::StateEventType};
 use tracing::{info, warn};
 
-use super::{StopCause, matrix_room::is_refusal};
+use super::{
+    StopCause,
+    matrix_room::{is_in, is_refusal},
+};
 use crate::{
     bridge::{Bridge, BridgeError, alias, catch_up, now, room_state, space},
-    matrix::JoinedMember,
-    store::{Direction, LaneKey, Member, Portal, PortalState, lane, life, life::Stop, member, portal},
+    matrix::{JoinedMember, RoomAccess},
+    store::{
+        Direction, LaneKey, Member, Portal, PortalKind, PortalState, lane, life, life::Stop, member, portal,
+    },
 };
 
 /// A portal that cannot follow its room, for this reason.
@@ -34,6 +39,11 @@ struct Successor {
 
 /// Moves a portal to its room's successor; what keeps it from that, if something does.
 pub(super) async fn follow(bridge: &Bridge, portal: &Portal) -> Result<Option<Stop>, BridgeError> {
+    let _moving = bridge.life.moving.lock().await;
+    let now = bridge.portal_now(portal).await?;
+    if now.is_none_or(|now| now.matrix_room_id != portal.matrix_room_id) {
+        return Ok(None);
+    }
     let successor = match find(bridge, portal).await? {
         Ok(successor) => successor,
         Err(why) => return Ok(Some(stop(&why))),
@@ -66,21 +76,28 @@ async fn find(bridge: &Bridge, portal: &Portal) -> Result<Result<Successor, Stri
         return Ok(Err("it names no successor".to_owned()));
     };
     let mut tx = bridge.db.read().await?;
-    if portal::portal_by_matrix_room(&mut tx, &room).await?.is_some() {
+    let linked = portal::portal_by_matrix_room(&mut tx, &room).await?;
+    if linked.is_some_and(|linked| linked.gitter_room_id != portal.gitter_room_id) {
         return Ok(Err(format!("its successor {room} is linked already")));
     }
     drop(tx);
     let bot = bridge.matrix.bot();
-    match bridge.matrix.join_via(&room, bot, server).await {
-        Err(error) if is_refusal(&error) => {
-            return Ok(Err(format!(
-                "{bot} cannot join its successor {room}; invite it there"
-            )));
+    // It may be there for something else: a Space, another room.
+    let was_in = is_in(bridge, &room).await?;
+    if !was_in {
+        match bridge.matrix.join_via(&room, bot, server).await {
+            Err(error) if is_refusal(&error) => {
+                return Ok(Err(format!(
+                    "{bot} cannot join its successor {room}; invite it there"
+                )));
+            }
+            joined => joined?,
         }
-        joined => joined?,
     }
     if !points_back(bridge, &room, old).await? {
-        bridge.matrix.leave(&room, bot).await?;
+        if !was_in {
+            bridge.matrix.leave(&room, bot).await?;
+        }
         return Ok(Err(format!(
             "the room {room} does not say that it is its successor"
         )));
@@ -89,18 +106,34 @@ async fn find(bridge: &Bridge, portal: &Portal) -> Result<Result<Successor, Stri
     if access.encrypted {
         return Ok(Err(format!("its successor {room} is encrypted")));
     }
-    let rules = bridge
-        .matrix
-        .state(&room, StateEventType::RoomJoinRules, "")
-        .await?;
-    let is_open = rules.is_some_and(|rules| rules.get("join_rule").is_some_and(|rule| rule == "public"));
-    if !access.may_send(bot) || !(is_open || access.may_invite(bot)) {
+    if !has_power(bridge, portal, &room, &access).await? {
         return Ok(Err(format!(
             "{bot} has too little power in its successor {room}; give it power level 50"
         )));
     }
     let members = bridge.matrix.joined_members(&room).await?;
     Ok(Ok(Successor { room, members }))
+}
+
+/// Whether the bot may do in a room what the portal needs there. A room that the bridge made is its to look after; from
+/// version 12 on it is no maker of the successor any more.
+async fn has_power(
+    bridge: &Bridge,
+    portal: &Portal,
+    room: &RoomId,
+    access: &RoomAccess,
+) -> Result<bool, BridgeError> {
+    let bot = bridge.matrix.bot();
+    let may_look_after = access.may_change_state(bot) && access.may_redact_others(bot);
+    if !access.may_send(bot) || (portal.kind == PortalKind::Created && !may_look_after) {
+        return Ok(false);
+    }
+    let rules = bridge
+        .matrix
+        .state(room, StateEventType::RoomJoinRules, "")
+        .await?;
+    let is_open = rules.is_some_and(|rules| rules.get("join_rule").is_some_and(|rule| rule == "public"));
+    Ok(is_open || access.may_invite(bot))
 }
 
 /// Whether a room says that it is the successor of another.
@@ -131,7 +164,6 @@ async fn move_there(bridge: &Bridge, portal: &Portal, successor: &Successor) -> 
         Err(error) if error.is_taken() => return Ok(false),
         moved => moved?,
     }
-    member::clear_members(&mut tx, &linked.matrix_room_id).await?;
     member::clear_members(&mut tx, &successor.room).await?;
     for joined in &successor.members {
         let joined = Member {

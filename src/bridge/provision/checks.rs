@@ -3,7 +3,7 @@
 use http::StatusCode;
 use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
-use super::{LinkRequest, ProvisionError, create, others};
+use super::{LinkRequest, Linker, ProvisionError, create, others};
 use crate::{
     bridge::{Bridge, BridgeError, alias},
     check::Checks,
@@ -57,14 +57,16 @@ impl Survey {
 /// sides could not be asked.
 pub(in crate::bridge) async fn survey(
     bridge: &Bridge,
+    linker: Linker<'_>,
     request: &LinkRequest,
 ) -> Result<Survey, ProvisionError> {
     let mut survey = Survey::default();
     gitter_room(bridge, &request.gitter_uri, &mut survey).await?;
+    agreed(linker, &mut survey);
     if let Some(matrix_room) = &request.matrix_room {
         known_matrix_room(bridge, matrix_room, &mut survey).await?;
     }
-    links(bridge, request.matrix_room.is_none(), &mut survey).await?;
+    links(bridge, linker, request.matrix_room.is_none(), &mut survey).await?;
     if survey.existing.is_some() || survey.already_linked.is_some() {
         return Ok(survey);
     }
@@ -134,6 +136,20 @@ async fn gitter_room(bridge: &Bridge, uri: &str, survey: &mut Survey) -> Result<
     Ok(())
 }
 
+/// The address may lead to another room than when an admin of the Gitter room was asked.
+fn agreed(linker: Linker<'_>, survey: &mut Survey) {
+    let (Linker::Person(Some(agreed)), Some(room)) = (linker, &survey.gitter_room) else {
+        return;
+    };
+    if room.id != *agreed {
+        survey.checks.failed(
+            "gitter_room_agreed",
+            "the address leads to another Gitter room than the one whose admin agreed",
+            "ask again, for an admin of the room that is there now",
+        );
+    }
+}
+
 /// The Matrix room, by id or alias.
 async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> Result<(), ProvisionError> {
     const CHECK: &str = "matrix_room_exists";
@@ -172,7 +188,12 @@ async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
 }
 
 /// A room is in at most one portal.
-async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result<(), ProvisionError> {
+async fn links(
+    bridge: &Bridge,
+    linker: Linker<'_>,
+    to_be_made: bool,
+    survey: &mut Survey,
+) -> Result<(), ProvisionError> {
     let mut tx = bridge.db.read().await?;
     let by_gitter = match &survey.gitter_room {
         Some(room) => portal::portal_by_gitter_room(&mut tx, &room.id).await?,
@@ -198,7 +219,9 @@ async fn links(bridge: &Bridge, to_be_made: bool, survey: &mut Survey) -> Result
             survey.passed(NOT_LINKED, detail);
             survey.outlived = Some(other);
         }
-        (Some(made), None) if made.kind == PortalKind::Created => already_made(made, to_be_made, survey),
+        (Some(made), None) if made.kind == PortalKind::Created && matches!(linker, Linker::Operator) => {
+            already_made(made, to_be_made, survey);
+        }
         (Some(other), _) | (None, Some(other)) => linked_otherwise(&other, survey),
     }
     Ok(())

@@ -108,7 +108,12 @@ impl Bridge {
             invite: requester.map(OwnedUserId::from).into_iter().collect(),
         };
         let room = match self.matrix.create_room(&new).await {
-            Err(error) if error.is("M_ROOM_IN_USE") => return self.adopt(gitter).await,
+            Err(error) if error.is("M_ROOM_IN_USE") => {
+                if let Some(room) = self.adopt(gitter).await? {
+                    return Ok(room);
+                }
+                self.matrix.create_room(&new).await.map_err(BridgeError::from)?
+            }
             made => made.map_err(BridgeError::from)?,
         };
         info!(portal.uri = gitter.uri, portal.matrix_room = %room, "Made a Matrix room");
@@ -120,8 +125,8 @@ impl Bridge {
         Ok(room)
     }
 
-    /// Takes up the room that has the alias already.
-    async fn adopt(&self, gitter: &model::Room) -> Result<OwnedRoomId, ProvisionError> {
+    /// Takes up the room that has the alias already. Where the bot cannot get in any more, the alias is taken from it.
+    async fn adopt(&self, gitter: &model::Room) -> Result<Option<OwnedRoomId>, ProvisionError> {
         let localpart = alias::localpart_of_id(self, gitter.id.as_str());
         let alias = alias::alias_of(self, &localpart);
         let room = match &alias {
@@ -133,8 +138,12 @@ impl Bridge {
                 .await
                 .map_err(BridgeError::from)?
         {
-            info!(portal.uri = gitter.uri, portal.matrix_room = %room, "Took up a room that was made before");
-            return Ok(room);
+            let found = alias::enter(self, alias.as_deref(), room).await;
+            let found = found.map_err(BridgeError::from)?;
+            if let Some(room) = &found {
+                info!(portal.uri = gitter.uri, portal.matrix_room = %room, "Took up a room that was made before");
+            }
+            return Ok(found);
         }
         let mut checks = Checks::default();
         alias_is_taken(&mut checks, &localpart);

@@ -33,4 +33,16 @@ impl GitterClient {
         let read = page.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok());
         Ok(Some(read.collect()))
     }
+
+    /// The members of a room whose names begin so, of which Gitter gives a hundred at most.
+    pub async fn members_named(&self, room: &GitterRoomId, start: &str) -> Result<Vec<User>, GitterError> {
+        let request = self
+            .transport
+            .request(Method::GET, &["rooms", room.as_str(), "users"])
+            .query(&[("q", start), ("limit", "100")]);
+        self.transport
+            .send(Class::Read, "list members", request)
+            .await?
+            .json()
+    }
 }

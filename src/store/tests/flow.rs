@@ -10,6 +10,7 @@ use crate::{
         account::{Account, record_account},
         attempt, inbox,
         lane::{self, ClaimRequest, NEVER},
+        life::{self, StopCause},
         portal,
     },
 };
@@ -95,10 +96,42 @@ async fn make_portal(db: &Db) {
         last_bridged_at: 0,
         gitter_admin: false,
         repository: None,
+        anew_at: 0,
     };
     portal::insert_portal(&mut tx, &made).await.unwrap();
     lane::make_lanes(&mut tx, &room(), "").await.unwrap();
     tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_stopped_for_being_private_stays_so_until_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = |state, cause| life::Stop {
+        state,
+        cause,
+        detail: String::new(),
+        to_tell: String::new(),
+    };
+    let private = stop(PortalState::Private, StopCause::Private);
+    let gone = stop(PortalState::Broken, StopCause::Gone);
+    for db in databases(&folder).await {
+        make_portal(&db).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(life::stop(&mut tx, &room(), &private, 2).await.unwrap());
+        for other in [
+            stop(PortalState::Paused, StopCause::Operator),
+            stop(PortalState::Broken, StopCause::Kicked),
+            stop(PortalState::Paused, StopCause::Encrypted),
+            stop(PortalState::Paused, StopCause::Upgraded),
+        ] {
+            assert!(!life::stop(&mut tx, &room(), &other, 3).await.unwrap());
+        }
+        let found = life::of(&mut tx, &room()).await.unwrap().unwrap();
+        assert_eq!(found.stopped_by, Some(StopCause::Private));
+        assert!(life::stop(&mut tx, &room(), &gone, 4).await.unwrap());
+        life::go_on(&mut tx, &room()).await.unwrap();
+        assert!(life::stop(&mut tx, &room(), &private, 5).await.unwrap());
+    }
 }
 
 async fn accept(db: &Db, key: &str, now: i64) -> usize {

@@ -1,5 +1,6 @@
 //! Linking and unlinking by chat, and with a code of an admin of the Gitter room.
 
+use gitter_sandbox::RoomChange;
 use reqwest::Method;
 use ruma::OwnedEventId;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ on_both_databases![
 ];
 
 /// The code that the bot gave in answer to a command.
-async fn code(world: &World, room: &Room, event: &OwnedEventId) -> String {
+pub(super) async fn code(world: &World, room: &Room, event: &OwnedEventId) -> String {
     let text = answered(world, &room.matrix, event).await;
     let code = text.split('`').nth(1);
     code.unwrap_or_else(|| panic!("{text}")).to_owned()
@@ -40,7 +41,7 @@ async fn invite(world: &World, room: &Room) {
     .await;
 }
 
-async fn rooms(world: &World, name: &str) -> Room {
+pub(super) async fn rooms(world: &World, name: &str) -> Room {
     let uri = format!("tidepool/{name}");
     let room = Room {
         gitter: room_with_admin(world, &uri, "kelp").await,
@@ -51,7 +52,7 @@ async fn rooms(world: &World, name: &str) -> Room {
     room
 }
 
-fn announcements(world: &World, room: &Room) -> usize {
+pub(super) fn announcements(world: &World, room: &Room) -> usize {
     let on_matrix = said(world, &room.matrix);
     let on_matrix = on_matrix
         .iter()
@@ -66,7 +67,7 @@ async fn a_code_that_an_admin_posts_links_the_rooms_and_both_are_told_once(datab
     let code = code(&world, &room, &asked).await;
 
     // Of somebody who is no admin it is nothing, and neither in another's name.
-    world.wren_says(&room, &format!("I say {code}"));
+    world.wren_says(&room, &code);
     until("wren to be refused", async || {
         let said = said(&world, &room.matrix);
         let refused = said.iter().any(|event| {
@@ -195,6 +196,15 @@ async fn moderation_needs_the_gitter_room_too(database: Database) {
     let world = World::start(database).await;
     let room = rooms(&world, "pier").await;
     assert_eq!(world.admin().link(&room).await.0, 201);
+    let asked = world.ana_says(&room, "!gitter settings moderation on");
+    // No code is given that would be of no use.
+    let refused = answered(&world, &room.matrix, &asked).await;
+    assert!(refused.contains("is no admin of tidepool/pier"), "{refused}");
+    let change = RoomChange {
+        admins: Some(vec!["kelp".to_owned(), "bridge_bot".to_owned()]),
+        ..RoomChange::default()
+    };
+    world.gitter.alter_room(room.gitter, &change).unwrap();
     let asked = world.ana_says(&room, "!gitter settings moderation on");
     let code = code(&world, &room, &asked).await;
     let settings = async || {

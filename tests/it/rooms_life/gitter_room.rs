@@ -2,7 +2,7 @@
 
 use gitter_sandbox::{Fault as GitterFault, NewRoom, RoomChange};
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ask, becomes, bot_says, has_crossed, said_by_bot, watchful};
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
 
 on_both_databases![
     a_room_that_turns_private_stops_until_it_is_public_and_resumed,
+    what_another_process_takes_of_a_private_room_does_not_cross,
+    an_edit_made_while_a_room_was_private_does_not_cross,
+    a_room_that_turned_private_while_paused_does_not_go_on,
     what_is_said_in_a_room_that_nobody_confirms_waits,
     a_renamed_room_keeps_its_portal,
     a_deleted_room_stops_and_its_matrix_room_is_free,
@@ -24,14 +27,14 @@ on_both_databases![
 
 fn set_public(world: &World, room: &Room, public: bool) {
     let change = RoomChange {
-        uri: None,
         public: Some(public),
+        ..RoomChange::default()
     };
     world.gitter.alter_room(room.gitter, &change).unwrap();
 }
 
-async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database: Database) {
-    let mut world = watchful(database).await;
+/// Links a Gitter room that Wren is a member of.
+async fn link_with_member(world: &mut World) -> Room {
     let mut room = world.make_rooms("pier-of-others");
     room.uri = "tidepool/pier".to_owned();
     let new = NewRoom {
@@ -40,6 +43,12 @@ async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database
     };
     room.gitter = world.gitter.add_room(&new).unwrap();
     world.link_rooms(room.clone()).await;
+    room
+}
+
+async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database: Database) {
+    let mut world = watchful(database).await;
+    let room = link_with_member(&mut world).await;
     world.both_say(&room, "before", 1);
     world.crossed().await;
     let mxc = world.homeserver.add_media("text/plain", b"two oars".to_vec());
@@ -72,6 +81,81 @@ async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database
     assert!(!has_crossed(&world, &room, "between us"));
     assert_eq!(open(&world, &link).await.status(), StatusCode::OK);
     assert_eq!(said_by_bot(&world, &room).len(), 1);
+    world.close().await;
+}
+
+async fn a_room_that_turned_private_while_paused_does_not_go_on(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link_with_admins("pier", &["bridge_bot", "wren"]).await;
+    world.both_say(&room, "before", 1);
+    world.crossed().await;
+    assert_eq!(ask(&world, room.matrix.as_str(), "pause").await.0, 202);
+    // Nobody is told of it, and the next look is up to a minute away.
+    set_public(&world, &room, false);
+    world.wren_says(&room, "between us");
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 400);
+    becomes(&world, &room, "private").await;
+    // It stays private, whatever else is asked for.
+    assert_eq!(ask(&world, room.matrix.as_str(), "pause").await.0, 202);
+    becomes(&world, &room, "private").await;
+    set_public(&world, &room, true);
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    becomes(&world, &room, "active").await;
+    world.wren_says(&room, "all ears");
+    world.arrives_on_matrix(&room, "all ears").await;
+    assert!(!has_crossed(&world, &room, "between us"));
+    world.close().await;
+}
+
+/// As if another process had noticed: this one still follows the room.
+const NOTICED: &str = "UPDATE portal SET state = 'private', stopped_by = 'private'";
+
+const TAKEN: &str = "SELECT COUNT(*) FROM inbox WHERE direction = 'to_matrix' AND body LIKE $1";
+
+async fn what_another_process_takes_of_a_private_room_does_not_cross(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.both_say(&room, "before", 1);
+    world.crossed().await;
+    world.database.change(NOTICED).await;
+    world.wren_says(&room, "between us");
+    until("the message to be taken", async || {
+        let taken = world.database.number(TAKEN, "%between us%").await;
+        Ok((taken == 1).then_some(()))
+    })
+    .await;
+    // A snapshot of the room comes in as well.
+    let other = world.link("cove").await;
+    world.gitter.add_fault(GitterFault::CutSockets);
+    world.wren_says(&room, "between ourselves");
+    world.wren_says(&other, "elsewhere");
+    world.arrives_on_matrix(&other, "elsewhere").await;
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    becomes(&world, &room, "active").await;
+    world.wren_says(&room, "all ears");
+    world.arrives_on_matrix(&room, "all ears").await;
+    assert!(!has_crossed(&world, &room, "between us"));
+    assert!(!has_crossed(&world, &room, "between ourselves"));
+    world.close().await;
+}
+
+async fn an_edit_made_while_a_room_was_private_does_not_cross(database: Database) {
+    let mut world = watchful(database).await;
+    let room = link_with_member(&mut world).await;
+    let message = world.wren_says(&room, "two oars");
+    world.crossed().await;
+    set_public(&world, &room, false);
+    becomes(&world, &room, "private").await;
+    let edit = |text| world.gitter.edit("wren", room.gitter, message, text).unwrap();
+    edit("two oars, between us");
+    set_public(&world, &room, true);
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    becomes(&world, &room, "active").await;
+    world.wren_says(&room, "all ears");
+    world.arrives_on_matrix(&room, "all ears").await;
+    assert_eq!(world.edits_on_matrix(&room), Vec::<Value>::new());
+    edit("three oars");
+    world.arrives_as_edit(&room, "* three oars").await;
     world.close().await;
 }
 
@@ -109,7 +193,7 @@ async fn a_renamed_room_keeps_its_portal(database: Database) {
     world.crossed().await;
     let change = RoomChange {
         uri: Some("tidepool/jetty".to_owned()),
-        public: None,
+        ..RoomChange::default()
     };
     world.gitter.alter_room(room.gitter, &change).unwrap();
     until("the new name to be known", async || {

@@ -115,7 +115,13 @@ pub(super) async fn state(
 ) -> Result<Json<Value>, Refusal> {
     let world = shared.world();
     let room = world.room(&path.room)?;
-    room.must_be_joined(&caller.user)?;
+    // Who has left still sees the state of that time, and so how the room was made.
+    let was_there = room
+        .state_position("m.room.member", caller.user.as_str())
+        .is_some();
+    if !was_there || path.r#type != "m.room.create" {
+        room.must_be_joined(&caller.user)?;
+    }
     let index = room
         .state_position(&path.r#type, &path.key)
         .ok_or_else(|| not_found("Event not found."))?;
