@@ -5,6 +5,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, IsTerminal as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
     sync::Arc,
 };
@@ -54,7 +55,8 @@ pub fn start(logging: &Logging) -> Result<(), LoggingError> {
     let filter = EnvFilter::builder().parse(&logging.level)?;
     let layer = match &logging.file {
         Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path);
+            // It tells who says what where: its owner's business alone.
+            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
             let file = file.map_err(|source| LoggingError::File {
                 path: path.clone(),
                 source,

@@ -28,7 +28,7 @@ use crate::{
     matrix::{marker, redacted_by},
     model,
     outcome::{Outcome, Reason},
-    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, held, inbox, lane, media, portal},
+    store::{Db, Direction, LaneKey, NewItem, StoreError, Tx, held, inbox, lane, life, media, portal},
 };
 
 /// The most of an unreadable transaction that is kept, in bytes.
@@ -110,13 +110,13 @@ impl Acceptor {
         for (event, head) in events.iter().zip(&heads) {
             end_links(&mut tx, event, head.as_ref().ok()).await?;
         }
-        let asked = note_commands(&mut tx, &events, &heads, &lanes, now).await?;
+        let asked = note_commands(&mut tx, &events, &heads, &lanes.present, now).await?;
         let mut items: Vec<NewItem> = events
             .iter()
             .zip(heads)
             .map(|(event, head)| event_item(event, head, &lanes))
             .collect();
-        let held = self.hold(&mut tx, lanes.values(), &mut items, now).await?;
+        let held = self.hold(&mut tx, lanes.all(), &mut items, now).await?;
         let added = inbox::enqueue(&mut tx, &items, now).await?;
         KillPoint::Taken.reached(Direction::ToGitter);
         tx.commit().await?;
@@ -193,28 +193,53 @@ impl Acceptor {
     }
 }
 
+/// The lanes that events go into, by their rooms.
+#[derive(Debug, Default)]
+struct Lanes {
+    /// Of rooms that portals are in.
+    present: HashMap<OwnedRoomId, LaneKey>,
+    /// Of rooms that portals have left since they were upgraded: only what is deleted there still crosses.
+    former: HashMap<OwnedRoomId, LaneKey>,
+}
+
+impl Lanes {
+    /// The lane of an event, if it goes into one.
+    fn of(&self, head: &EventHead) -> Option<&LaneKey> {
+        let former = self.former.get(&head.room_id);
+        let deletes = head.event_type == "m.room.redaction";
+        let present = self.present.get(&head.room_id);
+        present.or_else(|| former.filter(|_| deletes))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &LaneKey> {
+        self.present.values().chain(self.former.values())
+    }
+}
+
 /// The lanes of the portals that events belong to, locked: a portal that is unlinked meanwhile is unlinked before
 /// or after this transaction. Always in one order, so that no two transactions wait for each other.
-async fn lanes_of(
-    tx: &mut Tx,
-    heads: impl Iterator<Item = &EventHead>,
-) -> Result<HashMap<OwnedRoomId, LaneKey>, StoreError> {
+async fn lanes_of(tx: &mut Tx, heads: impl Iterator<Item = &EventHead>) -> Result<Lanes, StoreError> {
     let rooms: BTreeSet<&RoomId> = heads.map(|head| &*head.room_id).collect();
-    let mut found = BTreeSet::new();
+    let (mut found, mut left) = (BTreeSet::new(), Vec::new());
     for room in rooms {
-        found.extend(
-            portal::portal_by_matrix_room(tx, room)
-                .await?
-                .map(|portal| portal.gitter_room_id),
-        );
+        if let Some(portal) = portal::portal_by_matrix_room(tx, room).await? {
+            found.insert(portal.gitter_room_id);
+        } else if let Some(portal) = life::portal_of_former(tx, room).await? {
+            left.push((room, portal.clone()));
+            found.insert(portal);
+        }
     }
-    let mut lanes = HashMap::new();
+    let mut lanes = Lanes::default();
     for room in found {
         let key = LaneKey::live(Some(&room), Direction::ToGitter);
         lane::lock_lane(tx, &key).await?;
-        if let Some(portal) = portal::portal_by_gitter_room(tx, &room).await? {
-            lanes.insert(portal.matrix_room_id, key);
-        }
+        let Some(portal) = portal::portal_by_gitter_room(tx, &room).await? else {
+            continue;
+        };
+        let former = left.iter().filter(|(_, portal)| *portal == room);
+        let former = former.map(|(former, _)| ((*former).to_owned(), key.clone()));
+        lanes.former.extend(former);
+        lanes.present.insert(portal.matrix_room_id, key);
     }
     Ok(lanes)
 }
@@ -251,11 +276,7 @@ async fn note_commands(
 }
 
 /// The item of an event: in its portal's lane, or with its outcome where there is no portal.
-fn event_item(
-    event: &RawValue,
-    head: Result<EventHead, serde_json::Error>,
-    lanes: &HashMap<OwnedRoomId, LaneKey>,
-) -> NewItem {
+fn event_item(event: &RawValue, head: Result<EventHead, serde_json::Error>, lanes: &Lanes) -> NewItem {
     let head = match head {
         Ok(head) => head,
         Err(error) => {
@@ -272,7 +293,7 @@ fn event_item(
             };
         }
     };
-    let lane = lanes.get(&head.room_id);
+    let lane = lanes.of(&head);
     let target = target_of(event, &head);
     NewItem {
         lane: lane
@@ -303,7 +324,10 @@ fn target_of(event: &RawValue, head: &EventHead) -> String {
 
 /// The item of an event that the homeserver left out, held back. Its room is known from where it was read.
 pub(super) fn missed_event(event: &RawValue, room: &RoomId, lane: &LaneKey) -> NewItem {
-    let lanes = HashMap::from([(room.to_owned(), lane.clone())]);
+    let lanes = Lanes {
+        present: HashMap::from([(room.to_owned(), lane.clone())]),
+        former: HashMap::new(),
+    };
     NewItem {
         held: true,
         ..event_item(event, serde_json::from_str(event.get()), &lanes)

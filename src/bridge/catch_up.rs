@@ -295,7 +295,9 @@ async fn catch_up(bridge: Arc<Bridge>, room: GitterRoomId, snapshot: Vec<Box<Raw
             return;
         };
         match tried {
-            Ok(found) => {
+            // The portal is in another Matrix room by now, or in none.
+            Ok(None) => continue,
+            Ok(Some(found)) => {
                 info!(portal.room = %room, messages = found, "A room is caught up");
                 bridge.wake.notify_one();
                 bridge.portals_changed();
@@ -316,10 +318,10 @@ async fn try_catch_up(
     bridge: &Bridge,
     room: &GitterRoomId,
     snapshot: &[Box<RawValue>],
-) -> Result<usize, BridgeError> {
+) -> Result<Option<usize>, BridgeError> {
     let mut tx = bridge.db.read().await?;
     let Some(portal) = portal::portal_by_gitter_room(&mut tx, room).await? else {
-        return Ok(0);
+        return Ok(Some(0));
     };
     let cursor = lane::cursor(&mut tx, room).await?;
     drop(tx);
@@ -342,7 +344,7 @@ async fn try_catch_up(
     let mut tx = bridge.db.write().await?;
     lock(&mut tx, iter::once(room)).await?;
     if !is_linked(&mut tx, &portal).await? {
-        return Ok(0);
+        return Ok(None);
     }
     let newest = inbox::held_sources(&mut tx, room, "create")
         .await?
@@ -354,7 +356,7 @@ async fn try_catch_up(
     inbox::release_held(&mut tx, room, now()).await?;
     portal::set_portal_state(&mut tx, room, PortalState::CatchingUp, PortalState::Active).await?;
     tx.commit().await?;
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Whether a portal is still the one it was: it may have been unlinked, and its room linked elsewhere.

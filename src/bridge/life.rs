@@ -4,6 +4,7 @@
 //! What happens is a hint, and what either side says when asked is the truth: every Gitter room is looked at once a
 //! minute, and an event of a Matrix room leads to a look at that room's state. Messages are no business of this module.
 
+mod former_room;
 mod gitter_room;
 mod matrix_room;
 mod pause;
@@ -21,6 +22,7 @@ use tracing::{debug, error, info, warn};
 
 use self::gitter_room::Digest;
 pub(super) use self::{
+    former_room::portal_of,
     gitter_room::{note, told},
     matrix_room::{Refusal, heed, refusal},
 };
@@ -52,6 +54,8 @@ pub(super) struct Life {
     in_step: Mutex<HashMap<GitterRoomId, Digest>>,
     /// Held while one room's state is brought in step: they take turns.
     turn: tokio::sync::Mutex<()>,
+    /// Held while a portal follows its room: both its lanes may find out at once that it has to.
+    moving: tokio::sync::Mutex<()>,
     /// The rooms whose holding was told.
     told_unconfirmed: Mutex<BTreeSet<GitterRoomId>>,
     /// Something is to be said or done at once.

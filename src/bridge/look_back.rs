@@ -105,7 +105,7 @@ async fn look(bridge: Arc<Bridge>, room: GitterRoomId) {
     let is_restored = is_restored(&bridge, &room).await;
     let limit = if is_restored { RESTORED_LIMIT } else { LIMIT };
     let pages = if is_restored { RESTORED_PAGES } else { PAGES };
-    let mut gave_up = false;
+    let (mut gave_up, mut refused) = (false, false);
     let error = match tokio::time::timeout(limit, try_look(&bridge, &room, asked_at, pages)).await {
         Ok(Ok(0)) => return debug!(portal.room = %room, "Nothing was left out in a Matrix room"),
         Ok(Ok(missed)) => {
@@ -115,7 +115,10 @@ async fn look(bridge: Arc<Bridge>, room: GitterRoomId) {
             gave_up = give_up(&bridge, &room).await;
             error.to_string()
         }
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => {
+            refused = matches!(&error, BridgeError::Matrix(error) if error.is("M_FORBIDDEN"));
+            error.to_string()
+        }
         Err(_) => format!("no answer within {} s", limit.as_secs()),
     };
     warn!(portal.room = %room, error, "A Matrix room cannot be looked at");
@@ -123,7 +126,9 @@ async fn look(bridge: Arc<Bridge>, room: GitterRoomId) {
     if is_restored && !gave_up {
         return;
     }
-    if let Err(error) = let_old_go(&bridge, &room, asked_at - PATIENCE).await {
+    // Where the bot may not read, there is nothing to wait for: what is held may be its own removal.
+    let patience = if refused { 0 } else { PATIENCE };
+    if let Err(error) = let_old_go(&bridge, &room, asked_at - patience).await {
         warn!(portal.room = %room, error = %error, "Held events cannot be let go yet");
     }
 }

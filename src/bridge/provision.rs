@@ -431,6 +431,7 @@ async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, Store
     member::clear_members(tx, &portal.matrix_room_id).await?;
     person::clear(tx, room).await?;
     let rested = media::suspend(tx, room).await?;
+    life::clear_former(tx, room).await?;
     room_admin::set_room_admins(tx, room, &[]).await?;
     portal::delete_portal(tx, room).await?;
     Ok(rested)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{Instrument as _, error, info_span, warn};
 
-use super::{Bridge, BridgeError, deliver::Delivery, now};
+use super::{Bridge, BridgeError, deliver::Delivery, life::portal_of, now};
 use crate::store::{Lane, attempt, inbox, lane, ledger::Place, life, portal};
 
 /// How long a lane waits after an error that is not its item's.
@@ -73,6 +73,7 @@ async fn step(bridge: &Bridge, lane: &Lane) -> Result<Step, BridgeError> {
     if !life::is_open(&mut tx, &room, lane.key.direction, since).await? {
         return Ok(Step::Wait { until: now() });
     }
+    let portal = portal_of(&mut tx, portal, &item).await?;
     let attempts = attempt::attempts_of(&mut tx, &lane.key, item.number).await?;
     drop(tx);
     let delivery = Delivery {

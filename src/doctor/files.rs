@@ -4,7 +4,7 @@ use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
 
 use crate::{
     check::Checks,
-    config::Config,
+    config::{Config, DatabaseUrl},
     registration::{Registration, RegistrationError},
 };
 
@@ -65,9 +65,15 @@ pub(super) fn registration(config: &Config, checks: &mut Checks) -> Option<Regis
 pub(super) fn rights(config: &Config, checks: &mut Checks) {
     const CHECK: &str = "file_rights";
     let token = config.gitter.token_file.as_ref().map(|file| file.path.as_path());
+    let database = match &config.database.url {
+        DatabaseUrl::Sqlite(path) => Some(path.as_path()),
+        DatabaseUrl::Postgres(_) => None,
+    };
     let secrets = [
         Some(config.appservice.registration.as_path()),
         Some(config.admin.token_file.as_path()),
+        Some(config.media.key_file.as_path()),
+        database,
         token,
     ];
     let open: Vec<String> = secrets

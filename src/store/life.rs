@@ -1,7 +1,7 @@
 //! What happens to a portal as a whole: why it stopped, when its Gitter room was last known to be public, where it
 //! moved. Nothing is decided here.
 
-use ruma::RoomId;
+use ruma::{OwnedRoomId, RoomId};
 
 use super::{
     Direction, PortalState, StoreError, Tx,
@@ -43,6 +43,15 @@ statements! {
     MEMBERSHIPS = "SELECT body FROM inbox WHERE gitter_room_id = $1 AND direction = 'to_gitter' AND purpose = 'live'
             AND state <> 'settled' AND operation = 'm.room.member'
         ORDER BY number DESC LIMIT 100";
+    LEAVE = "INSERT INTO former_room (matrix_room_id, gitter_room_id)
+        SELECT matrix_room_id, gitter_room_id FROM portal WHERE gitter_room_id = $1
+        ON CONFLICT (matrix_room_id) DO UPDATE SET gitter_room_id = excluded.gitter_room_id";
+    FORMER = "SELECT gitter_room_id FROM former_room WHERE matrix_room_id = $1";
+    CLEAR_FORMER = "DELETE FROM former_room WHERE gitter_room_id = $1";
+    FORMER_ROOM_OF = "SELECT message.matrix_room_id FROM message
+        JOIN former_room ON former_room.matrix_room_id = message.matrix_room_id
+            AND former_room.gitter_room_id = message.gitter_room_id
+        WHERE message.gitter_room_id = $1 AND message.gitter_message_id = $2 LIMIT 1";
     MOVE = "UPDATE portal SET matrix_room_id = $2, receipt = '' WHERE gitter_room_id = $1";
     // What has not left is translated anew: in the new room it must not refer to events of the old one.
     THAW = "DELETE FROM attempt WHERE gitter_room_id = $1 AND direction = 'to_matrix' AND state = 'planned'
@@ -100,7 +109,7 @@ pub struct ToTell {
     /// The portal.
     pub gitter_room_id: GitterRoomId,
     /// The room.
-    pub matrix_room_id: ruma::OwnedRoomId,
+    pub matrix_room_id: OwnedRoomId,
     /// What.
     pub text: String,
     /// When what it is about happened.
@@ -241,8 +250,34 @@ pub async fn waiting_memberships(tx: &mut Tx, room: &GitterRoomId) -> Result<Vec
 /// # Errors
 /// A unique violation where that room is in a portal already.
 pub async fn move_portal(tx: &mut Tx, room: &GitterRoomId, to: &RoomId) -> Result<(), StoreError> {
+    execute!(tx, LEAVE, room.as_str())?;
     execute!(tx, MOVE, room.as_str(), to.as_str())?;
     execute!(tx, THAW, room.as_str())?;
+    Ok(())
+}
+
+/// The portal, by its Gitter room, that was in a Matrix room before that was upgraded.
+pub async fn portal_of_former(tx: &mut Tx, room: &RoomId) -> Result<Option<GitterRoomId>, StoreError> {
+    query!(tx, fetch_optional, (String,), FORMER, room.as_str())?
+        .map(|(room,)| column("former_room", "gitter_room_id", room))
+        .transpose()
+}
+
+/// The former Matrix room into which a Gitter message crossed.
+pub async fn former_room_of(
+    tx: &mut Tx,
+    room: &GitterRoomId,
+    message: &GitterMessageId,
+) -> Result<Option<OwnedRoomId>, StoreError> {
+    let (room, message) = (room.as_str(), message.as_str());
+    query!(tx, fetch_optional, (String,), FORMER_ROOM_OF, room, message)?
+        .map(|(room,)| column("message", "matrix_room_id", room))
+        .transpose()
+}
+
+/// Forgets the former rooms of a portal.
+pub async fn clear_former(tx: &mut Tx, room: &GitterRoomId) -> Result<(), StoreError> {
+    execute!(tx, CLEAR_FORMER, room.as_str())?;
     Ok(())
 }
 

@@ -28,10 +28,6 @@ pub(in crate::bridge) async fn heed(
 ) -> Result<(), BridgeError> {
     let event: Value = serde_json::from_str(&item.body).unwrap_or(Value::Null);
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    // What was still said in a room that the portal has left is no news.
-    if text("/room_id") != Some(portal.matrix_room_id.as_str()) {
-        return Ok(());
-    }
     let is_news = match item.operation.as_str() {
         "m.room.tombstone" | "m.room.encryption" => text("/state_key") == Some(""),
         "m.room.member" => {
@@ -57,6 +53,10 @@ pub(in crate::bridge) async fn refusal(bridge: &Bridge, portal: &Portal) -> Resu
 
 /// Looks at a portal's room; whether the portal has stopped or moved.
 async fn look(bridge: &Bridge, portal: &Portal) -> Result<bool, BridgeError> {
+    let now = bridge.portal_now(portal).await?;
+    if now.is_none_or(|now| now.matrix_room_id != portal.matrix_room_id) {
+        return Ok(true);
+    }
     let Some(mut obstacle) = obstacle(bridge, &portal.matrix_room_id).await? else {
         return Ok(false);
     };

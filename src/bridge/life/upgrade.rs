@@ -34,6 +34,11 @@ struct Successor {
 
 /// Moves a portal to its room's successor; what keeps it from that, if something does.
 pub(super) async fn follow(bridge: &Bridge, portal: &Portal) -> Result<Option<Stop>, BridgeError> {
+    let _moving = bridge.life.moving.lock().await;
+    let now = bridge.portal_now(portal).await?;
+    if now.is_none_or(|now| now.matrix_room_id != portal.matrix_room_id) {
+        return Ok(None);
+    }
     let successor = match find(bridge, portal).await? {
         Ok(successor) => successor,
         Err(why) => return Ok(Some(stop(&why))),
@@ -66,7 +71,8 @@ async fn find(bridge: &Bridge, portal: &Portal) -> Result<Result<Successor, Stri
         return Ok(Err("it names no successor".to_owned()));
     };
     let mut tx = bridge.db.read().await?;
-    if portal::portal_by_matrix_room(&mut tx, &room).await?.is_some() {
+    let linked = portal::portal_by_matrix_room(&mut tx, &room).await?;
+    if linked.is_some_and(|linked| linked.gitter_room_id != portal.gitter_room_id) {
         return Ok(Err(format!("its successor {room} is linked already")));
     }
     drop(tx);
@@ -131,7 +137,6 @@ async fn move_there(bridge: &Bridge, portal: &Portal, successor: &Successor) -> 
         Err(error) if error.is_taken() => return Ok(false),
         moved => moved?,
     }
-    member::clear_members(&mut tx, &linked.matrix_room_id).await?;
     member::clear_members(&mut tx, &successor.room).await?;
     for joined in &successor.members {
         let joined = Member {

@@ -8,13 +8,14 @@ use crate::{
     world::{
         Room, World,
         database::{Database, on_both_databases},
-        until,
+        id_of, until,
     },
 };
 
 on_both_databases![
     a_portal_follows_its_room_to_version_12,
     a_portal_follows_its_room_from_version_12_to_12,
+    what_was_said_in_the_old_room_is_deleted_there,
     a_successor_that_does_not_point_back_is_not_followed,
     a_portal_whose_bot_cannot_join_the_successor_waits_for_it,
     a_room_that_gets_encrypted_stops,
@@ -113,6 +114,53 @@ async fn a_portal_follows_its_room_to_version_12(database: Database) {
 
 async fn a_portal_follows_its_room_from_version_12_to_12(database: Database) {
     follows(database, "12").await;
+}
+
+async fn what_was_said_in_the_old_room_is_deleted_there(database: Database) {
+    let mut world = World::start(database).await;
+    let old = talking(&mut world, "10").await;
+    let by_ana = world.ana_says(&old, "the tide is at ten");
+    let by_wren = world.wren_says(&old, "no, at eleven");
+    let event = world.arrives_on_matrix(&old, "no, at eleven").await;
+    world.arrives_on_gitter(&old, "the tide is at ten").await;
+    let levels = json!({ "users": { world.ana.as_str(): 100, BOT: 50 } });
+    world
+        .homeserver
+        .set_state(&old.matrix, &world.ana, "m.room.power_levels", "", levels);
+    let new = Room {
+        matrix: world.homeserver.make_room(
+            &world.ana,
+            &RoomOptions {
+                creation: json!({ "predecessor": { "room_id": old.matrix } }),
+                ..RoomOptions::default()
+            },
+        ),
+        ..old.clone()
+    };
+    let tombstone = json!({ "body": "on", "replacement_room": new.matrix });
+    world
+        .homeserver
+        .set_state(&old.matrix, &world.ana, "m.room.tombstone", "", tombstone);
+    moves_to(&world, &new).await;
+    world.homeserver.redact(&old.matrix, &world.ana, &by_ana);
+    world.gitter.delete("wren", old.gitter, by_wren).unwrap();
+    let event: ruma::OwnedEventId = id_of(&event);
+    until("both to be deleted", async || {
+        let messages = world.gitter.messages(old.gitter);
+        let is_there = messages
+            .iter()
+            .any(|message| message.text == "the tide is at ten");
+        Ok((!is_there && world.is_redacted(&old, &event)).then_some(()))
+    })
+    .await;
+    // What is said in the old room stays there.
+    world.ana_says(&old, "anybody here?");
+    world.ana_says(&new, "here we are");
+    world.arrives_on_gitter(&new, "here we are").await;
+    assert!(!has_crossed(&world, &old, "anybody here?"));
+    let (_, failed) = world.admin().items("state=failed").await;
+    assert_eq!(failed["items"], json!([]));
+    world.close().await;
 }
 
 async fn a_successor_that_does_not_point_back_is_not_followed(database: Database) {
