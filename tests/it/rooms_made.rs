@@ -1,6 +1,6 @@
 //! Rooms that the bridge makes, and what it writes into those that it is linked with.
 
-use gitter_sandbox::NewRoom;
+use gitter_sandbox::{NewRoom, RoomChange};
 use reqwest::Method;
 use ruma::OwnedUserId;
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ on_both_databases![
     aliases_that_stand_for_no_room_or_for_two_are_not_found,
     aliases_that_are_tried_spend_little_of_the_budget,
     a_room_that_is_made_anew_at_the_same_address_is_another,
+    the_alias_of_a_former_address_stays,
     a_link_replaces_a_room_that_was_made,
     what_is_unlinked_leaves_nothing_behind_and_can_be_linked_again,
 ];
@@ -380,6 +381,35 @@ async fn a_room_that_is_made_anew_at_the_same_address_is_another(database: Datab
     assert_ne!(before, after);
     let (_, portal) = world.admin().portal(&id).await;
     assert_eq!(portal["matrix_room_id"], json!(after));
+    world.close().await;
+}
+
+async fn the_alias_of_a_former_address_stays(database: Database) {
+    let world = World::start(database).await;
+    let id = on_gitter(&world, "tidepool/pier");
+    let former = "#gitter_tidepool_pier:localhost";
+    let matrix = world.homeserver.join_alias(former, &world.ana).await.unwrap();
+    let room = Room {
+        uri: "tidepool/jetty".to_owned(),
+        gitter: id.parse().unwrap(),
+        matrix,
+    };
+    let change = RoomChange {
+        uri: Some(room.uri.clone()),
+        ..RoomChange::default()
+    };
+    world.gitter.alter_room(room.gitter, &change).unwrap();
+    sync(&world, &room).await;
+    let present = "#gitter_tidepool_jetty:localhost";
+    for alias in [former, present] {
+        assert_eq!(world.homeserver.room_of(alias).as_ref(), Some(&room.matrix));
+    }
+    let shown = states(&world, &room, "m.room.canonical_alias");
+    assert_eq!(shown.last().unwrap()["alias"], present);
+    // Also where the homeserver has lost it.
+    world.homeserver.lose_alias(former);
+    let joined = world.homeserver.join_alias(former, &world.ana).await;
+    assert_eq!(joined, Ok(room.matrix));
     world.close().await;
 }
 
