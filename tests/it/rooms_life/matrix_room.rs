@@ -303,6 +303,7 @@ async fn a_room_that_cannot_be_joined_holds_up_no_other(database: Database) {
     .await;
     world.wren_says(&other, "still here");
     world.arrives_on_matrix(&other, "still here").await;
+    world.homeserver.clear_faults();
     world.close().await;
 }
 
