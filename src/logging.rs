@@ -56,7 +56,11 @@ pub fn start(logging: &Logging) -> Result<(), LoggingError> {
     let layer = match &logging.file {
         Some(path) => {
             // It tells who says what where: its owner's business alone.
-            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(path);
             let file = file.map_err(|source| LoggingError::File {
                 path: path.clone(),
                 source,
