@@ -104,6 +104,37 @@ pub(crate) fn room_of(portal: &Value) -> Room {
     }
 }
 
+/// The room has all that the Gitter room has, each written once.
+fn looks_like_on_gitter(world: &World, room: &Room) {
+    for (event_type, key, value) in [
+        ("m.room.name", "name", json!("Tidepool/Pier")),
+        ("m.room.topic", "topic", json!("boats")),
+        (
+            "m.room.history_visibility",
+            "history_visibility",
+            json!("world_readable"),
+        ),
+        ("m.room.join_rules", "join_rule", json!("public")),
+        ("m.room.create", "additional_creators", json!([world.ana])),
+        (
+            "m.room.canonical_alias",
+            "alias",
+            json!("#gitter_Tidepool_Pier:localhost"),
+        ),
+    ] {
+        assert_eq!(states(world, room, event_type).last().unwrap()[key], value);
+    }
+    assert_eq!(states(world, room, "m.room.name").len(), 1);
+    assert_eq!(states(world, room, "m.room.topic").len(), 1);
+    let avatars = states(world, room, "m.room.avatar");
+    assert!(
+        world
+            .homeserver
+            .media(avatars[0]["url"].as_str().unwrap())
+            .is_some()
+    );
+}
+
 async fn an_operator_has_a_room_made(database: Database) {
     let world = World::start(database).await;
     let new = NewRoom {
@@ -123,33 +154,7 @@ async fn an_operator_has_a_room_made(database: Database) {
     let (status, portal) = world.admin().post_room(&body).await;
     assert_eq!((status, &portal["kind"]), (201, &json!("created")), "{portal}");
     let room = room_of(&portal);
-    for (event_type, key, value) in [
-        ("m.room.name", "name", json!("Tidepool/Pier")),
-        ("m.room.topic", "topic", json!("boats")),
-        (
-            "m.room.history_visibility",
-            "history_visibility",
-            json!("world_readable"),
-        ),
-        ("m.room.join_rules", "join_rule", json!("public")),
-        ("m.room.create", "additional_creators", json!([world.ana])),
-        (
-            "m.room.canonical_alias",
-            "alias",
-            json!("#gitter_Tidepool_Pier:localhost"),
-        ),
-    ] {
-        assert_eq!(states(&world, &room, event_type).last().unwrap()[key], value);
-    }
-    assert_eq!(states(&world, &room, "m.room.name").len(), 1);
-    assert_eq!(states(&world, &room, "m.room.topic").len(), 1);
-    let avatars = states(&world, &room, "m.room.avatar");
-    assert!(
-        world
-            .homeserver
-            .media(avatars[0]["url"].as_str().unwrap())
-            .is_some()
-    );
+    looks_like_on_gitter(&world, &room);
     for alias in ["Tidepool_Pier", "tidepool_pier", &id.to_string()] {
         let alias = format!("#gitter_{alias}:localhost");
         assert_eq!(world.homeserver.room_of(&alias).as_ref(), Some(&room.matrix));
