@@ -394,6 +394,12 @@ async fn pairs(database: Database, options: Options) {
         wait("gitter_bridge_gitter_budget_backlog_wait_seconds "),
         wait("gitter_bridge_gitter_budget_queue{class=\"live\"} "),
     ];
+    // The whole takes longer than anything is waited for by itself.
+    until("most of them to have crossed", async || {
+        let count = |room: &Room| world.gitter.messages(room.gitter).len();
+        Ok((rooms.iter().map(count).sum::<usize>() > PAIRS / 2).then_some(()))
+    })
+    .await;
     world.drained().await;
     let (after, took) = (world.gitter.charged(), begun.elapsed());
     let requests = after.requests - before.requests;

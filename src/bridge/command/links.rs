@@ -41,6 +41,8 @@ pub(super) fn source_id(word: &str) -> Option<String> {
     message
         .parse::<GitterMessageId>()
         .ok()
+        // Ids of Gitter's messages say when they were made; other words do not.
+        .filter(|message| message.time().is_some())
         .map(|message| message.to_string())
 }
 
