@@ -6,7 +6,7 @@ mod leave;
 mod others;
 mod sync;
 
-use std::{collections::HashMap, time::Duration};
+use std::{iter, time::Duration};
 
 use jiff::Timestamp;
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
@@ -23,8 +23,7 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, ban, code,
-        inbox, lane, life, media, member, person, portal, room_admin,
-        setting::{self, SettingName},
+        inbox, lane, life, media, member, person, portal, room_admin, setting,
     },
 };
 
@@ -216,7 +215,8 @@ impl Bridge {
     }
 
     /// Makes the portal and waits until Gitter has confirmed the subscription; undone if it does not. It may replace
-    /// the one of a room that the bridge made.
+    /// the one of a room that the bridge made: once that is gone, nothing is undone any more, since what waited there
+    /// is gone with it.
     async fn make_portal(
         &self,
         gitter: &model::Room,
@@ -224,10 +224,12 @@ impl Bridge {
         virtual_users: bool,
         replaced: Option<Portal>,
     ) -> Result<Portal, ProvisionError> {
+        if let Some(replaced) = &replaced
+            && !self.rehearsed(replaced).await?
+        {
+            return Err(ProvisionError::NoSubscription);
+        }
         let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
-        let mut tx = self.db.read().await?;
-        let settings = setting::settings(&mut tx, portal.gitter_room_id.as_str()).await?;
-        drop(tx);
         let parted = if let Some(replaced) = &replaced {
             self.part(replaced, Some((&portal, members))).await?
         } else {
@@ -235,8 +237,14 @@ impl Bridge {
             Vec::new()
         };
         if !self.subscribed(&portal.gitter_room_id).await? {
-            self.undo(&portal, replaced, &settings).await?;
-            return Err(ProvisionError::NoSubscription);
+            if replaced.is_none() {
+                self.part(&portal, None).await?;
+                return Err(ProvisionError::NoSubscription);
+            }
+            warn!(
+                portal.uri = portal.gitter_uri,
+                "The Gitter room of a new link cannot be followed yet"
+            );
         }
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
         if let Some(replaced) = &replaced {
@@ -250,37 +258,23 @@ impl Bridge {
         if let Err(error) = room_state::write(self, &portal, gitter).await {
             warn!(portal.uri = portal.gitter_uri, error = %error, "A room's state could not be set");
         }
-        Ok(Portal {
-            state: PortalState::Active,
-            ..portal
-        })
+        self.find_portal(portal.gitter_room_id.as_str()).await
     }
 
-    /// Takes a new portal back, and restores the one that it replaced, with what was set for it.
-    async fn undo(
-        &self,
-        portal: &Portal,
-        replaced: Option<Portal>,
-        settings: &HashMap<SettingName, String>,
-    ) -> Result<(), ProvisionError> {
-        let Some(replaced) = replaced else {
-            self.part(portal, None).await?;
-            return Ok(());
-        };
-        let restored = Portal {
-            state: PortalState::CatchingUp,
-            ..replaced
-        };
-        let members = self.matrix.joined_members(&restored.matrix_room_id).await;
-        let members = members.map_err(BridgeError::from)?;
-        self.part(portal, Some((&restored, members))).await?;
+    /// Whether the Gitter room of a portal that is to be replaced can be followed and read: it is caught up once more.
+    /// One that does not work cannot show it.
+    async fn rehearsed(&self, portal: &Portal) -> Result<bool, ProvisionError> {
+        let room = &portal.gitter_room_id;
+        catch_up::stop_catch_up(self, room).await;
         let mut tx = self.db.write().await?;
-        for (name, value) in settings {
-            setting::set(&mut tx, &restored.gitter_room_id, *name, Some(value)).await?;
-        }
+        catch_up::lock(&mut tx, iter::once(room)).await?;
+        portal::set_portal_state(&mut tx, room, PortalState::Active, PortalState::CatchingUp).await?;
+        let now = portal::portal_by_gitter_room(&mut tx, room).await?;
         tx.commit().await?;
-        self.subscribe(&restored.gitter_room_id);
-        Ok(())
+        if now.is_some_and(|now| now.state == PortalState::CatchingUp) {
+            return self.subscribed(room).await;
+        }
+        Ok(true)
     }
 
     /// The portal as it is to be, and who is in its Matrix room.

@@ -66,6 +66,8 @@ mod rooms_life;
 #[cfg(test)]
 mod rooms_made;
 #[cfg(test)]
+mod rooms_parted;
+#[cfg(test)]
 mod silent_ban;
 #[cfg(test)]
 mod spaces;
