@@ -18,6 +18,7 @@ use ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, RoomId, events::StateEven
 use serde_json::json;
 use tracing::{info, warn};
 
+pub(super) use self::names::is_id;
 pub use self::query::AliasAnswer;
 use self::{
     allowance::Allowance,
@@ -113,6 +114,16 @@ async fn is_known(bridge: &Bridge, alias: &RoomAliasId, portal: &Portal) -> Resu
     Ok(known.is_some_and(|known| {
         known.gitter_room_id == portal.gitter_room_id && known.matrix_room_id == portal.matrix_room_id
     }))
+}
+
+/// Whether an alias is noted as one of a portal.
+pub(super) async fn is_of_portal(bridge: &Bridge, alias: &RoomAliasId) -> Result<bool, BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let Some(known) = aliases::alias(&mut tx, alias).await? else {
+        return Ok(false);
+    };
+    let portal = portal::portal_by_gitter_room(&mut tx, &known.gitter_room_id).await?;
+    Ok(portal.is_some())
 }
 
 /// Lets an alias lead to a portal's room, unless another portal has it or the homeserver refuses; `false` then.

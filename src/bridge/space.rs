@@ -1,7 +1,7 @@
 //! Spaces: a Gitter group is one, and the rooms of its portals are in it (DESIGN 5, gitter-api 4.7).
 //!
 //! It is made with the first room that the bridge makes of a group, and stays. Its alias is `<alias_prefix>` and the
-//! group's URI where that holds no `_`, which could be a room's; the one of its id, which it always has, also keeps a
+//! group's URI where that holds no `_` and is no id, which could be a room's; the one of its id, which it always has, also keeps a
 //! second Space from being made.
 
 use ruma::{OwnedRoomId, RoomId, events::StateEventType};
@@ -184,7 +184,9 @@ async fn describe(bridge: &Bridge, space: &RoomId, group: &model::Group) -> Resu
     let by_id = alias::localpart_of_id(bridge, group.id.as_str());
     let by_id = alias::alias_of(bridge, &by_id);
     let mut shown = json!({ "alias": by_id });
-    if let Some(by_uri) = alias_of_uri(bridge, group) {
+    if let Some(by_uri) = alias_of_uri(bridge, group)
+        && !alias::is_of_portal(bridge, &by_uri).await?
+    {
         match alias::take(bridge, &by_uri, space).await {
             Ok(()) => shown = json!({ "alias": by_uri, "alt_aliases": [by_id] }),
             Err(error) => warn!(alias = %by_uri, error = %error, "A Space goes without the alias of its URI"),
@@ -199,7 +201,7 @@ async fn describe(bridge: &Bridge, space: &RoomId, group: &model::Group) -> Resu
 
 /// None where it could be the alias of a room.
 fn alias_of_uri(bridge: &Bridge, group: &model::Group) -> Option<ruma::OwnedRoomAliasId> {
-    let plain = !group.uri.is_empty() && !group.uri.contains(['_', '/']);
+    let plain = !group.uri.is_empty() && !group.uri.contains(['_', '/']) && !alias::is_id(&group.uri);
     let localpart = alias::localpart_of_id(bridge, &group.uri);
     alias::alias_of(bridge, &localpart).filter(|_| plain)
 }

@@ -11,7 +11,7 @@ use std::{
 use ruma::{OwnedRoomAliasId, RoomAliasId};
 use tracing::{info, warn};
 
-use super::{Candidates, candidates, is_known, lead, look_up, look_up_id, names};
+use super::{Candidates, candidates, is_id, is_known, lead, look_up, look_up_id, names};
 use crate::{
     bridge::{Bridge, BridgeError, provision::ProvisionError},
     ids::GitterRoomId,
@@ -95,8 +95,7 @@ impl Bridge {
             return Ok(Found::Portal(portal));
         }
         drop(tx);
-        if text.len() == 24
-            && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        if is_id(text)
             && let Ok(id) = GitterRoomId::from_str(&text.to_lowercase())
         {
             return self.find_by_id(&id).await;
