@@ -218,12 +218,12 @@ pub(super) async fn take(bridge: &Bridge, alias: &RoomAliasId, room: &RoomId) ->
     }
 }
 
-/// Has the aliases of a portal that is gone lead to its successor's room.
-pub(super) async fn follow(bridge: &Bridge, portal: &Portal, successor: &Portal) -> Result<(), BridgeError> {
+/// Has the aliases of a Gitter room lead from the Matrix room that was left to that of its portal.
+pub(super) async fn follow(bridge: &Bridge, left: &RoomId, successor: &Portal) -> Result<(), BridgeError> {
     let mut tx = bridge.db.read().await?;
-    let known = aliases::aliases_of(&mut tx, &portal.gitter_room_id).await?;
+    let known = aliases::aliases_of(&mut tx, &successor.gitter_room_id).await?;
     drop(tx);
-    hide(bridge, &portal.matrix_room_id, &known).await?;
+    hide(bridge, left, &known).await?;
     for known in known {
         let in_step = known.matrix_room_id == successor.matrix_room_id;
         lead(bridge, &known.alias, successor, in_step).await?;
@@ -232,16 +232,20 @@ pub(super) async fn follow(bridge: &Bridge, portal: &Portal, successor: &Portal)
 }
 
 /// Takes the aliases of a portal that is gone away.
-pub(super) async fn withdraw(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+pub(super) async fn withdraw(
+    bridge: &Bridge,
+    gitter: &GitterRoomId,
+    matrix: &RoomId,
+) -> Result<(), BridgeError> {
     let mut tx = bridge.db.read().await?;
-    let known = aliases::aliases_of(&mut tx, &portal.gitter_room_id).await?;
+    let known = aliases::aliases_of(&mut tx, gitter).await?;
     drop(tx);
-    hide(bridge, &portal.matrix_room_id, &known).await?;
+    hide(bridge, matrix, &known).await?;
     for known in &known {
         bridge.matrix.delete_alias(&known.alias).await?;
     }
     let mut tx = bridge.db.write().await?;
-    aliases::clear_aliases(&mut tx, &portal.gitter_room_id).await?;
+    aliases::clear_aliases(&mut tx, gitter).await?;
     tx.commit().await?;
     Ok(())
 }

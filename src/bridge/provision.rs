@@ -2,7 +2,6 @@
 
 pub(super) mod checks;
 mod create;
-mod leave;
 mod others;
 mod sync;
 
@@ -13,7 +12,7 @@ use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, catch_up, now, room_state};
+use super::{Bridge, BridgeError, catch_up, leave, now, room_state};
 use crate::{
     check::Check,
     gitter::{Class, MessagePage},
@@ -23,7 +22,9 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, ban, code,
-        inbox, lane, life, media, member, person, portal, room_admin, setting,
+        inbox, lane,
+        leaving::{self, Cause, Leaving},
+        life, media, member, person, portal, room_admin, setting,
     },
 };
 
@@ -167,6 +168,7 @@ impl Bridge {
                 if let Some(outlived) = survey.outlived {
                     self.unlink(outlived.gitter_room_id.as_str()).await?;
                 }
+                let _alone = self.lock_room(&gitter.id).await;
                 let portal = self.make_portal(&gitter, matrix, survey.virtual_users, survey.replaced);
                 Ok(Linked::New(self.view(portal.await?).await?))
             }
@@ -177,9 +179,12 @@ impl Bridge {
     /// Unlinks a room, given by either side's id. Ghosts leave; what waits is dropped; the map stays.
     pub async fn unlink(&self, room: &str) -> Result<(), ProvisionError> {
         let portal = self.find_portal(room).await?;
-        let ghosts = self.part(&portal, None).await?;
+        let _alone = self.lock_room(&portal.gitter_room_id).await;
+        // Somebody else may have had the lock, and unlinked it.
+        let portal = self.find_portal(portal.gitter_room_id.as_str()).await?;
+        let leaving = self.part(&portal, None).await?;
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
-        leave::take_leave(self, &portal, ghosts, None).await;
+        leave::take_leave(self, &leaving).await;
         Ok(())
     }
 
@@ -230,15 +235,16 @@ impl Bridge {
             return Err(ProvisionError::NoSubscription);
         }
         let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
-        let parted = if let Some(replaced) = &replaced {
-            self.part(replaced, Some((&portal, members))).await?
+        let left = if let Some(replaced) = &replaced {
+            Some(self.part(replaced, Some((&portal, members))).await?)
         } else {
             self.store_portal(&portal, members).await?;
-            Vec::new()
+            None
         };
         if !self.subscribed(&portal.gitter_room_id).await? {
-            if replaced.is_none() {
-                self.part(&portal, None).await?;
+            if left.is_none() {
+                let leaving = self.part(&portal, None).await?;
+                leave::take_leave(self, &leaving).await;
                 return Err(ProvisionError::NoSubscription);
             }
             warn!(
@@ -247,8 +253,8 @@ impl Bridge {
             );
         }
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
-        if let Some(replaced) = &replaced {
-            leave::take_leave(self, replaced, parted, Some(&portal)).await;
+        if let Some(leaving) = &left {
+            leave::take_leave(self, leaving).await;
         }
         if portal.kind == PortalKind::Created
             && let Err(error) = room_state::refresh_admins(self, &portal).await
@@ -328,23 +334,36 @@ impl Bridge {
         Ok((portal, members))
     }
 
-    /// Removes a portal, and puts its successor in its place if there is one. Gives the ghosts that are to leave.
+    /// Removes a portal, and puts its successor in its place if there is one. Gives what is left to be done, which is noted
+    /// with it. The caller holds the lock of the Gitter room.
     async fn part(
         &self,
         portal: &Portal,
         successor: Option<(&Portal, Vec<JoinedMember>)>,
-    ) -> Result<Vec<OwnedUserId>, ProvisionError> {
+    ) -> Result<Leaving, ProvisionError> {
         self.unsubscribe(&portal.gitter_room_id);
         catch_up::stop_catch_up(self, &portal.gitter_room_id).await;
         let mut tx = self.db.write().await?;
-        let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
+        let leaving = Leaving {
+            gitter_room_id: portal.gitter_room_id.clone(),
+            matrix_room_id: portal.matrix_room_id.clone(),
+            gitter_uri: portal.gitter_uri.clone(),
+            cause: if successor.is_some() {
+                Cause::Replaced
+            } else {
+                Cause::Unlinked
+            },
+            ghosts: member::ghosts_in(&mut tx, &portal.matrix_room_id).await?,
+            noted_at: now(),
+        };
+        leaving::note(&mut tx, &leaving).await?;
         let rested = drop_portal(&mut tx, portal).await?;
         if let Some((successor, members)) = successor {
             store_portal(&mut tx, successor, members).await?;
         }
         tx.commit().await?;
         self.cache.remove(&rested).await;
-        Ok(ghosts)
+        Ok(leaving)
     }
 
     async fn store_portal(&self, portal: &Portal, members: Vec<JoinedMember>) -> Result<(), ProvisionError> {

@@ -19,6 +19,7 @@ pub(super) use self::{
 use super::{Bridge, BridgeError, alias, ghost, space};
 use crate::{
     gitter::picture_url,
+    ids::GitterRoomId,
     matrix::MatrixError,
     model,
     store::{Portal, PortalKind, room_admin},
@@ -100,9 +101,12 @@ pub(super) async fn refresh(bridge: &Bridge, portal: &Portal) -> Result<(), Brid
 ///
 /// # Errors
 /// When the homeserver fails; that the bot is not there any more, or may not, is none.
-pub(super) async fn withdraw(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
-    let room = &portal.matrix_room_id;
-    for (event_type, key) in bridge_event::keys(&portal.gitter_room_id) {
+pub(super) async fn withdraw(
+    bridge: &Bridge,
+    gitter: &GitterRoomId,
+    room: &RoomId,
+) -> Result<(), BridgeError> {
+    for (event_type, key) in bridge_event::keys(gitter) {
         blank(bridge, room, event_type, &key).await?;
     }
     Ok(())

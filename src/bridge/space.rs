@@ -13,7 +13,7 @@ use super::{
     room_state::{self, Piece},
 };
 use crate::{
-    ids::GitterGroupId,
+    ids::{GitterGroupId, GitterRoomId},
     matrix::{MatrixError, NewRoom},
     model,
     store::{Portal, PortalKind, portal, space as spaces},
@@ -52,24 +52,26 @@ pub(super) async fn keep(bridge: &Bridge, portal: &Portal, room: &model::Room) -
 }
 
 /// Takes a room whose portal is gone out of its Space.
-pub(super) async fn withdraw(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+pub(super) async fn withdraw(
+    bridge: &Bridge,
+    gitter: &GitterRoomId,
+    matrix: &RoomId,
+) -> Result<(), BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let space = spaces::space_of_room(&mut tx, gitter).await?;
+    drop(tx);
+    if let Some(space) = space {
+        room_state::blank(bridge, &space, StateEventType::SpaceChild, matrix.as_str()).await?;
+        room_state::blank(bridge, matrix, StateEventType::SpaceParent, space.as_str()).await?;
+    }
+    // Only then: it says which Space it is.
     let mut tx = bridge.db.write().await?;
-    let space = spaces::space_of_room(&mut tx, &portal.gitter_room_id).await?;
-    let linked_anew = portal::portal_by_gitter_room(&mut tx, &portal.gitter_room_id).await?;
+    let linked_anew = portal::portal_by_gitter_room(&mut tx, gitter).await?;
     if linked_anew.is_none() {
-        spaces::clear_group(&mut tx, &portal.gitter_room_id).await?;
+        spaces::clear_group(&mut tx, gitter).await?;
     }
     tx.commit().await?;
-    let Some(space) = space else { return Ok(()) };
-    room_state::blank(
-        bridge,
-        &space,
-        StateEventType::SpaceChild,
-        portal.matrix_room_id.as_str(),
-    )
-    .await?;
-    let parent = StateEventType::SpaceParent;
-    room_state::blank(bridge, &portal.matrix_room_id, parent, space.as_str()).await
+    Ok(())
 }
 
 /// Has the Space of a room's group named and pictured as the group is now.

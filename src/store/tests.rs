@@ -6,8 +6,8 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, alias, attempt, awaited, ban, code, command, copy, db::Open, deleted, fold,
-    forget, ghost, held, inbox, installation, lane, ledger, life, media, member, message, notice, opt_out,
-    person, portal, probe, restored, retention, room_admin, setting, space,
+    forget, ghost, held, inbox, installation, lane, leaving, ledger, life, media, member, message, notice,
+    opt_out, person, portal, probe, restored, retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
@@ -29,6 +29,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         inbox::STATEMENTS,
         installation::STATEMENTS,
         lane::STATEMENTS,
+        leaving::STATEMENTS,
         ledger::STATEMENTS,
         life::STATEMENTS,
         media::STATEMENTS,
