@@ -291,7 +291,9 @@ async fn is_unambiguous(bridge: &Bridge, uri: &str) -> Result<bool, BridgeError>
     }
     let mut alone = true;
     for other in of_two_parts {
-        if alone && other.to_lowercase() != lower {
+        let other_lower = other.to_lowercase();
+        // Most were asked for just now, when somebody tried the alias.
+        if alone && other_lower != lower && !bridge.aliases.allowance.is_missed(&other_lower) {
             alone = look_up(bridge, &other).await?.is_none();
         }
     }

@@ -1,6 +1,8 @@
 //! Integration tests: the bridge over real sockets, against stateful fakes.
 
 #[cfg(test)]
+mod alias_limits;
+#[cfg(test)]
 mod bans;
 #[cfg(test)]
 mod changes;

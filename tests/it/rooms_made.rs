@@ -202,19 +202,19 @@ async fn power_that_a_moderator_gave_a_ghost_stays(database: Database) {
     };
     let id = world.gitter.add_room(&new).unwrap();
     world.gitter.add_user(&NewUser::named("heron", "Heron")).unwrap();
-    let body = json!({ "gitter_uri": "tidepool/pier", "requester": world.ana });
-    let room = room_of(&world.admin().post_room(&body).await.1);
-    world.homeserver.join(&room.matrix, &world.ana);
+    let room = room_of(&create(&world, "tidepool/pier").await.1);
     world.gitter.post("heron", id, "hello").unwrap();
     world.arrives_on_matrix(&room, "hello").await;
     let events = world.messages_on_matrix(&room);
     let heron = events[0]["sender"].as_str().unwrap();
     let levels = || states(&world, &room, "m.room.power_levels").pop().unwrap();
+    // The bot stands for a moderator here.
+    let bot: OwnedUserId = "@gitterbot:localhost".try_into().unwrap();
     let mut given = levels();
     given["users"][heron] = json!(50);
     world
         .homeserver
-        .set_state(&room.matrix, &world.ana, "m.room.power_levels", "", given.clone());
+        .set_state(&room.matrix, &bot, "m.room.power_levels", "", given.clone());
     sync(&world, &room).await;
     assert_eq!(levels(), given);
 
