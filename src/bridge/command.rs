@@ -277,13 +277,12 @@ async fn step(bridge: &Arc<Bridge>, asked: &AskedFor) -> Result<(), BridgeError>
         Ok(later) => later,
     };
     let mut tx = bridge.db.write().await?;
-    match done {
-        Some(until) => command::postpone(&mut tx, asked, until).await?,
+    if let Some(until) = done {
+        command::postpone(&mut tx, asked, until).await?;
+    } else {
         // With the command its code ends, however it went.
-        None => {
-            command::finish(&mut tx, asked).await?;
-            codes::end(&mut tx, &asked.event_id).await?;
-        }
+        command::finish(&mut tx, asked).await?;
+        codes::end(&mut tx, &asked.event_id).await?;
     }
     Ok(tx.commit().await?)
 }

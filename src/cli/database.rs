@@ -35,7 +35,7 @@ pub(super) enum Command {
             gitter-matrix-bridge database copy sqlite:bridge.db config"
     )]
     Copy {
-        /// sqlite:<file in data_dir>, postgres://user@host/name, or `config`
+        /// `sqlite:<file in data_dir>`, `postgres://user@host/name`, or `config`
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         from: String,
         /// The same; nothing may be in it

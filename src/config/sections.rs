@@ -144,7 +144,7 @@ section! {
         sweep_days: u32 = number(0..=36_500), Default("7");
         /// How long a Gitter room may stay unconfirmed as public before messages to Matrix wait.
         privacy_check: Duration = duration, Default("5m");
-        /// Who may use the bridge: `"*"`, a server or a user, each with `user` or `admin`; once any is named, nobody else is bridged.
+        /// Who may use it, as `user` or `admin`: `"*"`, servers, users; once one is named, nobody else.
         permissions: Permissions = permissions, Default("{}");
     }
 }

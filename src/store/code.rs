@@ -26,7 +26,9 @@ statements! {
     ANNOUNCED = "SELECT announced_at FROM announced_link WHERE gitter_room_id = $1 AND matrix_room_id = $2";
     ANNOUNCE = "INSERT INTO announced_link (gitter_room_id, matrix_room_id, announced_at) VALUES ($1, $2, $3)
         ON CONFLICT (gitter_room_id, matrix_room_id) DO UPDATE SET announced_at = excluded.announced_at";
-    FORGET_CODES = "DELETE FROM code WHERE gitter_room_id = $1 AND matrix_room_id = $2";
+    // Not deleted: the commands that wait for them have to see that they had one.
+    END_CODES = "UPDATE code SET expires_at = 0
+        WHERE gitter_room_id = $1 AND matrix_room_id = $2 AND purpose = 'moderation'";
     FORGET_ANNOUNCED = "DELETE FROM announced_link WHERE gitter_room_id = $1 AND matrix_room_id = $2";
 }
 
@@ -156,13 +158,13 @@ pub async fn announce(
     Ok(())
 }
 
-/// Forgets the codes for two rooms, and that they were told of their link: it has ended.
+/// Ends the codes for moderation between two rooms, and forgets that they were told of their link: it has ended.
 pub async fn forget_link(
     tx: &mut Tx,
     gitter_room: &GitterRoomId,
     matrix_room: &RoomId,
 ) -> Result<(), StoreError> {
-    execute!(tx, FORGET_CODES, gitter_room.as_str(), matrix_room.as_str())?;
+    execute!(tx, END_CODES, gitter_room.as_str(), matrix_room.as_str())?;
     execute!(tx, FORGET_ANNOUNCED, gitter_room.as_str(), matrix_room.as_str())?;
     Ok(())
 }

@@ -41,6 +41,22 @@ async fn rooms_are_linked() {
 }
 
 #[tokio::test]
+async fn a_room_is_made_for_whom_asks() {
+    let harbour = "tidepool/harbour";
+    for (requester, body) in [
+        (None, Value::Null),
+        (Some("@ana:example.org"), json!("@ana:example.org")),
+    ] {
+        let mut arguments = vec!["create", harbour];
+        arguments.extend(requester.into_iter().flat_map(|it| ["--requester", it]));
+        let (run, requests) = room(&arguments, 201, &portal().to_string()).await;
+        assert_eq!(run.printed(0), "Linked tidepool/harbour and !r:example.org.\n");
+        let body = json!({ "gitter_uri": harbour, "requester": body, "dry_run": false });
+        assert_eq!(requests, [asked(Method::POST, "rooms", body)]);
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_shows_each_check_with_its_mend() {
     let checks = json!({ "checks": [
         { "check": "gitter_room", "ok": true, "detail": "tidepool/harbour is public", "mend": null },

@@ -2,45 +2,12 @@
 // Prints one JSON object: the protocols that the homeserver offers, what a search finds, the room, and how it looks.
 'use strict';
 
-const path = require('path');
-const { pathToFileURL } = require('url');
+const { signIn } = require('./matrix_client');
 
-// The library needs Node 22 only for this.
-Promise.withResolvers ??= function withResolvers() {
-  let resolve;
-  let reject;
-  const promise = new Promise((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
-};
-
-const { HOMESERVER, LOCALPART, PASSWORD, ALIAS, SEARCH, SAY } = process.env;
+const { ALIAS, SEARCH, SAY } = process.env;
 
 async function visit() {
-  // A module of the new kind: those are not looked for in NODE_PATH.
-  const entry = path.join(process.env.NODE_PATH, 'matrix-js-sdk/lib/index.js');
-  const sdk = await import(pathToFileURL(entry).href);
-  const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error: console.error, getChild: () => quiet };
-  const guest = sdk.createClient({ baseUrl: HOMESERVER, logger: quiet });
-  const session = await guest.loginRequest({
-    type: 'm.login.password',
-    identifier: { type: 'm.id.user', user: LOCALPART },
-    password: PASSWORD,
-  });
-  const client = sdk.createClient({
-    baseUrl: HOMESERVER,
-    accessToken: session.access_token,
-    userId: session.user_id,
-    deviceId: session.device_id,
-    logger: quiet,
-  });
-  const prepared = new Promise((resolve) => {
-    client.on('sync', (state) => state === 'PREPARED' && resolve());
-  });
-  await client.startClient({ initialSyncLimit: 50 });
-  await prepared;
+  const client = await signIn();
   const joined = await client.joinRoom(ALIAS);
   let room = null;
   while (!room?.currentState.getStateEvents('m.bridge').length) {

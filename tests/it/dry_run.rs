@@ -56,82 +56,56 @@ fn free_room(world: &World, name: &str) -> ObjectId {
         .unwrap()
 }
 
+/// Makes a Matrix room with each fault: encrypted, where nobody may speak, where ghosts do not get in, and bridged.
+async fn faulty_rooms(world: &World) -> [OwnedRoomId; 4] {
+    let open = RoomOptions::default;
+    let closed = RoomOptions {
+        private: true,
+        ..open()
+    };
+    let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
+    let silent = json!({ "users": {}, "events_default": 50, "invite": 50 });
+    let no_guests = json!({ "users": {}, "invite": 50 });
+    let other = json!({ "bridgebot": "@old:localhost", "protocol": { "id": "gitter" },
+        "channel": { "id": "tidepool/elsewhere" } });
+    [
+        room_with(world, open(), &[("m.room.encryption", "", algorithm)]).await,
+        room_with(world, open(), &[("m.room.power_levels", "", silent)]).await,
+        room_with(world, closed, &[("m.room.power_levels", "", no_guests)]).await,
+        room_with(world, open(), &[("uk.half-shot.bridge", "old://gitter", other)]).await,
+    ]
+}
+
 async fn each_fault_is_named_with_its_mend(database: Database) {
     let mut world = World::start(database).await;
     let linked = world.link("pier").await;
     free_room(&world, "dock");
-    let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
     let plain = room_with(&world, RoomOptions::default(), &[]).await;
-    let encrypted = room_with(
-        &world,
-        RoomOptions::default(),
-        &[("m.room.encryption", "", algorithm)],
-    )
-    .await;
-    let levels = json!({ "users": {}, "events_default": 50, "invite": 50 });
-    let silent = room_with(
-        &world,
-        RoomOptions::default(),
-        &[("m.room.power_levels", "", levels.clone())],
-    )
-    .await;
-    let closed = RoomOptions {
-        private: true,
-        ..RoomOptions::default()
-    };
-    let closed_levels = json!({ "users": {}, "invite": 50 });
-    let closed = room_with(&world, closed, &[("m.room.power_levels", "", closed_levels)]).await;
-    let other = json!({ "bridgebot": "@old:localhost", "protocol": { "id": "gitter" },
-        "channel": { "id": "tidepool/elsewhere" } });
-    let bridged = room_with(
-        &world,
-        RoomOptions::default(),
-        &[("uk.half-shot.bridge", "old://gitter", other)],
-    )
-    .await;
+    let [encrypted, silent, closed, bridged] = faulty_rooms(&world).await;
+    let (dock, locked) = ("tidepool/dock", "tidepool/locked");
     for (uri, matrix, check, mend) in [
         (
-            "tidepool/locked",
+            locked,
             plain.as_str(),
             "gitter_room_exists",
             "only public rooms can be linked",
         ),
         (
-            "tidepool/dock",
+            dock,
             "#nowhere:localhost",
             "matrix_room_exists",
             "check the alias",
         ),
         (
-            "tidepool/dock",
+            dock,
             encrypted.as_str(),
             "matrix_room_unencrypted",
             "without encryption",
         ),
-        (
-            "tidepool/dock",
-            silent.as_str(),
-            "matrix_room_send",
-            "power level 50",
-        ),
-        (
-            "tidepool/dock",
-            closed.as_str(),
-            "matrix_room_ghosts",
-            "power to invite",
-        ),
-        (
-            "tidepool/dock",
-            bridged.as_str(),
-            "no_other_bridge",
-            "uk.half-shot.bridge",
-        ),
-        (
-            "tidepool/dock",
-            linked.matrix.as_str(),
-            "not_linked",
-            "room unlink",
-        ),
+        (dock, silent.as_str(), "matrix_room_send", "power level 50"),
+        (dock, closed.as_str(), "matrix_room_ghosts", "power to invite"),
+        (dock, bridged.as_str(), "no_other_bridge", "uk.half-shot.bridge"),
+        (dock, linked.matrix.as_str(), "not_linked", "room unlink"),
     ] {
         let checks = checks(&world, uri, matrix).await;
         let failed: Vec<&Value> = checks.iter().filter(|check| check["ok"] == false).collect();
@@ -144,12 +118,9 @@ async fn each_fault_is_named_with_its_mend(database: Database) {
     world
         .homeserver
         .set_state(&silent, &world.ana, "m.room.encryption", "", algorithm);
-    let many = checks(&world, "tidepool/locked", silent.as_str()).await;
-    let failed: Vec<&str> = many
-        .iter()
-        .filter(|check| check["ok"] == false)
-        .map(|check| check["check"].as_str().unwrap())
-        .collect();
+    let many = checks(&world, locked, silent.as_str()).await;
+    let failed = many.iter().filter(|check| check["ok"] == false);
+    let failed: Vec<&str> = failed.map(|check| check["check"].as_str().unwrap()).collect();
     assert_eq!(
         failed,
         [

@@ -26,6 +26,7 @@ on_both_databases![
     aliases_that_stand_for_no_room_or_for_two_are_not_found,
     aliases_that_are_tried_spend_little_of_the_budget,
     a_room_that_is_made_anew_at_the_same_address_is_another,
+    the_alias_of_a_former_address_stays,
     a_link_replaces_a_room_that_was_made,
     what_is_unlinked_leaves_nothing_behind_and_can_be_linked_again,
 ];
@@ -104,6 +105,37 @@ pub(crate) fn room_of(portal: &Value) -> Room {
     }
 }
 
+/// The room has all that the Gitter room has, each written once.
+fn looks_like_on_gitter(world: &World, room: &Room) {
+    for (event_type, key, value) in [
+        ("m.room.name", "name", json!("Tidepool/Pier")),
+        ("m.room.topic", "topic", json!("boats")),
+        (
+            "m.room.history_visibility",
+            "history_visibility",
+            json!("world_readable"),
+        ),
+        ("m.room.join_rules", "join_rule", json!("public")),
+        ("m.room.create", "additional_creators", json!([world.ana])),
+        (
+            "m.room.canonical_alias",
+            "alias",
+            json!("#gitter_Tidepool_Pier:localhost"),
+        ),
+    ] {
+        assert_eq!(states(world, room, event_type).last().unwrap()[key], value);
+    }
+    assert_eq!(states(world, room, "m.room.name").len(), 1);
+    assert_eq!(states(world, room, "m.room.topic").len(), 1);
+    let avatars = states(world, room, "m.room.avatar");
+    assert!(
+        world
+            .homeserver
+            .media(avatars[0]["url"].as_str().unwrap())
+            .is_some()
+    );
+}
+
 async fn an_operator_has_a_room_made(database: Database) {
     let world = World::start(database).await;
     let new = NewRoom {
@@ -123,33 +155,7 @@ async fn an_operator_has_a_room_made(database: Database) {
     let (status, portal) = world.admin().post_room(&body).await;
     assert_eq!((status, &portal["kind"]), (201, &json!("created")), "{portal}");
     let room = room_of(&portal);
-    for (event_type, key, value) in [
-        ("m.room.name", "name", json!("Tidepool/Pier")),
-        ("m.room.topic", "topic", json!("boats")),
-        (
-            "m.room.history_visibility",
-            "history_visibility",
-            json!("world_readable"),
-        ),
-        ("m.room.join_rules", "join_rule", json!("public")),
-        ("m.room.create", "additional_creators", json!([world.ana])),
-        (
-            "m.room.canonical_alias",
-            "alias",
-            json!("#gitter_Tidepool_Pier:localhost"),
-        ),
-    ] {
-        assert_eq!(states(&world, &room, event_type).last().unwrap()[key], value);
-    }
-    assert_eq!(states(&world, &room, "m.room.name").len(), 1);
-    assert_eq!(states(&world, &room, "m.room.topic").len(), 1);
-    let avatars = states(&world, &room, "m.room.avatar");
-    assert!(
-        world
-            .homeserver
-            .media(avatars[0]["url"].as_str().unwrap())
-            .is_some()
-    );
+    looks_like_on_gitter(&world, &room);
     for alias in ["Tidepool_Pier", "tidepool_pier", &id.to_string()] {
         let alias = format!("#gitter_{alias}:localhost");
         assert_eq!(world.homeserver.room_of(&alias).as_ref(), Some(&room.matrix));
@@ -419,6 +425,35 @@ async fn a_room_that_is_made_anew_at_the_same_address_is_another(database: Datab
     assert_ne!(before, after);
     let (_, portal) = world.admin().portal(&id).await;
     assert_eq!(portal["matrix_room_id"], json!(after));
+    world.close().await;
+}
+
+async fn the_alias_of_a_former_address_stays(database: Database) {
+    let world = World::start(database).await;
+    let id = on_gitter(&world, "tidepool/pier");
+    let former = "#gitter_tidepool_pier:localhost";
+    let matrix = world.homeserver.join_alias(former, &world.ana).await.unwrap();
+    let room = Room {
+        uri: "tidepool/jetty".to_owned(),
+        gitter: id.parse().unwrap(),
+        matrix,
+    };
+    let change = RoomChange {
+        uri: Some(room.uri.clone()),
+        ..RoomChange::default()
+    };
+    world.gitter.alter_room(room.gitter, &change).unwrap();
+    sync(&world, &room).await;
+    let present = "#gitter_tidepool_jetty:localhost";
+    for alias in [former, present] {
+        assert_eq!(world.homeserver.room_of(alias).as_ref(), Some(&room.matrix));
+    }
+    let shown = states(&world, &room, "m.room.canonical_alias");
+    assert_eq!(shown.last().unwrap()["alias"], present);
+    // Also where the homeserver has lost it.
+    world.homeserver.lose_alias(former);
+    let joined = world.homeserver.join_alias(former, &world.ana).await;
+    assert_eq!(joined, Ok(room.matrix));
     world.close().await;
 }
 

@@ -73,14 +73,14 @@ pub(super) async fn give(
 
 /// Looks whether a code was posted, and does what it allows.
 pub(super) async fn look(asking: &Asking<'_>, given: &Code, uri: &str) -> Result<Outcome, Failure> {
-    // A crash may have come between keeping and telling; a repeat is not said twice.
-    if asking.asked.tries <= 1 {
-        tell(asking, given, uri).await?;
-    }
     if given.expires_at <= now() {
         return Err(Failure::Told(format!(
             "No admin of {uri} posted the code there in time, so nothing was changed. Ask again for another."
         )));
+    }
+    // A crash may have come between keeping and telling; a repeat is not said twice.
+    if asking.asked.tries <= 1 {
+        tell(asking, given, uri).await?;
     }
     match look_once(asking, given, uri).await {
         Ok(Some(outcome)) => Ok(outcome),

@@ -30,14 +30,14 @@ const MANY: usize = 1_000;
 struct Used {
     /// When that was so, in milliseconds since 1970.
     at: i64,
-    used: i64,
+    spent: i64,
     /// What it was last used for: an item that has to wait comes again.
     item: String,
 }
 
 impl Used {
     fn by(&self, now: i64) -> i64 {
-        (self.used - (now - self.at).max(0)).max(0)
+        (self.spent - (now - self.at).max(0)).max(0)
     }
 }
 
@@ -59,19 +59,19 @@ impl Floods {
         }
         let known = people.entry(sender.to_owned()).or_insert_with(|| Used {
             at: time,
-            used: 0,
+            spent: 0,
             item: String::new(),
         });
         if known.item == item.source_id {
             return true;
         }
-        let used = known.by(time) + price;
-        if used > BURST * MINUTE {
+        let spent = known.by(time) + price;
+        if spent > BURST * MINUTE {
             return false;
         }
         *known = Used {
             at: known.at.max(time),
-            used,
+            spent,
             item: item.source_id.clone(),
         };
         true

@@ -135,6 +135,7 @@ async fn a_code_that_is_waited_for_costs_little(database: Database) {
 }
 
 async fn a_code_lives_through_a_failure_of_gitter(database: Database) {
+    const CODES: &str = "SELECT COUNT(*) FROM code WHERE event_id = $1";
     let world = World::start(database).await;
     let room = rooms(&world, "pier").await;
     let asked = world.ana_says(&room, "!gitter link tidepool/pier");
@@ -149,7 +150,6 @@ async fn a_code_lives_through_a_failure_of_gitter(database: Database) {
     world.gitter.post("kelp", room.gitter, &code).unwrap();
     done(&world).await;
     assert!(is_linked(&world, &room).await);
-    const CODES: &str = "SELECT COUNT(*) FROM code WHERE event_id = $1";
     assert_eq!(world.database.number(CODES, asked.as_str()).await, 0);
     world.close().await;
 }

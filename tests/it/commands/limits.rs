@@ -98,6 +98,7 @@ async fn what_one_person_asks_for_is_done_in_its_order(database: Database) {
 }
 
 async fn invites_and_departures_do_not_pile_up(database: Database) {
+    const WAITING: &str = "SELECT COUNT(*) FROM command WHERE NOT done AND user_id = $1";
     let world = World::start(database).await;
     let room = rooms(&world, "pier").await;
     let bo = world.homeserver.make_user("bo", "Bo");
@@ -114,7 +115,6 @@ async fn invites_and_departures_do_not_pile_up(database: Database) {
         world.homeserver.leave(&room.matrix, &bo);
     }
     world.homeserver.wait_until_pushed().await;
-    const WAITING: &str = "SELECT COUNT(*) FROM command WHERE NOT done AND user_id = $1";
     let waiting = world.database.number(WAITING, bo.as_str()).await;
     assert!((1..=12).contains(&waiting), "{waiting} departures wait");
     world.homeserver.clear_faults();

@@ -114,23 +114,26 @@ async fn a_code_that_an_admin_posts_links_the_rooms_and_both_are_told_once(datab
     world.drained().await;
     assert_eq!(announcements(&world, &room), 1);
 
-    // Unlinking asks first; and a link that is made again is no news.
+    unlinking_asks_first_and_a_link_that_is_made_again_is_no_news(&world, &room).await;
+    world.close().await;
+}
+
+async fn unlinking_asks_first_and_a_link_that_is_made_again_is_no_news(world: &World, room: &Room) {
     let ana = world.ana.clone();
-    let asks = ask(&world, &room.matrix, &ana, "!gitter unlink").await;
+    let asks = ask(world, &room.matrix, &ana, "!gitter unlink").await;
     assert!(asks.contains("`!gitter unlink tidepool/pier`"), "{asks}");
     assert_eq!(world.admin().portal(room.matrix.as_str()).await.0, 200);
-    let unlinked = ask(&world, &room.matrix, &ana, "!gitter unlink tidepool/pier").await;
+    let unlinked = ask(world, &room.matrix, &ana, "!gitter unlink tidepool/pier").await;
     assert!(unlinked.contains("ended"), "{unlinked}");
     assert_eq!(world.admin().portal(room.matrix.as_str()).await.0, 404);
-    assert_eq!(world.admin().link(&room).await.0, 201);
-    world.ana_says(&room, "again");
-    world.arrives_on_gitter(&room, "again").await;
+    assert_eq!(world.admin().link(room).await.0, 201);
+    world.ana_says(room, "again");
+    world.arrives_on_gitter(room, "again").await;
     world.drained().await;
-    assert_eq!(announcements(&world, &room), 1);
+    assert_eq!(announcements(world, room), 1);
     let told = world.gitter.messages(room.gitter);
     let told = told.iter().filter(|message| message.text.contains("linked now"));
     assert_eq!(told.count(), 1);
-    world.close().await;
 }
 
 async fn an_admin_of_the_bridge_links_at_once_from_a_direct_chat(database: Database) {
@@ -195,16 +198,28 @@ async fn what_cannot_be_linked_is_refused_before_there_is_a_code(database: Datab
 async fn moderation_needs_the_gitter_room_too(database: Database) {
     let world = World::start(database).await;
     let room = rooms(&world, "pier").await;
+    let without_the_account = RoomChange {
+        admins: Some(vec!["kelp".to_owned()]),
+        ..RoomChange::default()
+    };
+    world
+        .gitter
+        .alter_room(room.gitter, &without_the_account)
+        .unwrap();
     assert_eq!(world.admin().link(&room).await.0, 201);
+    let administer = |admins: &[&str]| {
+        let change = RoomChange {
+            admins: Some(admins.iter().map(ToString::to_string).collect()),
+            ..RoomChange::default()
+        };
+        world.gitter.alter_room(room.gitter, &change).unwrap();
+    };
+    administer(&["kelp"]);
     let asked = world.ana_says(&room, "!gitter settings moderation on");
     // No code is given that would be of no use.
     let refused = answered(&world, &room.matrix, &asked).await;
     assert!(refused.contains("is no admin of tidepool/pier"), "{refused}");
-    let change = RoomChange {
-        admins: Some(vec!["kelp".to_owned(), "bridge_bot".to_owned()]),
-        ..RoomChange::default()
-    };
-    world.gitter.alter_room(room.gitter, &change).unwrap();
+    administer(&["kelp", "bridge_bot"]);
     let asked = world.ana_says(&room, "!gitter settings moderation on");
     let code = code(&world, &room, &asked).await;
     let settings = async || {

@@ -36,6 +36,12 @@ impl FakeHomeserver {
         self.shared.ask_appservice(path).await
     }
 
+    /// Takes an alias away, as an admin of the homeserver may.
+    pub(crate) fn lose_alias(&self, alias: &str) {
+        let alias = RoomAliasId::parse(alias).unwrap();
+        self.shared.change(|world| world.delete_alias(&alias)).unwrap();
+    }
+
     /// Lets an alias lead to a room, as the database of the homeserver may have it.
     pub(crate) fn plant_alias(&self, alias: &str, room: &OwnedRoomId) {
         let alias: OwnedRoomAliasId = RoomAliasId::parse(alias).unwrap();

@@ -33,12 +33,12 @@ fn set_public(world: &World, room: &Room, public: bool) {
     world.gitter.alter_room(room.gitter, &change).unwrap();
 }
 
-/// Links a Gitter room that Wren is a member of.
-async fn link_with_member(world: &mut World) -> Room {
+/// Links a Gitter room that has members, who may read it when it is private.
+async fn link_with_members(world: &mut World, members: &[&str]) -> Room {
     let mut room = world.make_rooms("pier-of-others");
     room.uri = "tidepool/pier".to_owned();
     let new = NewRoom {
-        members: vec!["wren".to_owned()],
+        members: members.iter().map(|&name| name.to_owned()).collect(),
         ..NewRoom::public(&room.uri)
     };
     room.gitter = world.gitter.add_room(&new).unwrap();
@@ -48,7 +48,7 @@ async fn link_with_member(world: &mut World) -> Room {
 
 async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database: Database) {
     let mut world = watchful(database).await;
-    let room = link_with_member(&mut world).await;
+    let room = link_with_members(&mut world, &["wren"]).await;
     world.both_say(&room, "before", 1);
     world.crossed().await;
     let mxc = world.homeserver.add_media("text/plain", b"two oars".to_vec());
@@ -86,7 +86,7 @@ async fn a_room_that_turns_private_stops_until_it_is_public_and_resumed(database
 
 async fn a_room_that_turned_private_while_paused_does_not_go_on(database: Database) {
     let mut world = World::start(database).await;
-    let room = world.link_with_admins("pier", &["bridge_bot", "wren"]).await;
+    let room = link_with_members(&mut world, &["bridge_bot", "wren"]).await;
     world.both_say(&room, "before", 1);
     world.crossed().await;
     assert_eq!(ask(&world, room.matrix.as_str(), "pause").await.0, 202);
@@ -141,7 +141,7 @@ async fn what_another_process_takes_of_a_private_room_does_not_cross(database: D
 
 async fn an_edit_made_while_a_room_was_private_does_not_cross(database: Database) {
     let mut world = watchful(database).await;
-    let room = link_with_member(&mut world).await;
+    let room = link_with_members(&mut world, &["wren"]).await;
     let message = world.wren_says(&room, "two oars");
     world.crossed().await;
     set_public(&world, &room, false);
