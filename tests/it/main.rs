@@ -70,6 +70,8 @@ mod rooms_made;
 #[cfg(test)]
 mod rooms_parted;
 #[cfg(test)]
+mod rooms_power;
+#[cfg(test)]
 mod silent_ban;
 #[cfg(test)]
 mod spaces;

@@ -1,6 +1,6 @@
 //! Rooms that the bridge makes, and what it writes into those that it is linked with.
 
-use gitter_sandbox::{NewRoom, NewUser, RoomChange};
+use gitter_sandbox::{NewRoom, RoomChange};
 use reqwest::Method;
 use ruma::OwnedUserId;
 use serde_json::{Value, json};
@@ -19,7 +19,6 @@ on_both_databases![
     a_linked_room_says_what_it_is_bridged_to_and_keeps_its_name,
     an_operator_has_a_room_made,
     admins_on_gitter_have_power_in_a_room_that_was_made,
-    power_that_a_moderator_gave_a_ghost_stays,
     a_room_that_was_made_and_not_noted_is_taken_up,
     joining_an_alias_makes_the_room,
     two_who_join_one_alias_meet_in_one_room,
@@ -197,44 +196,6 @@ async fn admins_on_gitter_have_power_in_a_room_that_was_made(database: Database)
     );
     sync(&world, &room).await;
     assert_eq!(states(&world, &room, "m.room.power_levels").len(), levels.len());
-    world.close().await;
-}
-
-async fn power_that_a_moderator_gave_a_ghost_stays(database: Database) {
-    let world = World::start(database).await;
-    let new = NewRoom {
-        admins: vec!["wren".to_owned()],
-        ..NewRoom::public("tidepool/pier")
-    };
-    let id = world.gitter.add_room(&new).unwrap();
-    world.gitter.add_user(&NewUser::named("heron", "Heron")).unwrap();
-    let room = room_of(&create(&world, "tidepool/pier").await.1);
-    world.gitter.post("heron", id, "hello").unwrap();
-    world.arrives_on_matrix(&room, "hello").await;
-    let events = world.messages_on_matrix(&room);
-    let heron = events[0]["sender"].as_str().unwrap();
-    let levels = || states(&world, &room, "m.room.power_levels").pop().unwrap();
-    // The bot stands for a moderator here.
-    let bot: OwnedUserId = "@gitterbot:localhost".try_into().unwrap();
-    let mut given = levels();
-    given["users"][heron] = json!(50);
-    world
-        .homeserver
-        .set_state(&room.matrix, &bot, "m.room.power_levels", "", given.clone());
-    sync(&world, &room).await;
-    assert_eq!(levels(), given);
-
-    let change = RoomChange {
-        admins: Some(Vec::new()),
-        ..RoomChange::default()
-    };
-    world.gitter.alter_room(id, &change).unwrap();
-    sync(&world, &room).await;
-    assert_eq!(
-        levels()["users"],
-        json!({ heron: 50 }),
-        "an admin's ghost loses what it was given"
-    );
     world.close().await;
 }
 
