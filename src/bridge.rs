@@ -24,6 +24,7 @@ mod ghost;
 mod keyed;
 mod kill_point;
 mod lease;
+mod leave;
 pub mod ledger;
 mod life;
 mod look_back;
@@ -205,6 +206,7 @@ impl Bridge {
         self.tracker.spawn(command::run(Arc::clone(self)));
         self.tracker.spawn(room_state::keep_admins(Arc::clone(self)));
         self.tracker.spawn(life::run(Arc::clone(self)));
+        self.tracker.spawn(leave::run(Arc::clone(self)));
         self.tracker.spawn(moderation::run(Arc::clone(self)));
         self.tracker.spawn(people::run(Arc::clone(self)));
         self.tracker.spawn(dispatcher::run(Arc::clone(self)));

@@ -21,6 +21,7 @@ pub mod held;
 pub mod inbox;
 pub mod installation;
 pub mod lane;
+pub mod leaving;
 pub mod ledger;
 pub mod life;
 pub mod media;

@@ -18,6 +18,7 @@ use ruma::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, RoomId, events::StateEven
 use serde_json::json;
 use tracing::{info, warn};
 
+pub(super) use self::names::is_id;
 pub use self::query::AliasAnswer;
 use self::{
     allowance::Allowance,
@@ -115,6 +116,16 @@ async fn is_known(bridge: &Bridge, alias: &RoomAliasId, portal: &Portal) -> Resu
     }))
 }
 
+/// Whether an alias is noted as one of a portal.
+pub(super) async fn is_of_portal(bridge: &Bridge, alias: &RoomAliasId) -> Result<bool, BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let Some(known) = aliases::alias(&mut tx, alias).await? else {
+        return Ok(false);
+    };
+    let portal = portal::portal_by_gitter_room(&mut tx, &known.gitter_room_id).await?;
+    Ok(portal.is_some())
+}
+
 /// Lets an alias lead to a portal's room, unless another portal has it or the homeserver refuses; `false` then.
 /// Where it is `known` to do so already, nothing is asked.
 async fn lead(
@@ -207,12 +218,12 @@ pub(super) async fn take(bridge: &Bridge, alias: &RoomAliasId, room: &RoomId) ->
     }
 }
 
-/// Has the aliases of a portal that is gone lead to its successor's room.
-pub(super) async fn follow(bridge: &Bridge, portal: &Portal, successor: &Portal) -> Result<(), BridgeError> {
+/// Has the aliases of a Gitter room lead from the Matrix room that was left to that of its portal.
+pub(super) async fn follow(bridge: &Bridge, left: &RoomId, successor: &Portal) -> Result<(), BridgeError> {
     let mut tx = bridge.db.read().await?;
-    let known = aliases::aliases_of(&mut tx, &portal.gitter_room_id).await?;
+    let known = aliases::aliases_of(&mut tx, &successor.gitter_room_id).await?;
     drop(tx);
-    hide(bridge, &portal.matrix_room_id, &known).await?;
+    hide(bridge, left, &known).await?;
     for known in known {
         let in_step = known.matrix_room_id == successor.matrix_room_id;
         lead(bridge, &known.alias, successor, in_step).await?;
@@ -221,16 +232,20 @@ pub(super) async fn follow(bridge: &Bridge, portal: &Portal, successor: &Portal)
 }
 
 /// Takes the aliases of a portal that is gone away.
-pub(super) async fn withdraw(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+pub(super) async fn withdraw(
+    bridge: &Bridge,
+    gitter: &GitterRoomId,
+    matrix: &RoomId,
+) -> Result<(), BridgeError> {
     let mut tx = bridge.db.read().await?;
-    let known = aliases::aliases_of(&mut tx, &portal.gitter_room_id).await?;
+    let known = aliases::aliases_of(&mut tx, gitter).await?;
     drop(tx);
-    hide(bridge, &portal.matrix_room_id, &known).await?;
+    hide(bridge, matrix, &known).await?;
     for known in &known {
         bridge.matrix.delete_alias(&known.alias).await?;
     }
     let mut tx = bridge.db.write().await?;
-    aliases::clear_aliases(&mut tx, &portal.gitter_room_id).await?;
+    aliases::clear_aliases(&mut tx, gitter).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -276,7 +291,9 @@ async fn is_unambiguous(bridge: &Bridge, uri: &str) -> Result<bool, BridgeError>
     }
     let mut alone = true;
     for other in of_two_parts {
-        if alone && other.to_lowercase() != lower {
+        let other_lower = other.to_lowercase();
+        // Most were asked for just now, when somebody tried the alias.
+        if alone && other_lower != lower && !bridge.aliases.allowance.is_missed(&other_lower) {
             alone = look_up(bridge, &other).await?.is_none();
         }
     }

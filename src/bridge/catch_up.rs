@@ -22,7 +22,7 @@ use super::{
     life, now, people,
 };
 use crate::{
-    gitter::{Class, MessagePage, RealtimeEvent, Snapshot},
+    gitter::{Class, MessagePage, RealtimeEvent, SNAPSHOT, Snapshot},
     ids::{GitterMessageId, GitterRoomId},
     model,
     outcome::{Outcome, Reason},
@@ -187,6 +187,8 @@ fn rooms_of(event: &RealtimeEvent) -> &[GitterRoomId] {
         | RealtimeEvent::Subscribed { room, .. }
         | RealtimeEvent::Refused { room, .. } => slice::from_ref(room),
         RealtimeEvent::Interrupted { rooms } => rooms,
+        // It is noted in the portal: two processes that note several at once, each in its order, would wait for each other.
+        RealtimeEvent::Room { room, operation, .. } if operation == SNAPSHOT => slice::from_ref(room),
         // What is beside the messages has no place among them.
         RealtimeEvent::Room { .. }
         | RealtimeEvent::RoomRefused { .. }

@@ -2,18 +2,17 @@
 
 pub(super) mod checks;
 mod create;
-mod leave;
 mod others;
 mod sync;
 
-use std::{collections::HashMap, time::Duration};
+use std::{iter, time::Duration};
 
 use jiff::Timestamp;
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, catch_up, now, room_state};
+use super::{Bridge, BridgeError, catch_up, leave, now, room_state};
 use crate::{
     check::Check,
     gitter::{Class, MessagePage},
@@ -23,8 +22,9 @@ use crate::{
     outcome::{Outcome, Reason},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, ban, code,
-        inbox, lane, life, media, member, person, portal, room_admin,
-        setting::{self, SettingName},
+        inbox, lane,
+        leaving::{self, Cause, Leaving},
+        life, media, member, person, portal, room_admin, setting,
     },
 };
 
@@ -168,6 +168,7 @@ impl Bridge {
                 if let Some(outlived) = survey.outlived {
                     self.unlink(outlived.gitter_room_id.as_str()).await?;
                 }
+                let _alone = self.lock_room(&gitter.id).await;
                 let portal = self.make_portal(&gitter, matrix, survey.virtual_users, survey.replaced);
                 Ok(Linked::New(self.view(portal.await?).await?))
             }
@@ -178,9 +179,12 @@ impl Bridge {
     /// Unlinks a room, given by either side's id. Ghosts leave; what waits is dropped; the map stays.
     pub async fn unlink(&self, room: &str) -> Result<(), ProvisionError> {
         let portal = self.find_portal(room).await?;
-        let ghosts = self.part(&portal, None).await?;
+        let _alone = self.lock_room(&portal.gitter_room_id).await;
+        // Somebody else may have had the lock, and unlinked it.
+        let portal = self.find_portal(portal.gitter_room_id.as_str()).await?;
+        let leaving = self.part(&portal, None).await?;
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
-        leave::take_leave(self, &portal, ghosts, None).await;
+        leave::take_leave(self, &leaving).await;
         Ok(())
     }
 
@@ -216,7 +220,8 @@ impl Bridge {
     }
 
     /// Makes the portal and waits until Gitter has confirmed the subscription; undone if it does not. It may replace
-    /// the one of a room that the bridge made.
+    /// the one of a room that the bridge made: once that is gone, nothing is undone any more, since what waited there
+    /// is gone with it.
     async fn make_portal(
         &self,
         gitter: &model::Room,
@@ -224,23 +229,32 @@ impl Bridge {
         virtual_users: bool,
         replaced: Option<Portal>,
     ) -> Result<Portal, ProvisionError> {
-        let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
-        let mut tx = self.db.read().await?;
-        let settings = setting::settings(&mut tx, portal.gitter_room_id.as_str()).await?;
-        drop(tx);
-        let parted = if let Some(replaced) = &replaced {
-            self.part(replaced, Some((&portal, members))).await?
-        } else {
-            self.store_portal(&portal, members).await?;
-            Vec::new()
-        };
-        if !self.subscribed(&portal.gitter_room_id).await? {
-            self.undo(&portal, replaced, &settings).await?;
+        if let Some(replaced) = &replaced
+            && !self.rehearsed(replaced).await?
+        {
             return Err(ProvisionError::NoSubscription);
         }
+        let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
+        let left = if let Some(replaced) = &replaced {
+            Some(self.part(replaced, Some((&portal, members))).await?)
+        } else {
+            self.store_portal(&portal, members).await?;
+            None
+        };
+        if !self.subscribed(&portal.gitter_room_id).await? {
+            if left.is_none() {
+                let leaving = self.part(&portal, None).await?;
+                leave::take_leave(self, &leaving).await;
+                return Err(ProvisionError::NoSubscription);
+            }
+            warn!(
+                portal.uri = portal.gitter_uri,
+                "The Gitter room of a new link cannot be followed yet"
+            );
+        }
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Linked a room");
-        if let Some(replaced) = &replaced {
-            leave::take_leave(self, replaced, parted, Some(&portal)).await;
+        if let Some(leaving) = &left {
+            leave::take_leave(self, leaving).await;
         }
         if portal.kind == PortalKind::Created
             && let Err(error) = room_state::refresh_admins(self, &portal).await
@@ -250,37 +264,23 @@ impl Bridge {
         if let Err(error) = room_state::write(self, &portal, gitter).await {
             warn!(portal.uri = portal.gitter_uri, error = %error, "A room's state could not be set");
         }
-        Ok(Portal {
-            state: PortalState::Active,
-            ..portal
-        })
+        self.find_portal(portal.gitter_room_id.as_str()).await
     }
 
-    /// Takes a new portal back, and restores the one that it replaced, with what was set for it.
-    async fn undo(
-        &self,
-        portal: &Portal,
-        replaced: Option<Portal>,
-        settings: &HashMap<SettingName, String>,
-    ) -> Result<(), ProvisionError> {
-        let Some(replaced) = replaced else {
-            self.part(portal, None).await?;
-            return Ok(());
-        };
-        let restored = Portal {
-            state: PortalState::CatchingUp,
-            ..replaced
-        };
-        let members = self.matrix.joined_members(&restored.matrix_room_id).await;
-        let members = members.map_err(BridgeError::from)?;
-        self.part(portal, Some((&restored, members))).await?;
+    /// Whether the Gitter room of a portal that is to be replaced can be followed and read: it is caught up once more.
+    /// One that does not work cannot show it.
+    async fn rehearsed(&self, portal: &Portal) -> Result<bool, ProvisionError> {
+        let room = &portal.gitter_room_id;
+        catch_up::stop_catch_up(self, room).await;
         let mut tx = self.db.write().await?;
-        for (name, value) in settings {
-            setting::set(&mut tx, &restored.gitter_room_id, *name, Some(value)).await?;
-        }
+        catch_up::lock(&mut tx, iter::once(room)).await?;
+        portal::set_portal_state(&mut tx, room, PortalState::Active, PortalState::CatchingUp).await?;
+        let now = portal::portal_by_gitter_room(&mut tx, room).await?;
         tx.commit().await?;
-        self.subscribe(&restored.gitter_room_id);
-        Ok(())
+        if now.is_some_and(|now| now.state == PortalState::CatchingUp) {
+            return self.subscribed(room).await;
+        }
+        Ok(true)
     }
 
     /// The portal as it is to be, and who is in its Matrix room.
@@ -334,23 +334,36 @@ impl Bridge {
         Ok((portal, members))
     }
 
-    /// Removes a portal, and puts its successor in its place if there is one. Gives the ghosts that are to leave.
+    /// Removes a portal, and puts its successor in its place if there is one. Gives what is left to be done, which is noted
+    /// with it. The caller holds the lock of the Gitter room.
     async fn part(
         &self,
         portal: &Portal,
         successor: Option<(&Portal, Vec<JoinedMember>)>,
-    ) -> Result<Vec<OwnedUserId>, ProvisionError> {
+    ) -> Result<Leaving, ProvisionError> {
         self.unsubscribe(&portal.gitter_room_id);
         catch_up::stop_catch_up(self, &portal.gitter_room_id).await;
         let mut tx = self.db.write().await?;
-        let ghosts = member::ghosts_in(&mut tx, &portal.matrix_room_id).await?;
+        let leaving = Leaving {
+            gitter_room_id: portal.gitter_room_id.clone(),
+            matrix_room_id: portal.matrix_room_id.clone(),
+            gitter_uri: portal.gitter_uri.clone(),
+            cause: if successor.is_some() {
+                Cause::Replaced
+            } else {
+                Cause::Unlinked
+            },
+            ghosts: member::ghosts_in(&mut tx, &portal.matrix_room_id).await?,
+            noted_at: now(),
+        };
+        leaving::note(&mut tx, &leaving).await?;
         let rested = drop_portal(&mut tx, portal).await?;
         if let Some((successor, members)) = successor {
             store_portal(&mut tx, successor, members).await?;
         }
         tx.commit().await?;
         self.cache.remove(&rested).await;
-        Ok(ghosts)
+        Ok(leaving)
     }
 
     async fn store_portal(&self, portal: &Portal, members: Vec<JoinedMember>) -> Result<(), ProvisionError> {

@@ -8,7 +8,7 @@ mod admins;
 mod bridge_event;
 mod power;
 
-use ruma::{OwnedMxcUri, OwnedRoomAliasId, OwnedUserId, RoomId, events::StateEventType};
+use ruma::{OwnedMxcUri, OwnedRoomAliasId, RoomId, events::StateEventType};
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
@@ -19,9 +19,10 @@ pub(super) use self::{
 use super::{Bridge, BridgeError, alias, ghost, space};
 use crate::{
     gitter::picture_url,
+    ids::GitterRoomId,
     matrix::MatrixError,
     model,
-    store::{Portal, PortalKind, ghost as ghosts, room_admin},
+    store::{Portal, PortalKind, room_admin},
 };
 
 /// A piece of state as it has to be.
@@ -100,9 +101,12 @@ pub(super) async fn refresh(bridge: &Bridge, portal: &Portal) -> Result<(), Brid
 ///
 /// # Errors
 /// When the homeserver fails; that the bot is not there any more, or may not, is none.
-pub(super) async fn withdraw(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
-    let room = &portal.matrix_room_id;
-    for (event_type, key) in bridge_event::keys(&portal.gitter_room_id) {
+pub(super) async fn withdraw(
+    bridge: &Bridge,
+    gitter: &GitterRoomId,
+    room: &RoomId,
+) -> Result<(), BridgeError> {
+    for (event_type, key) in bridge_event::keys(gitter) {
         blank(bridge, room, event_type, &key).await?;
     }
     Ok(())
@@ -221,40 +225,39 @@ async fn uploaded(bridge: &Bridge, avatar_url: Option<&str>) -> Result<Option<Ow
     }
 }
 
-/// Gives the bot and the Gitter admins' ghosts their power. Everybody else's stays as it is.
+/// Gives the bot and the Gitter admins' ghosts their power, and takes from those who are admins no more what it gave
+/// them. Everybody else's stays as it is.
 pub(super) async fn write_power(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+    let room = &portal.matrix_room_id;
     let mut tx = bridge.db.read().await?;
     let admins = room_admin::room_admins(&mut tx, &portal.gitter_room_id).await?;
+    let given = room_admin::given_power(&mut tx, room).await?;
     drop(tx);
-    let room = &portal.matrix_room_id;
     let event_type = StateEventType::RoomPowerLevels;
     let Some(there) = bridge.matrix.state(room, event_type.clone(), "").await? else {
         return Ok(());
     };
     let bot = bridge.matrix.bot();
     let privileged = bridge.matrix.room_access(room).await?.has_privileged_creators();
-    let former = former_admins(bridge, &there, &admins).await?;
+    let mut former = power::with_power_of_admins(&there);
+    former.retain(|user| given.contains(user) && !admins.contains(user));
     let Some(wanted) = power::wanted(&there, (!privileged).then_some(bot), &admins, &former) else {
         return Ok(());
     };
-    let set = bridge.matrix.set_state(room, event_type.clone(), "", &wanted);
-    Ok(allowed(room, &event_type, set.await)?)
-}
-
-/// Ghosts that have the power of admins and are none any more.
-async fn former_admins(
-    bridge: &Bridge,
-    there: &Value,
-    admins: &[OwnedUserId],
-) -> Result<Vec<OwnedUserId>, BridgeError> {
-    let mut tx = bridge.db.read().await?;
-    let mut former = Vec::new();
-    for user in power::with_power_of_admins(there) {
-        if !admins.contains(&user) && ghosts::ghost_by_user_id(&mut tx, &user).await?.is_some() {
-            former.push(user);
-        }
+    // Before it is so: what was given and not noted would never be taken back.
+    let mut tx = bridge.db.write().await?;
+    room_admin::note_given(&mut tx, room, &power::without_power(&there, &admins)).await?;
+    tx.commit().await?;
+    let set = bridge
+        .matrix
+        .set_state(room, event_type.clone(), "", &wanted)
+        .await;
+    if set.is_ok() {
+        let mut tx = bridge.db.write().await?;
+        room_admin::note_taken(&mut tx, room, &former).await?;
+        tx.commit().await?;
     }
-    Ok(former)
+    Ok(allowed(room, &event_type, set)?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Spaces: a Gitter group is one, and the rooms of its portals are in it (DESIGN 5, gitter-api 4.7).
 //!
 //! It is made with the first room that the bridge makes of a group, and stays. Its alias is `<alias_prefix>` and the
-//! group's URI where that holds no `_`, which could be a room's; the one of its id, which it always has, also keeps a
+//! group's URI where that holds no `_` and is no id, which could be a room's; the one of its id, which it always has, also keeps a
 //! second Space from being made.
 
 use ruma::{OwnedRoomId, RoomId, events::StateEventType};
@@ -13,7 +13,7 @@ use super::{
     room_state::{self, Piece},
 };
 use crate::{
-    ids::GitterGroupId,
+    ids::{GitterGroupId, GitterRoomId},
     matrix::{MatrixError, NewRoom},
     model,
     store::{Portal, PortalKind, portal, space as spaces},
@@ -52,24 +52,26 @@ pub(super) async fn keep(bridge: &Bridge, portal: &Portal, room: &model::Room) -
 }
 
 /// Takes a room whose portal is gone out of its Space.
-pub(super) async fn withdraw(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+pub(super) async fn withdraw(
+    bridge: &Bridge,
+    gitter: &GitterRoomId,
+    matrix: &RoomId,
+) -> Result<(), BridgeError> {
+    let mut tx = bridge.db.read().await?;
+    let space = spaces::space_of_room(&mut tx, gitter).await?;
+    drop(tx);
+    if let Some(space) = space {
+        room_state::blank(bridge, &space, StateEventType::SpaceChild, matrix.as_str()).await?;
+        room_state::blank(bridge, matrix, StateEventType::SpaceParent, space.as_str()).await?;
+    }
+    // Only then: it says which Space it is.
     let mut tx = bridge.db.write().await?;
-    let space = spaces::space_of_room(&mut tx, &portal.gitter_room_id).await?;
-    let linked_anew = portal::portal_by_gitter_room(&mut tx, &portal.gitter_room_id).await?;
+    let linked_anew = portal::portal_by_gitter_room(&mut tx, gitter).await?;
     if linked_anew.is_none() {
-        spaces::clear_group(&mut tx, &portal.gitter_room_id).await?;
+        spaces::clear_group(&mut tx, gitter).await?;
     }
     tx.commit().await?;
-    let Some(space) = space else { return Ok(()) };
-    room_state::blank(
-        bridge,
-        &space,
-        StateEventType::SpaceChild,
-        portal.matrix_room_id.as_str(),
-    )
-    .await?;
-    let parent = StateEventType::SpaceParent;
-    room_state::blank(bridge, &portal.matrix_room_id, parent, space.as_str()).await
+    Ok(())
 }
 
 /// Has the Space of a room's group named and pictured as the group is now.
@@ -184,7 +186,9 @@ async fn describe(bridge: &Bridge, space: &RoomId, group: &model::Group) -> Resu
     let by_id = alias::localpart_of_id(bridge, group.id.as_str());
     let by_id = alias::alias_of(bridge, &by_id);
     let mut shown = json!({ "alias": by_id });
-    if let Some(by_uri) = alias_of_uri(bridge, group) {
+    if let Some(by_uri) = alias_of_uri(bridge, group)
+        && !alias::is_of_portal(bridge, &by_uri).await?
+    {
         match alias::take(bridge, &by_uri, space).await {
             Ok(()) => shown = json!({ "alias": by_uri, "alt_aliases": [by_id] }),
             Err(error) => warn!(alias = %by_uri, error = %error, "A Space goes without the alias of its URI"),
@@ -199,7 +203,7 @@ async fn describe(bridge: &Bridge, space: &RoomId, group: &model::Group) -> Resu
 
 /// None where it could be the alias of a room.
 fn alias_of_uri(bridge: &Bridge, group: &model::Group) -> Option<ruma::OwnedRoomAliasId> {
-    let plain = !group.uri.is_empty() && !group.uri.contains(['_', '/']);
+    let plain = !group.uri.is_empty() && !group.uri.contains(['_', '/']) && !alias::is_id(&group.uri);
     let localpart = alias::localpart_of_id(bridge, &group.uri);
     alias::alias_of(bridge, &localpart).filter(|_| plain)
 }

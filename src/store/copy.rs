@@ -102,7 +102,7 @@ pub async fn copy(
     now: i64,
     mut done: impl FnMut(&Copied),
 ) -> Result<Vec<Copied>, CopyError> {
-    let mut source = from.read().await?;
+    let mut source = from.read_one_moment().await?;
     let mut target = to.write().await?;
     let (worked,) = query!(&mut source, fetch_one, (i64,), IS_WORKED, now)?;
     if worked > 0 {

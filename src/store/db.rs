@@ -174,6 +174,20 @@ impl Db {
         }))
     }
 
+    /// Begins a transaction that reads, and sees the database to its end as it is at its first look.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn read_one_moment(&self) -> Result<Tx, StoreError> {
+        Ok(Tx::new(match self {
+            Self::Sqlite { readers, .. } => Open::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Open::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await?,
+            ),
+        }))
+    }
+
     /// Begins a transaction that writes.
     ///
     /// # Errors

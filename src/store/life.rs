@@ -7,6 +7,7 @@ use super::{
     Direction, PortalState, StoreError, Tx,
     db::{execute, query, statements},
     error::{column, words},
+    room_admin,
 };
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
@@ -281,6 +282,7 @@ pub async fn waiting_memberships(
 /// A unique violation where that room is in a portal already.
 pub async fn move_portal(tx: &mut Tx, room: &GitterRoomId, to: &RoomId) -> Result<(), StoreError> {
     execute!(tx, LEAVE, room.as_str())?;
+    room_admin::carry_given(tx, room, to).await?;
     execute!(tx, MOVE, room.as_str(), to.as_str())?;
     execute!(tx, THAW, room.as_str())?;
     Ok(())

@@ -29,6 +29,7 @@ statements! {
     SET_GITTER_ADMIN = "UPDATE portal SET gitter_admin = $2 WHERE gitter_room_id = $1 AND gitter_admin <> $2";
     TOUCH = "UPDATE portal SET last_bridged_at = $2 WHERE gitter_room_id = $1 AND last_bridged_at < $2";
     DELETE = "DELETE FROM portal WHERE gitter_room_id = $1";
+    CREATED = "SELECT COUNT(*) FROM portal WHERE kind = 'created' AND created_at > $1";
     BY_STATE = "SELECT state, COUNT(*) FROM portal GROUP BY state";
     COUNT = "SELECT
             (SELECT COUNT(*) FROM inbox WHERE gitter_room_id = $1 AND state <> 'settled'),
@@ -228,6 +229,12 @@ pub struct ItemCounts {
 pub async fn count_items(tx: &mut Tx, room: &GitterRoomId) -> Result<ItemCounts, StoreError> {
     let (waiting, failed) = query!(tx, fetch_one, (i64, i64), COUNT, room.as_str())?;
     Ok(ItemCounts { waiting, failed })
+}
+
+/// How many portals there are of rooms that the bridge made since then.
+pub async fn count_created(tx: &mut Tx, since: i64) -> Result<i64, StoreError> {
+    let (count,) = query!(tx, fetch_one, (i64,), CREATED, since)?;
+    Ok(count)
 }
 
 /// How many portals are in each state that any is in.

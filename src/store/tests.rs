@@ -6,8 +6,8 @@ use sqlx::SqlSafeStr as _;
 
 use super::{
     Db, StoreError, account, alias, attempt, awaited, ban, code, command, copy, db::Open, deleted, fold,
-    forget, ghost, held, inbox, installation, lane, ledger, life, media, member, message, notice, opt_out,
-    person, portal, probe, restored, retention, room_admin, setting, space,
+    forget, ghost, held, inbox, installation, lane, leaving, ledger, life, media, member, message, notice,
+    opt_out, person, portal, probe, restored, retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
@@ -29,6 +29,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         inbox::STATEMENTS,
         installation::STATEMENTS,
         lane::STATEMENTS,
+        leaving::STATEMENTS,
         ledger::STATEMENTS,
         life::STATEMENTS,
         media::STATEMENTS,
@@ -187,6 +188,35 @@ async fn a_transaction_that_the_database_ended_does_not_keep_the_next_ones_out()
             assert!(!db.is_shared());
         }
         db.write().await.unwrap().commit().await.unwrap();
+    }
+}
+
+/// What is copied fits together, whoever writes meanwhile.
+#[tokio::test]
+async fn one_moment_is_read_whatever_is_written_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    for db in databases(&folder).await {
+        let mut moment = db.read_one_moment().await.unwrap();
+        assert!(portal::portals(&mut moment).await.unwrap().is_empty());
+        let mut tx = db.write().await.unwrap();
+        setting::set(
+            &mut tx,
+            &"5f0000000000000000000a01".parse().unwrap(),
+            setting::SettingName::Metadata,
+            Some("true"),
+        )
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        let settings = setting::settings(&mut moment, "5f0000000000000000000a01")
+            .await
+            .unwrap();
+        assert!(settings.is_empty(), "{settings:?}");
+        let mut later = db.read_one_moment().await.unwrap();
+        let settings = setting::settings(&mut later, "5f0000000000000000000a01")
+            .await
+            .unwrap();
+        assert_eq!(settings.len(), 1);
     }
 }
 

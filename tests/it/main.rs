@@ -1,6 +1,8 @@
 //! Integration tests: the bridge over real sockets, against stateful fakes.
 
 #[cfg(test)]
+mod alias_limits;
+#[cfg(test)]
 mod bans;
 #[cfg(test)]
 mod changes;
@@ -65,6 +67,10 @@ mod restored;
 mod rooms_life;
 #[cfg(test)]
 mod rooms_made;
+#[cfg(test)]
+mod rooms_parted;
+#[cfg(test)]
+mod rooms_power;
 #[cfg(test)]
 mod silent_ban;
 #[cfg(test)]

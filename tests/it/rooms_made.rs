@@ -38,7 +38,7 @@ pub(crate) fn states(world: &World, room: &Room, event_type: &str) -> Vec<Value>
 }
 
 /// Lets the bot set state.
-fn give_power(world: &World, room: &Room) {
+pub(crate) fn give_power(world: &World, room: &Room) {
     let levels = json!({ "users": { "@gitterbot:localhost": 50 } });
     world
         .homeserver

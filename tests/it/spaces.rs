@@ -16,6 +16,7 @@ on_both_databases![
     a_group_is_a_space_with_its_rooms,
     a_room_that_is_unlinked_leaves_its_space,
     a_space_that_was_made_and_not_noted_is_taken_up,
+    a_group_that_is_named_like_an_id_takes_no_room_its_alias,
 ];
 
 /// A Space, to be looked at like a room.
@@ -96,5 +97,18 @@ async fn a_space_that_was_made_and_not_noted_is_taken_up(database: Database) {
     assert_eq!(after.matrix, before.matrix);
     let child = state(&world, &after.matrix, "m.space.child", cove.matrix.as_str());
     assert_eq!(child["order"], "cove");
+    world.close().await;
+}
+
+async fn a_group_that_is_named_like_an_id_takes_no_room_its_alias(database: Database) {
+    let world = World::start(database).await;
+    let id = on_gitter(&world, "tidepool/pier");
+    let made = room_of(&create(&world, "tidepool/pier").await.1);
+    let uri = format!("{id}/cove");
+    on_gitter(&world, &uri);
+    let (status, portal) = create(&world, &uri).await;
+    assert_eq!(status, 201, "{portal}");
+    let alias = format!("#gitter_{id}:localhost");
+    assert_eq!(world.homeserver.room_of(&alias).as_ref(), Some(&made.matrix));
     world.close().await;
 }

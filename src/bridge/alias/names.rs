@@ -20,6 +20,11 @@ pub(super) fn named<'a>(alias: &'a RoomAliasId, prefix: &str, server_name: &Serv
     (alias.server_name() == server_name && !localpart.is_empty()).then_some(localpart)
 }
 
+/// Whether what is named is the id of a room, or as good as one.
+pub(in crate::bridge) fn is_id(text: &str) -> bool {
+    text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The URIs that an alias may stand for. First those of two parts, which nearly all rooms have; then those of three,
 /// which very old rooms have. Where a slash is written, it is one.
 #[derive(Debug, Default, PartialEq, Eq)]

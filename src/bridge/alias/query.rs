@@ -11,13 +11,19 @@ use std::{
 use ruma::{OwnedRoomAliasId, RoomAliasId};
 use tracing::{info, warn};
 
-use super::{Candidates, candidates, is_known, lead, look_up, look_up_id, names};
+use super::{Candidates, candidates, is_id, is_known, lead, look_up, look_up_id, names};
 use crate::{
-    bridge::{Bridge, BridgeError, provision::ProvisionError},
+    bridge::{Bridge, BridgeError, now, provision::ProvisionError},
     ids::GitterRoomId,
     model,
     store::{Portal, PortalState, alias as aliases, portal},
 };
+
+/// The most rooms that are made within a day before aliases make no more: each costs requests for ever.
+const ROOMS_A_DAY: i64 = 50;
+
+/// A day, in milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// What an alias leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +70,10 @@ impl Bridge {
         let _alone = self.aliases.locks.lock(&name).await;
         let portal = match self.find(&alias, text).await? {
             Found::Portal(portal) => portal,
+            Found::Room(_) if !self.may_make_a_room().await? => {
+                warn!(alias = %alias, "No room is made for an alias now: {ROOMS_A_DAY} were made within a day");
+                return Ok(AliasAnswer::Later);
+            }
             Found::Room(room) => self.create_for_alias(&room).await?,
             Found::Nothing => return Ok(AliasAnswer::Nothing),
             Found::Later => {
@@ -87,6 +97,11 @@ impl Bridge {
         lead(self, alias, portal, false).await
     }
 
+    async fn may_make_a_room(&self) -> Result<bool, BridgeError> {
+        let mut tx = self.db.read().await?;
+        Ok(portal::count_created(&mut tx, now() - DAY).await? < ROOMS_A_DAY)
+    }
+
     async fn find(&self, alias: &RoomAliasId, text: &str) -> Result<Found, BridgeError> {
         let mut tx = self.db.read().await?;
         if let Some(known) = aliases::alias(&mut tx, alias).await?
@@ -95,8 +110,7 @@ impl Bridge {
             return Ok(Found::Portal(portal));
         }
         drop(tx);
-        if text.len() == 24
-            && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        if is_id(text)
             && let Ok(id) = GitterRoomId::from_str(&text.to_lowercase())
         {
             return self.find_by_id(&id).await;

@@ -13,11 +13,17 @@ use tracing::{info, warn};
 
 use super::{SAID_IN_PRIVATE, StopCause, lock};
 use crate::{
-    bridge::{Bridge, BridgeError, alias, catch_up, now, room_state, space},
+    bridge::{Bridge, BridgeError, catch_up, leave, now, room_state},
     gitter::{GitterError, RealtimeEvent, SNAPSHOT},
     ids::GitterRoomId,
     model,
-    store::{Direction, LaneKey, PortalState, StoreError, Tx, lane, life, life::Stop, media, portal},
+    store::{
+        Direction, LaneKey, PortalState, StoreError, Tx, lane,
+        leaving::{self, Cause, Leaving},
+        life,
+        life::Stop,
+        media, portal,
+    },
 };
 
 /// Confirmations are noted at most this often, in milliseconds.
@@ -214,14 +220,23 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
             "The Gitter room {uri} was deleted, so nothing crosses any more. This room can be linked with another."
         ),
     };
-    let stopped = super::stop(bridge, room, None, &stop).await?;
+    // Its name may be given to another room.
+    let leaving = Leaving {
+        gitter_room_id: room.clone(),
+        matrix_room_id: portal.matrix_room_id.clone(),
+        gitter_uri: uri.clone(),
+        cause: Cause::Gone,
+        ghosts: Vec::new(),
+        noted_at: now(),
+    };
+    let _alone = bridge.lock_room(room).await;
+    let mut tx = bridge.db.write().await?;
+    leaving::note(&mut tx, &leaving).await?;
+    tx.commit().await?;
+    super::stop(bridge, room, None, &stop).await?;
     bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
-    if stopped {
-        // Its name may be given to another room.
-        alias::withdraw(bridge, &portal).await?;
-        space::withdraw(bridge, &portal).await?;
-    }
+    leave::take_leave(bridge, &leaving).await;
     Ok(())
 }
 

@@ -62,8 +62,8 @@ pub(super) async fn follow(bridge: &Bridge, portal: &Portal) -> Result<Option<St
 
 /// Has aliases, Space and state lead to the new room and say what it is.
 async fn furnish(bridge: &Bridge, old: &Portal, moved: &Portal) -> Result<(), BridgeError> {
-    alias::follow(bridge, old, moved).await?;
-    space::withdraw(bridge, old).await?;
+    alias::follow(bridge, &old.matrix_room_id, moved).await?;
+    space::withdraw(bridge, &old.gitter_room_id, &old.matrix_room_id).await?;
     room_state::refresh(bridge, moved).await
 }
 

@@ -58,7 +58,7 @@ impl Bridge {
         requester: Option<&UserId>,
         virtual_users: Option<bool>,
     ) -> Result<Portal, ProvisionError> {
-        let _alone = self.aliases.locks.lock(&format!("room {}", gitter.id)).await;
+        let _alone = self.lock_room(&gitter.id).await;
         if let Some(portal) = self.portal_of(gitter).await? {
             return Ok(portal);
         }

@@ -37,10 +37,16 @@ async fn look(bridge: &Bridge) -> Result<(), BridgeError> {
             && matches!(portal.state, PortalState::Active | PortalState::CatchingUp)
     };
     for portal in portals.iter().filter(works) {
-        refresh(bridge, portal).await?;
-        write_power(bridge, portal).await?;
+        if let Err(error) = look_at(bridge, portal).await {
+            warn!(portal.uri = portal.gitter_uri, error = %error, "Who the admins of a room are cannot be looked at now");
+        }
     }
     Ok(())
+}
+
+async fn look_at(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+    refresh(bridge, portal).await?;
+    write_power(bridge, portal).await
 }
 
 /// Asks Gitter who a room's admins are. Their ghosts are noted, and not made: they are made when they speak.

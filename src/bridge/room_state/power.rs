@@ -50,6 +50,13 @@ pub(super) fn with_power_of_admins(there: &Value) -> Vec<OwnedUserId> {
         .collect()
 }
 
+/// The admins whose power nobody has set.
+pub(super) fn without_power(there: &Value, admins: &[OwnedUserId]) -> Vec<OwnedUserId> {
+    let users = there.get("users").and_then(Value::as_object);
+    let is_set = |admin: &OwnedUserId| users.is_some_and(|users| users.contains_key(admin.as_str()));
+    admins.iter().filter(|admin| !is_set(admin)).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use ruma::user_id;
