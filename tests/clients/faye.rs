@@ -69,11 +69,16 @@ impl Server {
 struct Told(mpsc::Receiver<RealtimeEvent>);
 
 impl Told {
-    /// The next event of a room; that a connection stands may be told before or after the first of them.
+    /// The next event of a room's messages. That a connection stands, and what the room's other channels tell, may be
+    /// told before or after the first of them.
     async fn next(&mut self) -> RealtimeEvent {
         loop {
             match timeout(PATIENCE, self.0.recv()).await.unwrap().unwrap() {
-                RealtimeEvent::Connected => {}
+                RealtimeEvent::Connected
+                | RealtimeEvent::Room { .. }
+                | RealtimeEvent::RoomRefused { .. }
+                | RealtimeEvent::UsersFollowed { .. }
+                | RealtimeEvent::User { .. } => {}
                 event => return event,
             }
         }

@@ -1,7 +1,7 @@
 // A Bayeux server of npm's: `node faye_server.js <package> <port> <websocket|polling>`.
 //
 // Its first line on stdout says that it is ready. Each line on stdin is published: {"channel", "data"}. It gives
-// every subscription a snapshot, as Gitter does, and numbers nothing. With `polling` it takes no
+// every subscription to messages a snapshot, as Gitter does, and numbers nothing. With `polling` it takes no
 // WebSockets, and with `websocket` nothing else.
 'use strict';
 
@@ -20,7 +20,8 @@ bayeux.addExtension({
     callback(message);
   },
   outgoing(message, callback) {
-    if (message.channel === '/meta/subscribe' && message.successful) {
+    const ofMessages = (message.subscription ?? '').endsWith('/chatMessages');
+    if (message.channel === '/meta/subscribe' && message.successful && ofMessages) {
       message.ext = { snapshot: [{ id: '5f0000000000000000000d01', text: 'before' }] };
     }
     callback(message);
