@@ -22,7 +22,7 @@ use crate::{
     config::{Config, DatabaseUrl, secret},
     gitter::{FileClient, PictureClient, Realtime, RealtimeSettings},
     http::{
-        self,
+        self, Limits,
         admin::{self, AdminState},
         appservice::{self, AppserviceState},
         media::{self, MediaEndpoint},
@@ -234,20 +234,26 @@ impl Process<'_> {
             token,
             config: Arc::new(self.config.clone()),
         };
-        for (key, address, router) in [
+        for (key, address, router, limits) in [
             (
                 "appservice.listen",
                 self.config.appservice.listen,
                 appservice::router(appservice).merge(self.media_router(signer)?),
+                Limits::APPSERVICE,
             ),
-            ("admin.listen", self.config.admin.listen, admin::router(admin)),
+            (
+                "admin.listen",
+                self.config.admin.listen,
+                admin::router(admin),
+                Limits::ADMIN,
+            ),
         ] {
             let listener = TcpListener::bind(address)
                 .await
                 .with_context(|| format!("{key}: cannot listen on {address}; is another bridge running?"))?;
             info!(listener = key, %address, "Listening");
             self.tracker
-                .spawn(http::serve(listener, router, self.stop.clone()));
+                .spawn(http::serve(listener, router, limits, self.stop.clone()));
         }
         Ok(())
     }

@@ -40,6 +40,8 @@ mod ledger;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod listeners;
+#[cfg(test)]
 mod matrix_client;
 #[cfg(test)]
 mod media;
