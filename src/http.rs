@@ -4,9 +4,14 @@ pub mod admin;
 pub mod appservice;
 mod connection;
 mod error;
+mod exchange;
+pub mod health;
 mod listener;
 pub mod media;
 mod request;
 mod thirdparty;
 
-pub use self::listener::{Limits, serve};
+pub use self::{
+    exchange::Exchange,
+    listener::{Limits, serve},
+};

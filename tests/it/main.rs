@@ -27,6 +27,8 @@ mod forgetting;
 #[cfg(test)]
 mod gitter_failure;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod homeserver;
 #[cfg(test)]
 mod homeserver_failure;
