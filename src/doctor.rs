@@ -17,7 +17,7 @@ use crate::{
     check::{Check, Checks},
     config::{Config, DatabaseUrl},
     registration::Registration,
-    store::{Portal, StoreError, probe},
+    store::{Portal, StoreError, account::AccountState, probe},
 };
 
 /// How long one question may take.
@@ -80,13 +80,7 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
                 CHECK,
                 format!("{kind}: schema version {version}, {count} linked {rooms}"),
             );
-            for paused in accounts.iter().filter(|account| account.paused_at > 0) {
-                checks.failed(
-                    "gitter_account_paused",
-                    format!("{}: {}", paused.account.username, paused.pause_reason),
-                    "ask the Gitter server's operator to lift the ban; then `gitter-matrix-bridge account resume`",
-                );
-            }
+            stopped_accounts(&accounts, checks);
             second_instance(other_seen, checks);
             portals
         }
@@ -106,6 +100,17 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
             checks.failed(CHECK, format!("{kind}: {error}"), mend);
             Vec::new()
         }
+    }
+}
+
+/// Accounts that may not post.
+fn stopped_accounts(accounts: &[AccountState], checks: &mut Checks) {
+    for paused in accounts.iter().filter(|account| account.paused_at > 0) {
+        checks.failed(
+            "gitter_account_paused",
+            format!("{}: {}", paused.account.username, paused.pause_reason),
+            "ask the Gitter server's operator to lift the ban; then `gitter-matrix-bridge account resume`",
+        );
     }
 }
 

@@ -49,7 +49,8 @@ pub(super) async fn run(bridge: Arc<Bridge>, health: Health) {
     let watching = async {
         loop {
             let next = Instant::now() + LOOK;
-            tokio::join!(watch.account(), watch.homeserver(), watch.database());
+            watch.account();
+            tokio::join!(watch.homeserver(), watch.database());
             watch.realtime().await;
             loop {
                 tokio::select! {
@@ -59,11 +60,11 @@ pub(super) async fn run(bridge: Arc<Bridge>, health: Health) {
             }
         }
     };
-    stop.run_until_cancelled(watching).await;
+    Box::pin(stop.run_until_cancelled(watching)).await;
 }
 
 impl Watch {
-    async fn account(&self) {
+    fn account(&self) {
         if self.bridge.gitter.token().is_refused() {
             self.health.lacks(
                 Part::Account,

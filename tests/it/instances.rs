@@ -108,3 +108,27 @@ async fn a_moved_database_is_no_second_installation_but_its_original_is(database
     there.remove().await;
     world.close().await;
 }
+
+#[tokio::test]
+async fn processes_of_one_database_are_one_installation() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let world = World::start(database).await;
+    let mut replica = world.start_replica().await;
+    let mut last = mark(&world);
+    for _ in 0..3 {
+        until("one of them to renew the mark", async || {
+            Ok((mark(&world) != last).then_some(()))
+        })
+        .await;
+        last = mark(&world);
+    }
+    for bridge in [&world.bridge, &replica] {
+        let (_, body) = bridge.admin().health("ready").await.unwrap();
+        assert_eq!(body["warnings"], Value::Array(Vec::new()), "{body}");
+        assert!(!bridge.whole_log().contains(ALARM));
+    }
+    replica.stop().await;
+    world.close().await;
+}
