@@ -24,7 +24,7 @@ use self::{
     allowance::Allowance,
     names::{Candidates, candidates},
 };
-use super::{Bridge, BridgeError, keyed::KeyedLocks};
+use super::{Bridge, BridgeError};
 use crate::{
     gitter::GitterError,
     ids::GitterRoomId,
@@ -46,8 +46,6 @@ pub(super) struct Aliases {
     unambiguous: Mutex<HashMap<String, bool>>,
     /// Aliases that this process asks the homeserver for.
     asked: Mutex<HashSet<OwnedRoomAliasId>>,
-    /// Aliases that are looked for, and Gitter rooms that a Matrix room is made for.
-    pub(super) locks: KeyedLocks,
 }
 
 /// The localpart of the alias that every Gitter room has for itself.

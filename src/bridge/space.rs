@@ -30,7 +30,7 @@ pub(super) async fn keep(bridge: &Bridge, portal: &Portal, room: &model::Room) -
     let Some(group) = &room.group_id else {
         return Ok(());
     };
-    let _alone = bridge.aliases.locks.lock(&format!("group {group}")).await;
+    let _alone = bridge.locks.lock(&format!("group {group}")).await;
     let mut tx = bridge.db.write().await?;
     spaces::set_group(&mut tx, &portal.gitter_room_id, group).await?;
     let space = spaces::space(&mut tx, group).await?;

@@ -67,7 +67,7 @@ impl Bridge {
         }
         // Two who try one alias at once ask Gitter once.
         let name = format!("alias {}", text.to_lowercase());
-        let _alone = self.aliases.locks.lock(&name).await;
+        let _alone = self.locks.lock(&name).await;
         let portal = match self.find(&alias, text).await? {
             Found::Portal(portal) => portal,
             Found::Room(_) if !self.may_make_a_room().await? => {
