@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ids::{GitterGroupId, GitterRoomId},
-    matrix::{MatrixError, NewRoom},
+    matrix::NewRoom,
     model,
     store::{Portal, PortalKind, portal, space as spaces},
 };
@@ -160,7 +160,7 @@ async fn adopt(
     bridge: &Bridge,
     id: &GitterGroupId,
     localpart: &str,
-) -> Result<Option<OwnedRoomId>, MatrixError> {
+) -> Result<Option<OwnedRoomId>, BridgeError> {
     let Some(alias) = alias::alias_of(bridge, localpart) else {
         return Ok(None);
     };
@@ -170,7 +170,7 @@ async fn adopt(
     let creation = bridge.matrix.creation(&space).await?;
     let ours = creation.is_some_and(|it| it.is_by(bridge.matrix.bot(), MADE_FOR, id.as_str()));
     if ours {
-        alias::enter(bridge, Some(&alias), space).await
+        Ok(alias::enter(bridge, Some(&alias), space).await?)
     } else {
         Ok(None)
     }

@@ -164,8 +164,7 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
             mend: "write it as !id or #alias:server".to_owned(),
         });
     };
-    let resolved = alias::resolve(bridge, &alias).await;
-    match resolved.map_err(BridgeError::from)? {
+    match alias::resolve(bridge, &alias).await? {
         Some(id) => {
             survey.passed(CHECK, format!("{alias} is {id}"));
             survey.matrix_room = Some(id);
