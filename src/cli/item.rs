@@ -56,7 +56,7 @@ pub(super) struct List {
     /// Only what has failed
     #[arg(long)]
     failed: bool,
-    /// Only of this room, by its id on either side
+    /// Only of this room: the Gitter room, as group/room, or the id of either side's
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     room: Option<String>,
     /// Only what comes behind this item: `next` of the list before

@@ -45,9 +45,9 @@ pub(super) enum Command {
     )]
     Create(create::Creation),
     /// Unlink a Gitter room from its Matrix room
-    #[command(after_help = "Example:\n  gitter-matrix-bridge room unlink '!harbour:example.org' --yes")]
+    #[command(after_help = "Example:\n  gitter-matrix-bridge room unlink tidepool/harbour --yes")]
     Unlink {
-        /// The room's id on either side
+        /// The Gitter room, as group/room, or the Matrix room, as #alias; or the id of either
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         room: String,
         /// Do not ask
@@ -60,10 +60,10 @@ pub(super) enum Command {
     /// Look through a room on Gitter for what was missed, edited or deleted, and have that cross
     #[command(
         after_help = "A portal that stopped because a room refused the bridge tries again.\n\n\
-        Example:\n  gitter-matrix-bridge room sync 5f0000000000000000000a01"
+        Example:\n  gitter-matrix-bridge room sync tidepool/harbour"
     )]
     Sync {
-        /// The room's id on either side
+        /// The Gitter room, as group/room, or the Matrix room, as #alias; or the id of either
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         room: String,
         /// Print the answer of the admin API as it is
@@ -71,12 +71,12 @@ pub(super) enum Command {
         json: bool,
     },
     /// Stop a portal; what is said in either room waits
-    #[command(after_help = "Example:\n  gitter-matrix-bridge room pause 5f0000000000000000000a01")]
+    #[command(after_help = "Example:\n  gitter-matrix-bridge room pause tidepool/harbour")]
     Pause(life::Target),
     /// Let a portal that stopped go on: what waited crosses, and what was missed
     #[command(
         after_help = "`room show` says why a portal stopped. Where that is not mended, it stays so.\n\n\
-        Example:\n  gitter-matrix-bridge room resume 5f0000000000000000000a01"
+        Example:\n  gitter-matrix-bridge room resume tidepool/harbour"
     )]
     Resume(life::Target),
     /// List the linked rooms
@@ -90,13 +90,13 @@ pub(super) enum Command {
     #[command(
         after_help = "Settings: threads (thread, reply), membership (lazy, mirror), and notices, metadata and moderation \
         (on, off).\nWith default for a value, the configuration holds again.\n\n\
-        Example:\n  gitter-matrix-bridge room settings 5f0000000000000000000a01 threads reply"
+        Example:\n  gitter-matrix-bridge room settings tidepool/harbour threads reply"
     )]
     Settings(settings::Arguments),
     /// Show one linked room
-    #[command(after_help = "Example:\n  gitter-matrix-bridge room show 5f0000000000000000000a01")]
+    #[command(after_help = "Example:\n  gitter-matrix-bridge room show tidepool/harbour")]
     Show {
-        /// The room's id on either side
+        /// The Gitter room, as group/room, or the Matrix room, as #alias; or the id of either
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         room: String,
         /// Print the answer of the admin API as it is

@@ -48,9 +48,20 @@ async fn linking_a_pair_again_gives_the_same_portal(database: Database) {
     ] {
         assert_eq!(portal[key], value, "{key}: {portal}");
     }
-    for id in [room.gitter.to_string(), room.matrix.to_string()] {
-        assert_eq!(world.admin().portal(&id).await.0, 200, "{id}");
+    world.homeserver.plant_alias("#pier:localhost", &room.matrix);
+    for name in [
+        &room.gitter.to_string(),
+        room.matrix.as_str(),
+        &room.uri.to_uppercase(),
+        "#pier:localhost",
+    ] {
+        assert_eq!(world.admin().portal(name).await, (200, portal.clone()), "{name}");
     }
+    let query = format!("room={}", room.uri);
+    assert_eq!(
+        world.admin().items(&query).await,
+        (200, json!({ "items": [], "next": null }))
+    );
     world.finish().await;
 }
 
@@ -235,6 +246,9 @@ async fn what_is_not_there_is_not_found(database: Database) {
         "!nowhere:localhost",
         "!nowhere",
         "a b",
+        "tidepool/nowhere",
+        "#nowhere:localhost",
+        "#",
     ] {
         let (shown, unlinked) = (world.admin().portal(room).await, world.admin().unlink(room).await);
         assert_eq!(refusal(&shown), (404, "M_NOT_FOUND"), "{room}");
