@@ -191,9 +191,9 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
             toned(portal.gitter_uri, Tone::Plain),
             toned(portal.matrix_room_id, Tone::Plain),
             toned(portal.state, state),
-            toned(portal.waiting, Tone::Plain),
-            toned(portal.failed, failed),
-            toned(portal.last_bridged_at.as_deref().unwrap_or("never"), Tone::Plain),
+            output::count(portal.waiting, Tone::Plain),
+            output::count(portal.failed, failed),
+            toned(last_bridged(&portal.last_bridged_at), Tone::Plain),
         ]
     });
     output::line(output::table(
@@ -208,6 +208,10 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
         rows,
     ))?;
     Ok(Exit::Done)
+}
+
+fn last_bridged(time: &Option<String>) -> String {
+    time.as_deref().map_or_else(|| "never".to_owned(), output::time)
 }
 
 fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
@@ -227,7 +231,7 @@ fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
         portal.state,
         portal.waiting,
         portal.failed,
-        portal.last_bridged_at.as_deref().unwrap_or("never")
+        last_bridged(&portal.last_bridged_at)
     ))?;
     if let Some(detail) = portal.state_detail {
         output::line(format_args!("stopped       {detail}"))?;
