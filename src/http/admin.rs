@@ -1,8 +1,9 @@
-//! What operators call (DESIGN 6.3): health, and the provisioning API.
+//! What operators call (DESIGN 6.3): health, the provisioning API, and the status page.
 
 mod accounts;
 mod items;
 mod life;
+mod page;
 mod people;
 mod settings;
 
@@ -78,7 +79,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/metrics", get(measure))
         .nest("/_matrix/provision/v1", provision)
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(page::router(&state))
 }
 
 async fn authenticate(
