@@ -237,9 +237,13 @@ impl Bridge {
     }
 
     fn room_overview(&self, portal: PortalView, ways: &mut HashMap<String, PerWay<Way>>) -> RoomOverview {
-        let web = self.settings.web_url.as_str().trim_end_matches('/');
+        let mut address = self.settings.web_url.clone();
+        // Never an error of an http address.
+        if let Ok(mut path) = address.path_segments_mut() {
+            path.pop_if_empty().extend(portal.gitter_uri.split('/'));
+        }
         RoomOverview {
-            gitter_address: format!("{web}/{}", portal.gitter_uri),
+            gitter_address: address.into(),
             matrix_address: portal.matrix_room_id.matrix_to_uri().to_string(),
             ways: ways.remove(portal.gitter_room_id.as_str()).unwrap_or_default(),
             portal,

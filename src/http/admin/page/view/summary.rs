@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     Shown, rooms,
-    text::{self, Level, age, ago, count, grouped, span},
+    text::{self, Level, age, count, grouped, span},
 };
 use crate::{
     bridge::overview::{BudgetOverview, Overview, Way},
@@ -136,6 +136,11 @@ fn concerns(shown: &Shown<'_>) -> Vec<Concern> {
     concerns
 }
 
+/// The version alone, without the commit that may stand behind it.
+fn version(version: &str) -> &str {
+    version.split_once(' ').map_or(version, |(version, _)| version)
+}
+
 /// Whether something has waited for longer than usual.
 pub(super) fn is_late(oldest: jiff::Timestamp, shown: &Shown<'_>) -> bool {
     shown.now.duration_since(oldest) > LATE
@@ -260,7 +265,7 @@ fn process(shown: &Shown<'_>) -> Markup {
             h2 { (Level::Well.sign()) "This process" }
             p.big { (age(shown.about.started, shown.now)) " " small { "up" } }
             dl {
-                div { dt { "started" } dd { (ago(shown.about.started, shown.now)) } }
+                div { dt { "version" } dd { (version(shown.about.version)) } }
                 div { dt { "rooms followed on Gitter" } dd { (shown.overview.followed) } }
                 div { dt { "database" } dd { (shown.overview.database) } }
             }

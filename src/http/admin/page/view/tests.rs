@@ -38,7 +38,7 @@ fn room(number: u32, uri: &str, state: PortalState) -> RoomOverview {
             last_bridged_at: None,
             state_detail: None,
         },
-        gitter_address: format!("https://gitter.example.org/{uri}"),
+        gitter_address: format!("https://gitter.example.org/room-{number}"),
         matrix_address: format!("https://matrix.to/#/!r{number}:example.org"),
         ways: PerWay::default(),
     }
