@@ -16,7 +16,9 @@ use serde_json::Value;
 const METHODS: [&str; 5] = ["get", "post", "put", "delete", "patch"];
 
 /// Answers and bodies: the schema, the type, and the file that declares it.
-const SHAPES: [(&str, &str, &str); 12] = [
+const SHAPES: [(&str, &str, &str); 14] = [
+    ("Readiness", "HealthView", "health.rs"),
+    ("ReadinessPart", "PartView", "health.rs"),
     ("Check", "Check", "check.rs"),
     ("LinkRequest", "LinkRequest", "bridge/provision.rs"),
     ("Portal", "PortalView", "bridge/provision.rs"),

@@ -38,6 +38,11 @@ impl Admin {
         Ok(answer.status() == 200)
     }
 
+    /// What an open path answers.
+    pub(crate) async fn health(&self, path: &str) -> anyhow::Result<Answer> {
+        answer(self.http.get(format!("{}/{path}", self.base))).await
+    }
+
     /// What is measured, line by line.
     pub(crate) async fn metrics(&self) -> anyhow::Result<Vec<String>> {
         let answer = self.http.get(format!("{}/metrics", self.base)).send().await?;
