@@ -62,6 +62,10 @@ fn admin_files() -> Vec<String> {
     let mut files = vec!["http/admin.rs".to_owned()];
     for entry in fs::read_dir(root().join("src/http/admin")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        // The status page is for people: docs/status-page.md.
+        if name == "page" || name == "page.rs" {
+            continue;
+        }
         files.push(format!("http/admin/{name}"));
     }
     files

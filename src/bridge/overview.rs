@@ -44,6 +44,8 @@ pub struct Overview {
     pub accounts: Vec<AccountView>,
     /// Gitter's budget, once known.
     pub budget: Option<BudgetOverview>,
+    /// How many connections to Gitter's realtime channel this process has.
+    pub sockets: usize,
     /// How many rooms this process follows on Gitter.
     pub followed: usize,
     /// `SQLite` or `PostgreSQL`.
@@ -224,6 +226,7 @@ impl Bridge {
                 .map(|found| self.account_view(found))
                 .collect(),
             budget: self.budget_overview(total.to_gitter.waiting),
+            sockets: *self.realtime.open_sockets().borrow(),
             followed: self.followed_rooms(),
             database: if self.db.is_shared() {
                 "PostgreSQL"

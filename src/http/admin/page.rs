@@ -33,7 +33,10 @@ use self::{
     view::{About, Shown},
 };
 use super::AdminState;
-use crate::bridge::{Bridge, BridgeError};
+use crate::{
+    bridge::{Bridge, BridgeError, overview::Overview},
+    health::HealthView,
+};
 
 /// The largest form.
 const FORM: usize = 16 * 1024;
@@ -63,6 +66,14 @@ impl Page {
         }
     }
 
+    /// Everything as it is now.
+    async fn glance(&self, bridge: &Bridge) -> Result<Glance, BridgeError> {
+        Ok(Glance {
+            overview: bridge.overview().await?,
+            health: self.admin.health.view(),
+        })
+    }
+
     /// The bridge, or the page that says that it still starts.
     fn bridge(&self) -> Result<&Arc<Bridge>, Response> {
         let bridge = self.admin.bridge.get();
@@ -83,6 +94,13 @@ impl Page {
             Some(mend),
         )
     }
+}
+
+/// Everything that the page shows, as it was at one time.
+#[derive(Debug, Clone, PartialEq)]
+struct Glance {
+    overview: Overview,
+    health: HealthView,
 }
 
 /// What the address of the page may say.
@@ -136,12 +154,13 @@ async fn status(
         Ok(bridge) => bridge,
         Err(starting) => return starting,
     };
-    let overview = match bridge.overview().await {
-        Ok(overview) => overview,
+    let glance = match page.glance(bridge).await {
+        Ok(glance) => glance,
         Err(failure) => return page.database_failed(&failure),
     };
     let shown = Shown {
-        overview: &overview,
+        overview: &glance.overview,
+        health: &glance.health,
         about: &page.about,
         find: asked.find.trim(),
         form_token: &session.form_token,

@@ -141,6 +141,8 @@ async fn the_page_is_for_everybody_in_each_of_its_states() {
     };
     let options = crate::world::Options {
         privacy_check: "5s",
+        // Enough for all that this says.
+        rate_limit: 3_000,
         ..crate::world::Options::default()
     };
     let mut world = World::with(Database::Sqlite, options).await;

@@ -116,13 +116,16 @@ pub(super) async fn ask_to_drop(
         Ok(explained) => explained,
         Err(error) => return refused(&page, error),
     };
-    match explained.items().iter().find(|item| item.id() == meant) {
-        Some(item) => answer(
-            StatusCode::OK,
-            view::confirm_drop(&page.about, item, &session.form_token),
-        ),
-        None => page.problem(StatusCode::NOT_FOUND, "There is no such item.", None),
-    }
+    let Some(item) = explained.items().iter().find(|item| item.id() == meant) else {
+        return page.problem(StatusCode::NOT_FOUND, "There is no such item.", None);
+    };
+    let portal = match item.room() {
+        Some(room) => bridge.portal(room).await.ok(),
+        None => None,
+    };
+    let room = portal.as_ref().map(|portal| portal.gitter_uri.as_str());
+    let asked = view::confirm_drop(&page.about, item, room, &session.form_token);
+    answer(StatusCode::OK, asked)
 }
 
 /// The admin API's answer, as a page.

@@ -26,25 +26,22 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    Asked, Page,
+    Asked, Glance, Page,
     session::Session,
-    view::{PARTS, Shown},
+    view::{PARTS, Part, Shown},
 };
-use crate::{
-    bridge::{Bridge, overview::Overview},
-    http::error::ApiError,
-};
+use crate::{bridge::Bridge, http::error::ApiError};
 
 /// How often it is looked for changes.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How many may watch.
-const WATCHERS: usize = 32;
+/// How many may watch; the listener has four times as many connections.
+const WATCHERS: usize = 16;
 
 /// How long a stream lasts at most; browsers open the next by themselves.
 const LONGEST: Duration = Duration::from_mins(60);
 
-type Seen = Option<Arc<Overview>>;
+type Seen = Option<Arc<Glance>>;
 
 /// Those who watch, and what they see.
 #[derive(Debug)]
@@ -66,19 +63,16 @@ impl Default for Live {
 }
 
 impl Live {
-    /// Watches; `None` where too many do.
-    fn watch(
-        self: &Arc<Self>,
-        bridge: &Arc<Bridge>,
-    ) -> Option<(OwnedSemaphorePermit, watch::Receiver<Seen>)> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+    /// Takes a place; `None` where too many watch.
+    fn take_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Watches. Whether it is to be begun to look for changes is the other thing that this gives.
+    fn watch(&self) -> (watch::Receiver<Seen>, bool) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = self.seen.subscribe();
-        if !*looks {
-            *looks = true;
-            bridge.tracker.spawn(look(Arc::clone(self), Arc::clone(bridge)));
-        }
-        Some((place, seen))
+        let begins = !std::mem::replace(&mut *looks, true);
+        (self.seen.subscribe(), begins)
     }
 
     /// Whether nobody watches any more; then nobody looks any more, either.
@@ -95,14 +89,14 @@ impl Live {
 }
 
 /// Looks for changes while anybody watches.
-async fn look(live: Arc<Live>, bridge: Arc<Bridge>) {
-    while !live.is_over() {
-        match bridge.overview().await {
-            Ok(overview) => {
-                live.seen.send_if_modified(|seen| {
-                    let is_new = seen.as_deref() != Some(&overview);
+async fn look(page: Page, bridge: Arc<Bridge>) {
+    while !page.live.is_over() {
+        match page.glance(&bridge).await {
+            Ok(glance) => {
+                page.live.seen.send_if_modified(|seen| {
+                    let is_new = seen.as_deref() != Some(&glance);
                     if is_new {
-                        *seen = Some(Arc::new(overview));
+                        *seen = Some(Arc::new(glance));
                     }
                     is_new
                 });
@@ -137,10 +131,14 @@ pub(super) async fn events(
         Ok(bridge) => bridge,
         Err(starting) => return starting.into_response(),
     };
-    let Some((place, seen)) = page.live.watch(bridge) else {
+    let Some(place) = page.live.take_place() else {
         let error = "too many watch the status page";
         return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "M_LIMIT_EXCEEDED", error).into_response();
     };
+    let (seen, begins) = page.live.watch();
+    if begins {
+        bridge.tracker.spawn(look(page.clone(), Arc::clone(bridge)));
+    }
     let left = session.ends.duration_since(Timestamp::now());
     let left = Duration::try_from(left).unwrap_or_default().min(LONGEST);
     let watcher = Watcher {
@@ -187,24 +185,25 @@ impl Watcher {
     }
 
     /// The parts that look otherwise than before, at the same time.
-    fn differences(&self, latest: &Overview) -> Vec<Event> {
+    fn differences(&self, latest: &Glance) -> Vec<Event> {
         let now = Timestamp::now();
-        let show = |overview| Shown {
-            overview,
-            about: &self.page.about,
-            find: &self.find,
-            form_token: &self.session.form_token,
-            now,
+        let show = |glance: &Glance, part: Part| {
+            let shown = Shown {
+                overview: &glance.overview,
+                health: &glance.health,
+                about: &self.page.about,
+                find: &self.find,
+                form_token: &self.session.form_token,
+                now,
+            };
+            part.1(&shown).into_string()
         };
         let mut events = Vec::new();
-        for (id, part) in PARTS {
-            let html = part(&show(latest)).into_string();
-            let before = self
-                .shown
-                .as_deref()
-                .map(|before| part(&show(before)).into_string());
+        for part in PARTS {
+            let html = show(latest, part);
+            let before = self.shown.as_deref().map(|before| show(before, part));
             if before.as_deref() != Some(html.as_str()) {
-                events.extend(Event::default().event(id).json_data(&html));
+                events.extend(Event::default().event(part.0).json_data(&html));
             }
         }
         events

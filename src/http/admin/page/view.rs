@@ -14,9 +14,13 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::files;
-use crate::bridge::{
-    ledger::ExplainedItem,
-    overview::{FailedItem, Overview},
+use crate::{
+    bridge::{
+        ledger::ExplainedItem,
+        overview::{FailedItem, Overview},
+    },
+    health::HealthView,
+    store::Direction,
 };
 use text::Level;
 
@@ -36,6 +40,8 @@ pub(super) struct About {
 pub(super) struct Shown<'a> {
     /// Everything at a glance.
     pub(super) overview: &'a Overview,
+    /// What is there of what the bridge needs.
+    pub(super) health: &'a HealthView,
     /// What does not change.
     pub(super) about: &'a About,
     /// Rooms with this in their name alone; all if it is empty.
@@ -112,14 +118,19 @@ pub(super) fn login(about: &About, refusal: Option<&str>) -> Markup {
 }
 
 /// Asks again before an item is dropped.
-pub(super) fn confirm_drop(about: &About, item: &ExplainedItem, form_token: &str) -> Markup {
+pub(super) fn confirm_drop(
+    about: &About,
+    item: &ExplainedItem,
+    room: Option<&str>,
+    form_token: &str,
+) -> Markup {
     let body = html! {
         div.card.narrow {
             h1 { "Drop this message?" }
             p { "It will not be tried any more. Nobody on the other side will see it, and this cannot be undone." }
             dl.facts {
                 div { dt { "Direction" } dd { (direction(item.direction())) } }
-                @if let Some(room) = item.room() { div { dt { "Gitter room" } dd { code { (text::foreign(room, 80)) } } } }
+                @if let Some(room) = room.or(item.room()) { div { dt { "Gitter room" } dd { (text::foreign(room, 80)) } } }
                 div { dt { "Kind" } dd { code { (text::foreign(item.operation(), 80)) } } }
                 @for event in item.matrix_event_ids() { div { dt { "Matrix event" } dd { code { (text::foreign(event, 120)) } } } }
                 @for message in item.gitter_message_ids() { div { dt { "Gitter message" } dd { code { (text::foreign(message, 120)) } } } }
@@ -245,10 +256,10 @@ fn hidden(item: &str, form_token: &str) -> Markup {
 }
 
 /// An item's direction, in words.
-const fn direction(direction: crate::store::Direction) -> &'static str {
+const fn direction(direction: Direction) -> &'static str {
     match direction {
-        crate::store::Direction::ToGitter => "to Gitter",
-        crate::store::Direction::ToMatrix => "to Matrix",
+        Direction::ToGitter => "to Gitter",
+        Direction::ToMatrix => "to Matrix",
     }
 }
 

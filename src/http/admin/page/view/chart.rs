@@ -61,7 +61,7 @@ fn chart(name: &str, way: &Way, most: i64) -> Markup {
     html! {
         figure.card.chart {
             figcaption { strong { (name) } span { (in_words(way.sum())) } }
-            p.most aria-hidden="true" { (grouped(most)) }
+            @if all(&way.sum()) == 0 { p.none aria-hidden="true" { "quiet" } } @else { p.most aria-hidden="true" { (grouped(most)) } }
             svg viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" focusable="false"
                 aria-label={ (name) ", in the last hour: " (in_words(way.sum())) } {
                 @for (slot, outcomes) in way.lately.iter().enumerate() { (bar(slot, outcomes, most)) }

@@ -68,7 +68,7 @@ pub(super) fn rooms(shown: &Shown<'_>) -> Markup {
         div.head {
             h2 #rooms-title { "Rooms" }
             p.quiet {
-                @if shown.find.is_empty() { (count(number(all), "room", "rooms")) ", those with trouble first" }
+                @if all == 0 {} @else if shown.find.is_empty() { (count(number(all), "room", "rooms")) ", those with trouble first" }
                 @else { (found.len()) " of " (count(number(all), "room", "rooms")) " with “" (text::foreign(shown.find, 60)) "” in name or id" }
                 @if kept.len() < found.len() { "; the first " (kept.len()) " are shown: find the others by name" }
             }

@@ -53,6 +53,7 @@ pub(super) fn summary(shown: &Shown<'_>) -> Markup {
             (way(shown, Direction::ToMatrix))
             (budget(shown))
             (rooms_tile(shown.overview))
+            (connections(shown))
             (process(shown))
         }
     }
@@ -80,6 +81,13 @@ fn concerns(shown: &Shown<'_>) -> Vec<Concern> {
     let overview = shown.overview;
     let mut concerns = Vec::new();
     let mut add = |level, text| concerns.push(Concern { level, text });
+    for part in shown.health.parts() {
+        // The account's own words are below.
+        if let Some(lack) = part.lack().filter(|_| part.part() != "account") {
+            let text = html! { (text::cut(lack, 300)) ", for " (age(part.since(), shown.now)) "." };
+            add(Level::Trouble, text);
+        }
+    }
     for account in &overview.accounts {
         if let Some(reason) = account.reason() {
             let name = text::foreign(account.username(), 80);
@@ -100,6 +108,9 @@ fn concerns(shown: &Shown<'_>) -> Vec<Concern> {
                 html! { (name) " takes no messages; it is tried again " (soon(until, shown)) "." },
             );
         }
+    }
+    for warning in shown.health.warnings() {
+        add(Level::Attention, html! { (text::cut(warning, 500)) });
     }
     let broken = with_state(overview, PortalState::Broken);
     if broken > 0 {
@@ -134,6 +145,50 @@ fn concerns(shown: &Shown<'_>) -> Vec<Concern> {
         }
     }
     concerns
+}
+
+/// What the bridge needs, and whether it is there. The database is asked for this page, so it is not told here.
+fn connections(shown: &Shown<'_>) -> Markup {
+    let parts = || {
+        shown
+            .health
+            .parts()
+            .iter()
+            .filter(|part| matches!(part.part(), "homeserver" | "account" | "realtime"))
+    };
+    let level = if parts().any(|part| part.lack().is_some()) {
+        Level::Trouble
+    } else {
+        Level::Well
+    };
+    html! {
+        section.tile {
+            h2 { (level.sign()) "Connections" }
+            p.big { (shown.overview.sockets) " " small { "to Gitter’s realtime channel" } }
+            dl {
+                div { dt { "rooms followed there" } dd { (shown.overview.followed) } }
+                @for part in parts().filter(|part| part.part() != "realtime") {
+                    div {
+                        dt { (called(part.part())) }
+                        dd {
+                            @if part.lack().is_some() { (Level::Trouble.sign()) " away for " } @else { "there for " }
+                            (age(part.since(), shown.now))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a part of the bridge's health is called here.
+fn called(part: &str) -> &str {
+    match part {
+        "homeserver" => "homeserver",
+        "account" => "Gitter account",
+        "realtime" => "Gitter’s realtime channel",
+        other => other,
+    }
 }
 
 /// The version alone, without the commit that may stand behind it.
@@ -266,7 +321,6 @@ fn process(shown: &Shown<'_>) -> Markup {
             p.big { (age(shown.about.started, shown.now)) " " small { "up" } }
             dl {
                 div { dt { "version" } dd { (version(shown.about.version)) } }
-                div { dt { "rooms followed on Gitter" } dd { (shown.overview.followed) } }
                 div { dt { "database" } dd { (shown.overview.database) } }
             }
         }

@@ -10,7 +10,8 @@ use crate::{
         overview::{BudgetOverview, PerWay, RoomOverview, SLOTS, Way},
         provision::PortalView,
     },
-    store::{Direction, PortalKind, PortalState},
+    health::{Health, Part},
+    store::{PortalKind, PortalState},
 };
 
 fn now() -> Timestamp {
@@ -53,6 +54,7 @@ fn overview(rooms: Vec<RoomOverview>) -> Overview {
         closed_until: PerWay::default(),
         accounts: Vec::new(),
         budget: None,
+        sockets: 0,
         followed: 0,
         database: "SQLite",
     }
@@ -73,8 +75,23 @@ fn failed_item(detail: &str) -> FailedItem {
 }
 
 fn page(overview: &Overview, find: &str) -> String {
+    let health = Health::default();
+    for part in [
+        Part::Credentials,
+        Part::Database,
+        Part::Homeserver,
+        Part::Account,
+        Part::Realtime,
+    ] {
+        health.works(part);
+    }
+    page_of(overview, &health, find)
+}
+
+fn page_of(overview: &Overview, health: &Health, find: &str) -> String {
     let shown = Shown {
         overview,
+        health: &health.view(),
         about: &about(),
         find,
         form_token: "form-token",
@@ -291,6 +308,33 @@ fn a_stopped_account_and_a_closed_side_come_first() {
             "Something needs you",
             "The homeserver takes no messages; it is tried again",
             "in 9 s",
+        ],
+    );
+}
+
+#[test]
+fn what_the_bridge_lacks_is_told() {
+    let health = Health::default();
+    health.works(Part::Homeserver);
+    health.lacks(Part::Realtime, "no <connection>");
+    health.warn(Some("another bridge has these tokens".to_owned()));
+    let page = page_of(&overview(Vec::new()), &health, "");
+    in_order(
+        &page,
+        &[
+            "Something needs you",
+            "no &lt;connection&gt;, for ",
+            "another bridge has these tokens",
+        ],
+    );
+    in_order(
+        &page,
+        &[
+            "Connections",
+            "homeserver",
+            "there for ",
+            "Gitter account",
+            "away for ",
         ],
     );
 }
