@@ -1,6 +1,9 @@
 //! Puts the bridge together, runs it, and ends it in order. Every wait at the start says what it waits for.
 
+mod credentials;
+mod doors;
 mod reach;
+mod watch;
 
 use std::{
     error::Error as _,
@@ -12,15 +15,17 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use ruma::{OwnedUserId, UserId};
-use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify};
+use tokio::{signal::unix::SignalKind, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
+use self::doors::Doors;
 use crate::{
     bridge::{Acceptor, Bridge, Parts, Recovery, Settings, media::Links},
     cache::Cache,
     config::{Config, DatabaseUrl, secret},
     gitter::{FileClient, PictureClient, Realtime, RealtimeSettings},
+    health::{Health, Part},
     http::{
         self,
         admin::{self, AdminState},
@@ -46,34 +51,46 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// As [`run`].
-pub async fn serve(config: &Config, registration: &Registration, restored: bool) -> anyhow::Result<()> {
+pub async fn serve(config: Config, registration: &Path, restored: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     run(config, registration, restored, stop).await
 }
 
-/// Runs the bridge until the token is cancelled; `restored` says that the database is a backup.
+/// Runs the bridge until the token is cancelled; `restored` says that the database is a backup. Tokens that are missing
+/// are waited for: the Gitter token of the configuration, and the registration, a file.
 ///
 /// # Errors
 /// When it cannot start: the message names the key or the file, and the mend.
 pub async fn run(
-    config: &Config,
-    registration: &Registration,
+    config: Config,
+    registration: &Path,
     restored: bool,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let _lock = lock_data_dir(config)?;
-    let reached = stop.run_until_cancelled(reach_database(config, restored)).await;
-    let Some(reached) = reached else {
+    let _lock = lock_data_dir(&config)?;
+    let (health, tracker) = (Health::default(), TaskTracker::new());
+    let doors = Doors::open(&config, &health, &stop, &tracker).await?;
+    let gathered = credentials::gather(config, registration, &health);
+    let Some(gathered) = stop.run_until_cancelled(gathered).await else {
+        finish(&tracker).await;
+        return Ok(());
+    };
+    let (config, registration) = gathered?;
+    let reached = stop.run_until_cancelled(reach_database(&config, restored, &health));
+    let Some(reached) = reached.await else {
+        finish(&tracker).await;
         return Ok(());
     };
     let (db, restored) = reached.context("database.url")?;
+    health.works(Part::Database);
     let process = Process {
-        config,
-        registration,
+        config: &config,
+        registration: &registration,
+        health,
         db,
         restored,
-        cache: open_cache(config).await?,
+        cache: open_cache(&config).await?,
         recovery: Arc::new(Recovery::begin(
             jiff::Timestamp::now().as_millisecond(),
             restored.restored_at > 0,
@@ -81,28 +98,42 @@ pub async fn run(
         wake: Arc::default(),
         asked: Arc::default(),
         stop,
-        tracker: TaskTracker::new(),
+        tracker,
     };
     let bridge: Arc<OnceLock<Arc<Bridge>>> = Arc::default();
     let signer = process.signer()?;
-    process.listen(&bridge, signer.as_ref()).await?;
+    process.listen(&doors, &bridge, signer.as_ref())?;
     tokio::select! {
         running = process.start(signer) => {
+            let running = running?;
+            let watching = watch::run(Arc::clone(&running), process.health.clone());
             // Set once, here.
-            bridge.set(running?).ok();
+            bridge.set(running).ok();
+            process.tracker.spawn(watching);
             info!("The bridge runs");
             process.stop.cancelled().await;
         }
         () = process.stop.cancelled() => {}
     }
-    process.finish().await;
+    finish(&process.tracker).await;
+    tokio::time::timeout(DRAIN, process.db.close()).await.ok();
     Ok(())
+}
+
+/// Lets what is under way finish.
+async fn finish(tracker: &TaskTracker) {
+    info!("The bridge stops; what is under way may finish");
+    tracker.close();
+    if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
+        warn!("Something did not finish in time; it goes on when the bridge is started again");
+    }
 }
 
 /// What all parts of the running program share.
 struct Process<'a> {
     config: &'a Config,
     registration: &'a Registration,
+    health: Health,
     db: Db,
     restored: Restored,
     cache: Arc<Cache>,
@@ -170,11 +201,16 @@ pub fn lock(folder: &Path) -> anyhow::Result<File> {
 }
 
 /// Opens the database as soon as it can be reached.
-async fn reach_database(config: &Config, restored: bool) -> Result<(Db, Restored), StoreError> {
+async fn reach_database(
+    config: &Config,
+    restored: bool,
+    health: &Health,
+) -> Result<(Db, Restored), StoreError> {
     let mut wait = FIRST_WAIT;
     loop {
         match open_database(config, restored).await {
             Err(error) if error.may_pass() => {
+                health.lacks(Part::Database, "the database of database.url cannot be reached");
                 let cause = error.source().map(ToString::to_string).unwrap_or_default();
                 warn!(error = %error, cause, seconds = wait.as_secs(), "The database cannot be reached; waiting");
             }
@@ -211,9 +247,10 @@ async fn open_cache(config: &Config) -> anyhow::Result<Arc<Cache>> {
 }
 
 impl Process<'_> {
-    /// Opens both listeners. The homeserver may push from here on; what it pushes waits in the inbox.
-    async fn listen(
+    /// Lets both listeners serve. The homeserver may push from here on; what it pushes waits in the inbox.
+    fn listen(
         &self,
+        doors: &Doors,
         bridge: &Arc<OnceLock<Arc<Bridge>>>,
         signer: Option<&Arc<Signer>>,
     ) -> anyhow::Result<()> {
@@ -228,27 +265,18 @@ impl Process<'_> {
             hs_token: self.registration.hs_token.clone(),
             bridge: Arc::clone(bridge),
         };
+        let appservice = appservice::router(appservice)
+            .merge(self.media_router(signer)?)
+            .merge(http::health::appservice_router(self.health.clone()));
         let token = secret::read_or_make(&self.config.admin.token_file).context("admin.token_file")?;
         let admin = AdminState {
             bridge: Arc::clone(bridge),
             token,
             config: Arc::new(self.config.clone()),
+            health: self.health.clone(),
         };
-        for (key, address, router) in [
-            (
-                "appservice.listen",
-                self.config.appservice.listen,
-                appservice::router(appservice).merge(self.media_router(signer)?),
-            ),
-            ("admin.listen", self.config.admin.listen, admin::router(admin)),
-        ] {
-            let listener = TcpListener::bind(address)
-                .await
-                .with_context(|| format!("{key}: cannot listen on {address}; is another bridge running?"))?;
-            info!(listener = key, %address, "Listening");
-            self.tracker
-                .spawn(http::serve(listener, router, self.stop.clone()));
-        }
+        doors.appservice.replace(appservice);
+        doors.admin.replace(admin::router(admin));
         Ok(())
     }
 
@@ -326,15 +354,5 @@ impl Process<'_> {
         });
         bridge.start(events).await?;
         Ok(bridge)
-    }
-
-    /// Lets what is under way finish.
-    async fn finish(&self) {
-        info!("The bridge stops; what is under way may finish");
-        self.tracker.close();
-        if tokio::time::timeout(DRAIN, self.tracker.wait()).await.is_err() {
-            warn!("Something did not finish in time; it goes on when the bridge is started again");
-        }
-        tokio::time::timeout(DRAIN, self.db.close()).await.ok();
     }
 }

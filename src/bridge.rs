@@ -32,6 +32,7 @@ mod measure;
 pub mod media;
 mod moderation;
 mod notices;
+pub mod overview;
 mod people;
 mod pictures;
 mod portal;

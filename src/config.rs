@@ -69,6 +69,15 @@ pub struct Config {
 impl Config {
     /// Reads a configuration file, with the variables of this process's environment over it.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(file, false)
+    }
+
+    /// The same, but the Gitter token may still be missing.
+    pub fn load_without_token(file: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(file, true)
+    }
+
+    fn load_with(file: &Path, may_lack_secrets: bool) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
             path: file.to_owned(),
             source,
@@ -76,7 +85,7 @@ impl Config {
         let variables = env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         });
-        Self::read(file, &text, variables)
+        Self::read_with(file, &text, variables, may_lack_secrets)
     }
 
     /// Reads the text of a configuration file, with variables over it, which are pairs of name and value.
@@ -86,15 +95,27 @@ impl Config {
         text: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
+        Self::read_with(file, text, variables, false)
+    }
+
+    fn read_with(
+        file: &Path,
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+        may_lack_secrets: bool,
+    ) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(file, text, variables).map_err(ConfigError::Problems)?;
-        let config = Self::read_sections(&mut reader);
+        if may_lack_secrets {
+            reader.let_secrets_lack();
+        }
+        let config = Self::read_sections(&mut reader, may_lack_secrets);
         match (config, reader.finish(&sections::SECTIONS)) {
             (Some(config), problems) if problems.is_empty() => Ok(config),
             (_, problems) => Err(ConfigError::Problems(problems)),
         }
     }
 
-    fn read_sections(reader: &mut Reader) -> Option<Self> {
+    fn read_sections(reader: &mut Reader, may_lack_secrets: bool) -> Option<Self> {
         let general = General::read(reader);
         if let Some(general) = &general {
             reader.set_data_folder(general.data_dir.clone());
@@ -103,7 +124,7 @@ impl Config {
         let appservice = Appservice::read(reader);
         let gitter = Gitter::read(reader);
         if let Some(gitter) = &gitter {
-            gitter.check_tokens(reader);
+            gitter.check_tokens(reader, may_lack_secrets);
         }
         let database = Database::read(reader);
         let bridge = Bridge::read(reader);
@@ -127,19 +148,20 @@ impl Config {
 }
 
 impl Gitter {
-    /// The tokens that the bridge posts with: at least one.
+    /// The tokens that the bridge posts with: at least one, unless the configuration may lack it.
     pub fn access_tokens(&self) -> impl Iterator<Item = &SecretString> {
-        let from_file = self.token_file.as_ref().map(|file| &file.secret);
+        let from_file = self.token_file.as_ref().and_then(|file| file.secret.as_ref());
         self.token.iter().chain(from_file).chain(&self.tokens)
     }
 
-    fn check_tokens(&self, reader: &mut Reader) {
+    fn check_tokens(&self, reader: &mut Reader, may_lack: bool) {
         let set = [
             self.token.is_some(),
             self.token_file.is_some(),
             !self.tokens.is_empty(),
         ];
         match set.iter().filter(|set| **set).count() {
+            0 if may_lack => {}
             0 => reader.refuse(
                 None,
                 "gitter.token_file",

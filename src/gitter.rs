@@ -14,6 +14,7 @@ pub mod error;
 mod event;
 mod files;
 mod pictures;
+mod public_names;
 pub mod realtime;
 mod token;
 

@@ -2,20 +2,16 @@
 
 pub mod admin;
 pub mod appservice;
+mod connection;
 mod error;
+mod exchange;
+pub mod health;
+mod listener;
 pub mod media;
+mod request;
 mod thirdparty;
 
-use axum::Router;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-
-/// Serves a router until the token is cancelled; requests under way are finished.
-///
-/// # Errors
-/// When the listener breaks.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-}
+pub use self::{
+    exchange::Exchange,
+    listener::{Limits, serve},
+};

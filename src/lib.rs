@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod gitter;
+pub mod health;
 pub mod http;
 pub mod ids;
 pub mod logging;

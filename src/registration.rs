@@ -133,6 +133,28 @@ impl Registration {
         })
     }
 
+    /// Reads a registration that may still be missing, or lack its tokens; then says what is missing.
+    pub fn load_if_complete(path: &Path) -> Result<Result<Self, String>, RegistrationError> {
+        let is_token = |problem: &Problem| matches!(problem.key.as_str(), "as_token" | "hs_token");
+        match Self::load(path) {
+            Err(RegistrationError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Err(
+                    "the file that appservice.registration names is missing".to_owned()
+                ))
+            }
+            Err(RegistrationError::Problems { problems, .. })
+                if !problems.is_empty() && problems.iter().all(is_token) =>
+            {
+                let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+                Ok(Err(format!(
+                    "{} of the registration is missing",
+                    keys.join(" and ")
+                )))
+            }
+            loaded => loaded.map(Ok),
+        }
+    }
+
     /// Writes the registration, readable by its owner alone, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<(), RegistrationError> {
         self.to_yaml()

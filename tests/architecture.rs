@@ -30,6 +30,7 @@ const MAY_IMPORT: &str = "
     outcome:
     translate:
     config:
+    health:
     metrics:
     logging:      config
     registration: config
@@ -40,8 +41,8 @@ const MAY_IMPORT: &str = "
     gitter:       config metrics
     bridge:       translate store matrix gitter media cache config metrics registration
     doctor:       store matrix gitter media config registration
-    http:         bridge doctor translate store matrix gitter media cache config metrics registration
-    app:          http bridge doctor translate store matrix gitter media cache config metrics registration logging
+    http:         bridge doctor health translate store matrix gitter media cache config metrics registration
+    app:          http health bridge doctor translate store matrix gitter media cache config metrics registration logging
     cli:          app http bridge doctor translate store matrix gitter media config metrics registration logging
     main:         cli
 ";

@@ -11,6 +11,7 @@ use super::{LONGEST_WAIT, Process};
 use crate::{
     config::secret,
     gitter::{self, GitterClient, GitterError, is_same_token},
+    health::Part,
     matrix::{DeviceMemory, MatrixClient, MatrixError},
     store::{self, account::Account},
 };
@@ -23,7 +24,11 @@ impl Process<'_> {
     pub(super) async fn reach_homeserver(&self) -> anyhow::Result<(MatrixClient, DeviceMemory)> {
         let (bot, matrix) = (self.bot()?, self.matrix_client()?);
         let meet = || meet_homeserver(&matrix, &bot);
-        let memory = until_reached(HOMESERVER, meet, matrix_waits).await?;
+        let memory = self
+            .until_answered(HOMESERVER, meet, matrix_waits)
+            .await
+            .map_err(|error| refused(HOMESERVER, error))?;
+        self.health.works(Part::Homeserver);
         if memory == DeviceMemory::None {
             info!(
                 "The homeserver has no devices for application services; events are looked for before a repeat"
@@ -51,7 +56,10 @@ impl Process<'_> {
                 api_url: settings.api_url.clone(),
                 token: token.clone().into(),
             })?;
-            match until_answered(GITTER, || meet_gitter(&gitter), gitter_waits).await {
+            match self
+                .until_answered(GITTER, || meet_gitter(&gitter), gitter_waits)
+                .await
+            {
                 Ok(account) => break (gitter, account),
                 Err(GitterError::Unauthorized { .. }) if let Some(file) = file => {
                     error!(
@@ -59,16 +67,49 @@ impl Process<'_> {
                         "Gitter refuses the token in gitter.token_file; put a valid one of the bridge's account there: \
                          it is read again without a restart"
                     );
+                    self.health.lacks(
+                        Part::Account,
+                        "Gitter refuses the account's token: put a valid one into gitter.token_file",
+                    );
                     token = other_token(file, &token).await;
                 }
                 Err(error) => return Err(refused(GITTER, error)),
             }
         };
         info!(account.name = account.username, account.id = %account.user_id, "Gitter knows the account");
+        self.health.works(Part::Account);
         let mut tx = self.db.write().await?;
         store::account::record_account(&mut tx, &account, jiff::Timestamp::now().as_millisecond()).await?;
         tx.commit().await?;
         Ok((gitter, account))
+    }
+
+    /// Tries until a side answers; says once per try what it waits for.
+    ///
+    /// # Errors
+    /// What waiting does not help against.
+    async fn until_answered<T, E, F>(
+        &self,
+        side: Side,
+        mut ask: impl FnMut() -> F,
+        waits: fn(&E) -> bool,
+    ) -> Result<T, E>
+    where
+        E: std::error::Error,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut wait = Duration::from_secs(1);
+        loop {
+            match ask().await {
+                Err(error) if waits(&error) => {
+                    self.health.lacks(side.part, side.away);
+                    warn!(side.name, error = %error, seconds = wait.as_secs(), "Waiting for a side to answer");
+                }
+                answer => return answer,
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
     }
 }
 
@@ -110,18 +151,25 @@ fn gitter_waits(error: &GitterError) -> bool {
 #[derive(Clone, Copy)]
 struct Side {
     name: &'static str,
+    part: Part,
+    /// What is said of it while it does not answer.
+    away: &'static str,
     /// What to do when it refuses the bridge.
     mend: &'static str,
 }
 
 const HOMESERVER: Side = Side {
     name: "the homeserver",
+    part: Part::Homeserver,
+    away: "the homeserver does not answer at homeserver.url",
     mend: "name the registration in app_service_config_files of its configuration, let both have the same file, \
            and restart it",
 };
 
 const GITTER: Side = Side {
     name: "Gitter",
+    part: Part::Account,
+    away: "Gitter does not answer at gitter.api_url",
     mend: "put a valid token of the bridge's account into gitter.token_file",
 };
 
@@ -138,46 +186,6 @@ async fn other_token(file: &Path, refused: &SecretString) -> SecretString {
     }
 }
 
-async fn until_reached<T, E, F>(
-    side: Side,
-    ask: impl FnMut() -> F,
-    waits: fn(&E) -> bool,
-) -> anyhow::Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-    F: Future<Output = Result<T, E>>,
-{
-    until_answered(side, ask, waits)
-        .await
-        .map_err(|error| refused(side, error))
-}
-
 fn refused(side: Side, error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("{} refuses the bridge; {}", side.name, side.mend))
-}
-
-/// Tries until a side answers; says once per try what it waits for.
-///
-/// # Errors
-/// What waiting does not help against.
-async fn until_answered<T, E, F>(
-    side: Side,
-    mut ask: impl FnMut() -> F,
-    waits: fn(&E) -> bool,
-) -> Result<T, E>
-where
-    E: std::error::Error,
-    F: Future<Output = Result<T, E>>,
-{
-    let mut wait = Duration::from_secs(1);
-    loop {
-        match ask().await {
-            Err(error) if waits(&error) => {
-                warn!(side.name, error = %error, seconds = wait.as_secs(), "Waiting for a side to answer");
-            }
-            answer => return answer,
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
-    }
 }

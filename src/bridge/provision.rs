@@ -67,7 +67,7 @@ pub enum Linked {
 }
 
 /// A portal, as operators see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PortalView {
     /// The Gitter room's id.
     pub gitter_room_id: GitterRoomId,
@@ -186,16 +186,6 @@ impl Bridge {
         info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
         leave::take_leave(self, &leaving).await;
         Ok(())
-    }
-
-    /// All linked rooms.
-    pub async fn portals(&self) -> Result<Vec<PortalView>, ProvisionError> {
-        let mut tx = self.db.read().await?;
-        let mut views = Vec::new();
-        for portal in portal::portals(&mut tx).await? {
-            views.push(view(&mut tx, portal).await?);
-        }
-        Ok(views)
     }
 
     /// A linked room, by either side's id.
@@ -444,24 +434,29 @@ fn taken(portal: &Portal) -> ProvisionError {
 
 async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
     let counts = portal::count_items(tx, &portal.gitter_room_id).await?;
-    let works = matches!(portal.state, PortalState::Active | PortalState::CatchingUp);
     let life = life::of(tx, &portal.gitter_room_id).await?;
-    let detail = life
-        .map(|life| life.detail)
-        .filter(|detail| !works && !detail.is_empty());
-    let crossed =
-        (portal.last_bridged_at > 0).then(|| Timestamp::from_millisecond(portal.last_bridged_at).ok());
-    Ok(PortalView {
-        gitter_room_id: portal.gitter_room_id,
-        gitter_uri: portal.gitter_uri,
-        matrix_room_id: portal.matrix_room_id,
-        kind: portal.kind,
-        state: portal.state,
-        waiting: counts.waiting,
-        failed: counts.failed,
-        last_bridged_at: crossed.flatten(),
-        state_detail: detail,
-    })
+    let detail = life.map(|life| life.detail).unwrap_or_default();
+    Ok(PortalView::new(portal, counts.waiting, counts.failed, detail))
+}
+
+impl PortalView {
+    /// A portal with so many items that wait and have failed. Why it stopped is told where it did.
+    pub(super) fn new(portal: Portal, waiting: i64, failed: i64, detail: String) -> Self {
+        let works = matches!(portal.state, PortalState::Active | PortalState::CatchingUp);
+        let crossed =
+            (portal.last_bridged_at > 0).then(|| Timestamp::from_millisecond(portal.last_bridged_at).ok());
+        Self {
+            gitter_room_id: portal.gitter_room_id,
+            gitter_uri: portal.gitter_uri,
+            matrix_room_id: portal.matrix_room_id,
+            kind: portal.kind,
+            state: portal.state,
+            waiting,
+            failed,
+            last_bridged_at: crossed.flatten(),
+            state_detail: Some(detail).filter(|detail| !works && !detail.is_empty()),
+        }
+    }
 }
 
 /// Removes a portal; its items get their outcome and nothing waits for its attempts any more. Gives the links that rest,

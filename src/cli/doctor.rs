@@ -15,7 +15,7 @@ use crate::{
     check::{Check, Checks},
     config::{Config, ConfigError},
     doctor,
-    http::{self, appservice, media},
+    http::{self, Limits, appservice, media},
     registration::Registration,
 };
 
@@ -105,6 +105,7 @@ async fn answer_pings(config: &Config, stop: CancellationToken) -> io::Result<()
             tokio::spawn(http::serve(
                 listener,
                 appservice::ping_router(registration.hs_token).merge(media::health_router(&prefix)),
+                Limits::APPSERVICE,
                 stop,
             ));
             Ok(())

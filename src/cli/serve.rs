@@ -26,15 +26,15 @@ pub(super) struct Arguments {
 
 /// Runs the bridge until it is told to stop.
 pub(super) async fn run(file: &Path, arguments: Arguments) -> anyhow::Result<Exit> {
-    let config = Config::load(file)?;
-    let registration = arguments
-        .registration
-        .as_ref()
-        .unwrap_or(&config.appservice.registration);
-    let registration = Registration::load(registration)?;
-    registration.check_ghosts(&config)?;
-    registration.check_aliases(&config)?;
+    let config = Config::load_without_token(file)?;
+    let named = &config.appservice.registration;
+    let registration_file = arguments.registration.unwrap_or_else(|| named.clone());
+    // What is there has to be right; what is missing is waited for.
+    if let Ok(registration) = Registration::load_if_complete(&registration_file)? {
+        registration.check_ghosts(&config)?;
+        registration.check_aliases(&config)?;
+    }
     logging::start(&config.logging)?;
-    app::serve(&config, &registration, arguments.restored).await?;
+    app::serve(config, &registration_file, arguments.restored).await?;
     Ok(Exit::Done)
 }

@@ -105,6 +105,7 @@ mod tests {
         Folders {
             config: ".".into(),
             data: ".".into(),
+            may_lack_secrets: false,
         }
     }
 

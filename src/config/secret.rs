@@ -53,8 +53,8 @@ pub enum SecretError {
 pub struct SecretFile {
     /// The file.
     pub path: PathBuf,
-    /// What it held.
-    pub secret: SecretString,
+    /// What it held; `None` only for a configuration that may wait for it.
+    pub secret: Option<SecretString>,
 }
 
 /// Reads the secret of a file, without the blanks and line ends around it.
@@ -143,6 +143,14 @@ pub(crate) fn write_private(path: &Path, text: &str, existing: Existing) -> io::
     Ok(())
 }
 
+/// Whether a file of a secret is not there, or has nothing in it yet.
+pub fn is_absent(path: &Path) -> bool {
+    match fs::read_to_string(path) {
+        Ok(text) => text.trim().is_empty(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 /// Reads a secret that stands in the configuration itself.
 pub(super) fn secret(node: &Node, _: &Folders) -> Result<SecretString, Refusal> {
     let text = scalar(node)?;
@@ -156,7 +164,11 @@ pub(super) fn secret(node: &Node, _: &Folders) -> Result<SecretString, Refusal> 
 pub(super) fn secret_file(node: &Node, folders: &Folders) -> Result<SecretFile, Refusal> {
     let path = path_beside_config(node, folders)?;
     match read(&path) {
-        Ok(secret) => Ok(SecretFile { path, secret }),
+        Ok(secret) => Ok(SecretFile {
+            path,
+            secret: Some(secret),
+        }),
+        Err(_) if folders.may_lack_secrets && is_absent(&path) => Ok(SecretFile { path, secret: None }),
         Err(SecretError::Unreadable { source, .. }) => Err(format!(
             "names the file {}, which cannot be read: {source}",
             path.display()

@@ -101,6 +101,8 @@ pub(crate) struct Folders {
     pub(crate) config: PathBuf,
     /// The folder of `data_dir`.
     pub(crate) data: PathBuf,
+    /// Whether files of secrets may still be missing.
+    pub(crate) may_lack_secrets: bool,
 }
 
 /// Why a value is not what its key takes. It never repeats the value, which may be a secret.
@@ -159,6 +161,7 @@ impl Reader {
             folders: Folders {
                 config: folder.to_owned(),
                 data: folder.to_owned(),
+                may_lack_secrets: false,
             },
             sections: Vec::new(),
             variables: variables
@@ -187,6 +190,11 @@ impl Reader {
     /// Says where paths that are relative to `data_dir` start from now on.
     pub(crate) fn set_data_folder(&mut self, folder: PathBuf) {
         self.folders.data = folder;
+    }
+
+    /// Takes files of secrets that are not there yet as they are named, from now on.
+    pub(crate) fn let_secrets_lack(&mut self) {
+        self.folders.may_lack_secrets = true;
     }
 
     /// Notes that something is wrong with a line of the file, or with the file as a whole.

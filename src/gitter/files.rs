@@ -4,14 +4,12 @@
 use std::{
     fs::File,
     io::{Seek as _, SeekFrom},
-    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::StreamExt as _;
 use reqwest::{
-    dns::{Addrs, Name, Resolve, Resolving},
     header::CONTENT_TYPE,
     redirect::{Attempt, Policy},
 };
@@ -23,7 +21,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::USER_AGENT;
+use super::{USER_AGENT, public_names::PublicNames};
 
 /// Files fetched at once.
 const TRANSFERS: usize = 4;
@@ -266,57 +264,6 @@ fn is_listed(hosts: &[String], url: &Url) -> bool {
         && url.username().is_empty()
         && url.password().is_none()
         && hosts.contains(&place)
-}
-
-/// Names of public services never lead into private networks. Other listed names are the operator's own, and may.
-struct PublicNames;
-
-impl Resolve for PublicNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let is_public = is_public_service(name.as_str());
-            let found: Vec<SocketAddr> = found
-                .filter(|address| !is_public || !is_private(address.ip()))
-                .collect();
-            if found.is_empty() {
-                return Err("the name of a public service leads into a private network".into());
-            }
-            let addresses: Addrs = Box::new(found.into_iter());
-            Ok(addresses)
-        })
-    }
-}
-
-fn is_public_service(host: &str) -> bool {
-    ["gitter.im", "amazonaws.com"].iter().any(|service| {
-        host.strip_suffix(service)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    })
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            address.is_private()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_unspecified()
-                || address.is_broadcast()
-                || address.is_multicast()
-                || first == 0
-                || first >= 240
-                || (first == 100 && (64..128).contains(&second))
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback()
-                || address.is_unspecified()
-                || address.is_multicast()
-                || address.is_unique_local()
-                || address.is_unicast_link_local()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Fetches pictures of Gitter users. Their addresses come in messages, so they are only fetched from
-//! listed hosts, also after redirects, within a size and a time, and only if they are pictures.
+//! listed hosts and ports, also after redirects, within a size and a time, and only if they are pictures.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use reqwest::redirect::{Attempt, Policy};
 use url::Url;
+
+use super::{USER_AGENT, public_names::PublicNames};
 
 /// The largest picture, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -54,7 +56,14 @@ pub enum PictureError {
 #[derive(Debug, Clone)]
 pub struct PictureClient {
     http: reqwest::Client,
-    hosts: Vec<String>,
+    sites: Arc<[Site]>,
+}
+
+/// A Gitter server's host, and its port unless that is the usual one.
+#[derive(Debug, PartialEq, Eq)]
+struct Site {
+    host: String,
+    port: Option<u16>,
 }
 
 impl PictureClient {
@@ -63,12 +72,16 @@ impl PictureClient {
     /// # Errors
     /// When the system's certificates cannot be read.
     pub fn new(sites: &[&Url]) -> Result<Self, reqwest::Error> {
-        let hosts: Vec<String> = sites
+        let sites: Arc<[Site]> = sites
             .iter()
-            .filter_map(|site| site.host_str())
-            .map(str::to_owned)
+            .filter_map(|site| {
+                Some(Site {
+                    host: site.host_str()?.to_owned(),
+                    port: site.port(),
+                })
+            })
             .collect();
-        let listed = hosts.clone();
+        let listed = Arc::clone(&sites);
         let follow = move |attempt: Attempt<'_>| {
             if attempt.previous().len() > 5 || !is_listed(&listed, attempt.url()) {
                 attempt.stop()
@@ -78,16 +91,18 @@ impl PictureClient {
         };
         let http = reqwest::Client::builder()
             .redirect(Policy::custom(follow))
+            .dns_resolver(Arc::new(PublicNames))
+            .no_proxy()
             .timeout(TIMEOUT)
-            .user_agent(concat!("gitter-matrix-bridge/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .build()?;
-        Ok(Self { http, hosts })
+        Ok(Self { http, sites })
     }
 
     /// Fetches a picture.
     pub async fn fetch(&self, url: &str) -> Result<Picture, PictureError> {
         let url = Url::parse(url).map_err(|_| PictureError::Host(url.to_owned()))?;
-        if !is_listed(&self.hosts, &url) {
+        if !is_listed(&self.sites, &url) {
             return Err(PictureError::Host(url.host_str().unwrap_or_default().to_owned()));
         }
         let answer = self.http.get(url).send().await?.error_for_status()?;
@@ -114,15 +129,20 @@ pub fn picture_url(avatar_url: Option<&str>, avatar_url_medium: Option<&str>, si
     Some(url)
 }
 
-fn is_listed(hosts: &[String], url: &Url) -> bool {
+/// Whether a picture may be fetched from an address. Of the Gitter server's own host no other service is asked.
+fn is_listed(sites: &[Site], url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
+    let is_known = KNOWN_HOSTS.contains(&host)
+        || host
+            .strip_suffix(".gitter.im")
+            .is_some_and(|name| !name.is_empty())
+        || host.ends_with(".githubusercontent.com");
+    let port = url.port();
+    let is_site = |site: &Site| site.host == host && (port.is_none() || port == site.port);
     matches!(url.scheme(), "http" | "https")
-        && (hosts.iter().any(|listed| listed == host)
-            || KNOWN_HOSTS.contains(&host)
-            || host
-                .strip_suffix(".gitter.im")
-                .is_some_and(|name| !name.is_empty())
-            || host.ends_with(".githubusercontent.com"))
+        && url.username().is_empty()
+        && url.password().is_none()
+        && (sites.iter().any(is_site) || (is_known && port.is_none()))
 }
 
 /// The type of a picture by its first bytes.
@@ -138,6 +158,9 @@ fn content_type(bytes: &[u8]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use axum::{Router, response::Redirect, routing::get};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn site() -> Url {
@@ -165,17 +188,55 @@ mod tests {
 
     #[test]
     fn only_listed_hosts_are_asked() {
-        let hosts = vec!["gitter.example.org".to_owned()];
+        let sites = ["gitter.example.org", "localhost:5000"].map(|place| {
+            let url = Url::parse(&format!("http://{place}/")).unwrap();
+            Site {
+                host: url.host_str().unwrap().to_owned(),
+                port: url.port(),
+            }
+        });
         for (url, listed) in [
             ("https://gitter.example.org/a", true),
+            ("http://localhost:5000/a", true),
             ("https://avatars-02.gitter.im/a", true),
+            ("https://avatars-02.gitter.im:8443/a", false),
             ("https://gitter.im.evil.example/a", false),
             ("https://evilgitter.im/a", false),
             ("ftp://gitter.example.org/a", false),
+            ("https://user@gitter.example.org/a", false),
+            ("https://gitter.example.org:22/a", false),
+            ("http://localhost:6379/a", false),
             ("http://127.0.0.1/a", false),
         ] {
-            assert_eq!(is_listed(&hosts, &Url::parse(url).unwrap()), listed, "{url}");
+            assert_eq!(is_listed(&sites, &Url::parse(url).unwrap()), listed, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_leads_to_no_other_service() {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let serve = async |router: Router| {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let place = listener.local_addr().unwrap();
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            format!("http://{place}/picture")
+        };
+        let picture = get(|| async { b"\x89PNG\r\n\x1a\n".as_slice() });
+        let inside = serve(Router::new().route("/picture", picture.clone())).await;
+        let leads = Redirect::temporary(&inside);
+        let site = serve(
+            Router::new()
+                .route("/own", picture)
+                .route("/picture", get(move || async move { leads })),
+        )
+        .await;
+        let client = PictureClient::new(&[&Url::parse(&site).unwrap()]).unwrap();
+        let own = client.fetch(&site.replace("/picture", "/own")).await;
+        assert_eq!(own.unwrap().content_type, "image/png");
+        let refused = client.fetch(&site).await;
+        assert!(matches!(refused, Err(PictureError::NotAPicture)), "{refused:?}");
+        let refused = client.fetch(&inside).await;
+        assert!(matches!(refused, Err(PictureError::Host(_))), "{refused:?}");
     }
 
     #[test]

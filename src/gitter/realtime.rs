@@ -12,7 +12,7 @@ mod wire;
 
 use std::collections::BTreeSet;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
@@ -41,6 +41,7 @@ pub struct RealtimeSettings {
 #[derive(Debug, Clone)]
 pub struct Realtime {
     wishes: mpsc::UnboundedSender<Wish>,
+    open: watch::Receiver<usize>,
 }
 
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl Realtime {
     ) -> (Self, mpsc::Receiver<RealtimeEvent>) {
         let (wishes, queue) = mpsc::unbounded_channel();
         let (events, receiver) = mpsc::channel(CHANNEL);
+        let (open, is_open) = watch::channel(0);
         let pool = Pool {
             settings: RealtimeSettings {
                 url: web_socket(settings.url),
@@ -71,9 +73,14 @@ impl Realtime {
             tracker: tracker.clone(),
             events,
             sockets: Vec::new(),
+            open,
         };
         tracker.spawn(pool.run(queue));
-        (Self { wishes }, receiver)
+        let realtime = Self {
+            wishes,
+            open: is_open,
+        };
+        (realtime, receiver)
     }
 
     /// Subscribes a room; for one that is subscribed already this gives a new snapshot.
@@ -91,6 +98,11 @@ impl Realtime {
         self.wish(Wish::Unsubscribe(room));
     }
 
+    /// How many sockets are up, with a token that Gitter took.
+    pub fn open_sockets(&self) -> watch::Receiver<usize> {
+        self.open.clone()
+    }
+
     fn wish(&self, wish: Wish) {
         // Refused only once everything has stopped, and then there is nothing to do.
         let _ = self.wishes.send(wish);
@@ -104,6 +116,7 @@ struct Pool {
     tracker: TaskTracker,
     events: mpsc::Sender<RealtimeEvent>,
     sockets: Vec<Socket>,
+    open: watch::Sender<usize>,
 }
 
 /// A socket's task, which ends when its commands do.
@@ -175,6 +188,7 @@ impl Pool {
             self.settings.clone(),
             queue,
             self.events.clone(),
+            self.open.clone(),
             self.stop.clone(),
         );
         self.tracker.spawn(task);

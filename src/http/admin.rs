@@ -1,8 +1,9 @@
-//! What operators call (DESIGN 6.3): health, and the provisioning API.
+//! What operators call (DESIGN 6.3): health, the provisioning API, and the status page.
 
 mod accounts;
 mod items;
 mod life;
+mod page;
 mod people;
 mod settings;
 
@@ -12,7 +13,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Path, Request, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
@@ -21,14 +22,18 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tracing::error;
 
-use super::error::{ApiError, check_token};
+use super::{
+    error::{ApiError, check_token},
+    health,
+};
 use crate::{
     bridge::{
         Bridge, BridgeError,
         provision::{LinkRequest, Linked, ProvisionError},
     },
     config::Config,
-    doctor, metrics,
+    doctor,
+    health::Health,
 };
 
 /// What the endpoints need.
@@ -40,6 +45,8 @@ pub struct AdminState {
     pub token: SecretString,
     /// What the doctor looks at.
     pub config: Arc<Config>,
+    /// Whether the bridge is ready.
+    pub health: Health,
 }
 
 impl AdminState {
@@ -73,12 +80,13 @@ pub fn router(state: AdminState) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));
     Router::new()
-        .route("/live", get(|| async { Json(json!({"live": true})) }))
+        .route("/live", get(health::live))
         .route("/ready", get(ready))
         .route("/metrics", get(measure))
         .nest("/_matrix/provision/v1", provision)
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(page::router(&state))
 }
 
 async fn authenticate(
@@ -92,13 +100,7 @@ async fn authenticate(
 }
 
 async fn ready(State(state): State<AdminState>) -> Response {
-    let ready = state.bridge.get().is_some();
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (status, Json(json!({ "ready": ready }))).into_response()
+    health::ready(&state.health)
 }
 
 /// In Prometheus's text format. While the bridge still starts there is little to tell.
@@ -110,8 +112,7 @@ async fn measure(State(state): State<AdminState>) -> Result<Response, ApiError> 
         }
         None => None,
     };
-    let format = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Ok((format, metrics::render(reading.as_ref())).into_response())
+    Ok(health::measured(reading.as_ref()))
 }
 
 /// Also while the bridge still starts: that is when it is wanted most.

@@ -52,6 +52,18 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// The code of what the HTTP library refuses by itself.
+pub(super) const fn code_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => {
+            "M_INVALID_PARAM"
+        }
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "M_UNRECOGNIZED",
+        StatusCode::PAYLOAD_TOO_LARGE => "M_TOO_LARGE",
+        _ => "M_UNKNOWN",
+    }
+}
+
 /// Checks the bearer token of a request, in constant time. `wrong` is the answer's status for a wrong token:
 /// the application service API says 403, the admin API 401.
 pub(super) fn check_token(

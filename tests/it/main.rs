@@ -27,6 +27,8 @@ mod forgetting;
 #[cfg(test)]
 mod gitter_failure;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod homeserver;
 #[cfg(test)]
 mod homeserver_failure;
@@ -39,6 +41,8 @@ mod kill_points;
 mod ledger;
 #[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod listeners;
 #[cfg(test)]
 mod matrix_client;
 #[cfg(test)]
@@ -75,6 +79,8 @@ mod rooms_power;
 mod silent_ban;
 #[cfg(test)]
 mod spaces;
+#[cfg(test)]
+mod status_page;
 #[cfg(test)]
 mod third_party;
 #[cfg(test)]

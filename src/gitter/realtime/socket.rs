@@ -6,7 +6,7 @@
 
 use rand::{SeedableRng as _, rngs::SmallRng};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,7 @@ pub(super) async fn run(
     settings: RealtimeSettings,
     mut commands: mpsc::UnboundedReceiver<Command>,
     events: mpsc::Sender<RealtimeEvent>,
+    open: watch::Sender<usize>,
     stop: CancellationToken,
 ) {
     let mut changes = settings.token.changes();
@@ -51,6 +52,7 @@ pub(super) async fn run(
         transport: Transport::WebSocket,
         has_heard: false,
         backlog: Backlog::default(),
+        presence: Presence { open, is_up: false },
     };
     loop {
         socket.perform().await;
@@ -86,6 +88,34 @@ struct Socket {
     /// Whether anything came over this wire.
     has_heard: bool,
     backlog: Backlog,
+    presence: Presence,
+}
+
+/// Counts the socket while it is up.
+struct Presence {
+    open: watch::Sender<usize>,
+    is_up: bool,
+}
+
+impl Presence {
+    fn set(&mut self, is_up: bool) {
+        if self.is_up != is_up {
+            self.is_up = is_up;
+            self.open.send_modify(|open| {
+                *open = if is_up {
+                    open.saturating_add(1)
+                } else {
+                    open.saturating_sub(1)
+                };
+            });
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.set(false);
+    }
 }
 
 impl Socket {
@@ -104,8 +134,13 @@ impl Socket {
                     }
                 }
                 Output::Event(event) => {
-                    if matches!(event, RealtimeEvent::TokenRefused) {
-                        self.token.refused(self.session.token(), false);
+                    match event {
+                        RealtimeEvent::Connected => self.presence.set(true),
+                        RealtimeEvent::TokenRefused => {
+                            self.presence.set(false);
+                            self.token.refused(self.session.token(), false);
+                        }
+                        _ => {}
                     }
                     self.backlog.push(event);
                 }
@@ -116,6 +151,7 @@ impl Socket {
     /// Closes the wire. One over which nothing came, though it seemed open or its time for opening is over, is not
     /// tried twice in a row.
     async fn close(&mut self) {
+        self.presence.set(false);
         if (self.wire.is_up() || self.wire.is_opening()) && !self.has_heard {
             self.change_transport();
         }
@@ -162,6 +198,7 @@ impl Socket {
             News::Binary => self.session.binary_received(now),
             News::WebSocketWorks => {
                 self.change_transport();
+                self.presence.set(false);
                 self.wire = Wire::Closed;
                 self.session.socket_lost(now);
             }
@@ -170,6 +207,7 @@ impl Socket {
     }
 
     fn lose(&mut self, reason: &WireError) {
+        self.presence.set(false);
         // A WebSocket is what is wanted: polling is left at its first failure, and tried only where a server
         // answers but lets no WebSocket through.
         if !self.has_heard && (self.transport == Transport::LongPolling || reason.is_of_transport()) {

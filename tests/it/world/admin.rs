@@ -1,6 +1,6 @@
 //! The bridge's admin API, as operators call it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use gitter_matrix_bridge::config;
@@ -38,6 +38,11 @@ impl Admin {
         Ok(answer.status() == 200)
     }
 
+    /// What an open path answers.
+    pub(crate) async fn health(&self, path: &str) -> anyhow::Result<Answer> {
+        answer(self.http.get(format!("{}/{path}", self.base))).await
+    }
+
     /// What is measured, line by line.
     pub(crate) async fn metrics(&self) -> anyhow::Result<Vec<String>> {
         let answer = self.http.get(format!("{}/metrics", self.base)).send().await?;
@@ -50,6 +55,22 @@ impl Admin {
         Ok(answer.text().await?.lines().map(str::to_owned).collect())
     }
 
+    /// Where the status page is.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// The file with the token.
+    pub(crate) fn token_file(&self) -> &Path {
+        &self.token_file
+    }
+
+    /// The token.
+    pub(crate) fn token(&self) -> String {
+        let token = std::fs::read_to_string(&self.token_file).unwrap_or_default();
+        token.trim().to_owned()
+    }
+
     /// A request to a path below the provisioning API, without a token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/_matrix/provision/v1/{path}", self.base);
@@ -58,8 +79,7 @@ impl Admin {
 
     /// A request with the token.
     pub(crate) fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
-        let token = std::fs::read_to_string(&self.token_file).unwrap_or_default();
-        self.request(method, path).bearer_auth(token.trim())
+        self.request(method, path).bearer_auth(self.token())
     }
 
     /// Asks to link two rooms.

@@ -1,0 +1,143 @@
+//! Looks, while the bridge runs, whether it is ready: the database, the homeserver, and the realtime channel.
+//!
+//! It looks by itself, however often somebody asks.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::debug;
+
+use crate::{
+    bridge::Bridge,
+    health::{Health, Part},
+    store::{PortalState, portal},
+};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long there may be no socket: each is lost now and then, and comes back.
+const GRACE: Duration = Duration::from_secs(15);
+
+struct Watch {
+    bridge: Arc<Bridge>,
+    health: Health,
+    sockets: watch::Receiver<usize>,
+    /// Since when there has been no socket.
+    alone: Option<Instant>,
+    has_had_socket: bool,
+}
+
+/// Looks until the bridge stops.
+pub(super) async fn run(bridge: Arc<Bridge>, health: Health) {
+    let stop = bridge.stop.clone();
+    let mut watch = Watch {
+        sockets: bridge.realtime.open_sockets(),
+        bridge,
+        health,
+        alone: None,
+        has_had_socket: false,
+    };
+    let watching = async {
+        loop {
+            let next = Instant::now() + LOOK;
+            tokio::join!(watch.account(), watch.homeserver(), watch.database());
+            watch.realtime().await;
+            loop {
+                tokio::select! {
+                    () = sleep_until(next) => break,
+                    Ok(()) = watch.sockets.changed() => watch.realtime().await,
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(watching).await;
+}
+
+impl Watch {
+    async fn account(&self) {
+        if self.bridge.gitter.token().is_refused() {
+            self.health.lacks(
+                Part::Account,
+                "Gitter refuses the account's token: put a valid one into gitter.token_file",
+            );
+        } else {
+            self.health.works(Part::Account);
+        }
+    }
+
+    async fn homeserver(&self) {
+        let matrix = &self.bridge.matrix;
+        let why = match timeout(PATIENCE, matrix.whoami(matrix.bot())).await {
+            Ok(Ok(_)) => return self.health.works(Part::Homeserver),
+            Ok(Err(error)) => {
+                debug!(error = %error, "The homeserver does not answer as it should");
+                match error.status() {
+                    Some(status) => format!("the homeserver answers {status}: see the log"),
+                    None => "the homeserver is not reached at homeserver.url".to_owned(),
+                }
+            }
+            Err(_) => format!("the homeserver does not answer within {} s", PATIENCE.as_secs()),
+        };
+        self.health.lacks(Part::Homeserver, why);
+    }
+
+    async fn database(&self) {
+        match self.has_portals().await {
+            Some(_) => self.health.works(Part::Database),
+            None => self
+                .health
+                .lacks(Part::Database, "the database of database.url does not answer"),
+        }
+    }
+
+    /// Whether there is a room to be followed; `None` if the database does not say.
+    async fn has_portals(&self) -> Option<bool> {
+        let read = async {
+            let mut tx = self.bridge.db.read().await?;
+            portal::count_states(&mut tx).await
+        };
+        match timeout(PATIENCE, read).await {
+            Ok(Ok(states)) => Some(states.iter().any(|(state, portals)| {
+                let is_followed = matches!(
+                    state,
+                    PortalState::Active | PortalState::CatchingUp | PortalState::Paused
+                );
+                is_followed && *portals > 0
+            })),
+            Ok(Err(error)) => {
+                debug!(error = %error, "The database does not answer as it should");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn realtime(&mut self) {
+        if *self.sockets.borrow_and_update() > 0 {
+            (self.alone, self.has_had_socket) = (None, true);
+            return self.health.works(Part::Realtime);
+        }
+        match self.has_portals().await {
+            Some(true) => {}
+            Some(false) => {
+                (self.alone, self.has_had_socket) = (None, false);
+                return self.health.works(Part::Realtime);
+            }
+            None => return,
+        }
+        let alone = *self.alone.get_or_insert_with(Instant::now);
+        if !self.has_had_socket || alone.elapsed() >= GRACE {
+            self.health.lacks(
+                Part::Realtime,
+                "no connection to Gitter's realtime channel at gitter.realtime_url is up",
+            );
+        }
+    }
+}
