@@ -180,6 +180,12 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
         output::line("No rooms are linked. Link two with `gitter-matrix-bridge room link`.")?;
         return Ok(Exit::Done);
     }
+    output::line(table(rooms))?;
+    Ok(Exit::Done)
+}
+
+/// Rooms as a table.
+pub(super) fn table(rooms: Vec<Portal>) -> String {
     let rows = rooms.into_iter().map(|portal| {
         let state = match portal.state.as_str() {
             "active" => Tone::Good,
@@ -196,7 +202,7 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
             toned(last_bridged(&portal.last_bridged_at), Tone::Plain),
         ]
     });
-    output::line(output::table(
+    output::table(
         [
             "GITTER ROOM",
             "MATRIX ROOM",
@@ -206,8 +212,7 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
             "LAST BRIDGED",
         ],
         rows,
-    ))?;
-    Ok(Exit::Done)
+    )
 }
 
 fn last_bridged(time: &Option<String>) -> String {

@@ -60,7 +60,7 @@ impl Page {
             live: Arc::default(),
             about: Arc::new(About {
                 server_name: admin.config.homeserver.server_name.to_string(),
-                started: Timestamp::now(),
+                started: admin.started_at,
                 version: env!("GITTER_BRIDGE_VERSION"),
             }),
         }
