@@ -41,7 +41,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(
     name = "gitter-matrix-bridge",
-    version = env!("GITTER_BRIDGE_VERSION"),
+    version = crate::VERSION,
     about = "Bridges Gitter rooms and Matrix rooms, as an application service of a Matrix homeserver",
     after_help = "The first steps:\n  \
         gitter-matrix-bridge init      # asks, and writes config.yaml and registration.yaml\n  \

@@ -61,7 +61,7 @@ impl Page {
             about: Arc::new(About {
                 server_name: admin.config.homeserver.server_name.to_string(),
                 started: admin.started_at,
-                version: env!("GITTER_BRIDGE_VERSION"),
+                version: crate::VERSION,
             }),
         }
     }

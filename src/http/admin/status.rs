@@ -75,7 +75,7 @@ async fn status(State(state): State<AdminState>) -> Result<Json<StatusView>, Api
         None => None,
     };
     Ok(Json(StatusView {
-        version: env!("GITTER_BRIDGE_VERSION"),
+        version: crate::VERSION,
         started_at: state.started_at,
         health: state.health.view(),
         running,
