@@ -11,6 +11,8 @@ mod media;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::{
     check::{Check, Checks},
     config::{Config, DatabaseUrl},
@@ -69,6 +71,7 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
             version,
             portals,
             accounts,
+            other_seen,
             ..
         }) => {
             let count = portals.len();
@@ -84,6 +87,7 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
                     "ask the Gitter server's operator to lift the ban; then `gitter-matrix-bridge account resume`",
                 );
             }
+            second_instance(other_seen, checks);
             portals
         }
         Err(error) => {
@@ -103,6 +107,18 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
             Vec::new()
         }
     }
+}
+
+/// Another bridge with the same tokens and another database.
+fn second_instance(seen: Option<i64>, checks: &mut Checks) {
+    let Some(seen) = seen.and_then(|seen| Timestamp::from_millisecond(seen).ok()) else {
+        return;
+    };
+    checks.failed(
+        "second_instance",
+        format!("another bridge, with another database, uses the same tokens; it was seen at {seen:.0}"),
+        "stop one of the two; this goes away 15 min after it was seen last",
+    );
 }
 
 /// The bot's user id, as the registration names it.
