@@ -34,10 +34,13 @@ async fn room_with(ana: &mut Person, preset: &str, state: Option<(&str, &str, Va
     Ok(room)
 }
 
-/// The checks of a dry run, as `--json` prints them.
+/// The checks of a dry run, as `--json` prints them, whether they passed or not.
 async fn checks(world: &World, gitter_uri: &str, matrix_room: &str) -> Result<Vec<Value>> {
     let arguments = ["room", "link", gitter_uri, matrix_room, "--dry-run", "--json"];
-    let answer: Value = serde_json::from_str(&world.bridge.command(&arguments).await?)?;
+    let printed = world.bridge.command(&arguments).await;
+    let printed = printed.unwrap_or_else(|failure| failure.to_string());
+    let json = printed.lines().find(|line| line.starts_with('{'));
+    let answer: Value = serde_json::from_str(json.context(printed.clone())?)?;
     let checks = answer.get("checks").and_then(Value::as_array);
     Ok(checks.with_context(|| answer.to_string())?.clone())
 }
