@@ -201,7 +201,7 @@ impl Person {
         let id = self.id.clone();
         self.sees_member(&room.matrix, &id, "ban").await?;
         refused(self.say(&room.matrix, "more spam").await, "M_FORBIDDEN")?;
-        refused(self.join(&room.matrix).await, "M_FORBIDDEN")
+        refused(self.join(&room.matrix).await, "M_BAD_STATE")
     }
 
     /// Waits until the ghosts in a room are those of these Gitter users.

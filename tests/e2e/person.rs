@@ -43,7 +43,7 @@ enum Outcome {
 
 /// A wish that was not fulfilled.
 #[derive(Debug, Deserialize, thiserror::Error)]
-#[error("{error}")]
+#[error("{error} ({errcode:?})")]
 struct Refused {
     errcode: Option<String>,
     error: String,

@@ -118,7 +118,7 @@ async fn an_operator_makes_a_room_that_is_renamed_unlinks_it_and_links_it_again(
     world.gitter.alter_room(&gitter, &renamed).await?;
     ana.sees_alias(&room, Some("#gitter_tidepool_jetty:localhost"))
         .await?;
-    ana.sees_state(&room, "m.room.name", |name| name["name"] == "tidepool/jetty")
+    ana.sees_state(&room, "m.room.name", |name| name["name"] == "Tidepool/jetty")
         .await?;
     for alias in [
         "#gitter_tidepool_jetty:localhost",
