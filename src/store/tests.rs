@@ -255,6 +255,7 @@ mod flow;
 mod folding;
 mod links;
 mod members;
+mod opted_out;
 mod retained;
 
 /// What may pass is waited for at the start; what needs a person is told.

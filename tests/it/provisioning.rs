@@ -100,7 +100,7 @@ async fn rooms_that_cannot_be_linked_are_refused_with_the_failed_check(database:
     let encrypted = make_room();
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
     let silent = make_room();
-    let levels = json!({ "users": {}, "events_default": 50 });
+    let levels = json!({ "users": { "@gitterbot:localhost": -1 } });
     for (room, event_type, content) in [
         (&encrypted, "m.room.encryption", algorithm),
         (&silent, "m.room.power_levels", levels),
