@@ -253,6 +253,7 @@ async fn one_moment_is_read_whatever_is_written_meanwhile() {
 
 mod flow;
 mod folding;
+mod glance;
 mod links;
 mod members;
 mod opted_out;

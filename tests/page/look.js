@@ -57,7 +57,7 @@ run(async (browser) => {
     await page.locator('#recent-numbers summary').click();
     await page.evaluate(() => { document.activeElement?.blur(); scrollTo(0, 0); });
     await page.mouse.move(0, 0);
-    await picture(page, `${NAME}-${look}`);
+    await picture(page, `${NAME}-${look}`, viewport === NARROW);
     if (NAME === 'failing') {
       await page.getByRole('link', { name: /^Drop/ }).first().click();
       await page.getByRole('heading', { name: 'Drop this message?' }).waitFor();

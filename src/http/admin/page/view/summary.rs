@@ -166,12 +166,12 @@ fn connections(shown: &Shown<'_>) -> Markup {
             h2 { (level.sign()) "Connections" }
             p.big { (shown.overview.sockets) " " small { "to Gitter’s realtime channel" } }
             dl {
-                div { dt { "rooms followed there" } dd { (shown.overview.followed) } }
+                div { dt { "rooms followed" } dd { (shown.overview.followed) } }
                 @for part in parts().filter(|part| part.part() != "realtime") {
                     div {
                         dt { (called(part.part())) }
                         dd {
-                            @if part.lack().is_some() { (Level::Trouble.sign()) " away for " } @else { "there for " }
+                            @if part.lack().is_some() { (Level::Trouble.sign()) " away " } @else { "up " }
                             (age(part.since(), shown.now))
                         }
                     }
@@ -258,7 +258,7 @@ fn budget(shown: &Shown<'_>) -> Markup {
     html! {
         section.tile {
             h2 { (level.sign()) "Gitter's budget" }
-            p.big { (remaining) " " small { "of " (limit) " requests left" } }
+            p.big { (grouped(remaining.into())) " " small { "of " (grouped(limit.into())) " requests left" } }
             (meter(remaining, limit))
             dl {
                 div { dt { "next message waits" } dd { (wait(budget.wait)) } }
