@@ -55,6 +55,33 @@ impl HealthView {
     pub const fn is_ready(&self) -> bool {
         self.ready
     }
+
+    /// Each part, in the order in which they are waited for.
+    pub fn parts(&self) -> &[PartView] {
+        &self.parts
+    }
+
+    /// What an operator has to know, though the bridge works.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+impl PartView {
+    /// Its word.
+    pub const fn part(&self) -> &'static str {
+        self.part
+    }
+
+    /// Why it is not there, for operators; `None` if it is.
+    pub fn lack(&self) -> Option<&str> {
+        self.detail.as_deref().filter(|_| !self.ok)
+    }
+
+    /// Since when it is so.
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
 }
 
 #[derive(Debug)]

@@ -29,6 +29,7 @@ pub mod member;
 pub mod message;
 pub mod notice;
 pub mod opt_out;
+pub mod overview;
 pub mod person;
 pub mod portal;
 pub mod probe;

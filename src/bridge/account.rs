@@ -46,6 +46,23 @@ const BANNED: &str = "ask the Gitter server's operator to lift the ban; then `it
 const REFUSED: &str =
     "put a valid token of the account into gitter.token_file; it is read again without a restart";
 
+impl AccountView {
+    /// Its user name.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// Why it sends nothing, for people; `None` if it does.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// What to do about that.
+    pub const fn mend(&self) -> Option<&'static str> {
+        self.mend
+    }
+}
+
 impl Bridge {
     /// The accounts that the bridge posts with, or did.
     pub async fn accounts(&self) -> Result<Vec<AccountView>, AccountError> {
@@ -78,7 +95,7 @@ impl Bridge {
         }))
     }
 
-    fn account_view(&self, found: AccountState) -> AccountView {
+    pub(super) fn account_view(&self, found: AccountState) -> AccountView {
         let is_ours = found.account.user_id == self.account.user_id;
         let refused_at = self.gitter.token().refused_at().filter(|_| is_ours);
         let paused_at = Timestamp::from_millisecond(found.paused_at);

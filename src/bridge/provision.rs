@@ -8,11 +8,11 @@ mod sync;
 use std::{iter, time::Duration};
 
 use jiff::Timestamp;
-use ruma::{OwnedRoomId, OwnedUserId, RoomId};
+use ruma::{OwnedRoomId, OwnedUserId, RoomAliasId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, catch_up, leave, now, room_state};
+use super::{Bridge, BridgeError, alias, catch_up, leave, now, room_state};
 use crate::{
     check::Check,
     gitter::{Class, MessagePage},
@@ -67,7 +67,7 @@ pub enum Linked {
 }
 
 /// A portal, as operators see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PortalView {
     /// The Gitter room's id.
     pub gitter_room_id: GitterRoomId,
@@ -102,7 +102,7 @@ pub enum ProvisionError {
         mend: String,
     },
     /// No portal has this room.
-    #[error("no linked room has the id {0}")]
+    #[error("no linked room is called {0}")]
     NotFound(String),
     /// One of the rooms is linked with a third.
     #[error("{error}")]
@@ -188,16 +188,6 @@ impl Bridge {
         Ok(())
     }
 
-    /// All linked rooms.
-    pub async fn portals(&self) -> Result<Vec<PortalView>, ProvisionError> {
-        let mut tx = self.db.read().await?;
-        let mut views = Vec::new();
-        for portal in portal::portals(&mut tx).await? {
-            views.push(view(&mut tx, portal).await?);
-        }
-        Ok(views)
-    }
-
     /// A linked room, by either side's id.
     pub async fn portal(&self, room: &str) -> Result<PortalView, ProvisionError> {
         let portal = self.find_portal(room).await?;
@@ -205,12 +195,13 @@ impl Bridge {
     }
 
     pub(super) async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
-        let mut tx = self.db.read().await?;
-        let found = match (RoomId::parse(room), room.parse::<GitterRoomId>()) {
-            (Ok(room), _) => portal::portal_by_matrix_room(&mut tx, &room).await?,
-            (_, Ok(room)) => portal::portal_by_gitter_room(&mut tx, &room).await?,
-            _ => None,
+        let aliased = match RoomAliasId::parse(room) {
+            Ok(alias) => alias::resolve(self, &alias).await?,
+            Err(_) => None,
         };
+        let name = aliased.as_ref().map_or(room, |aliased| aliased.as_str());
+        let mut tx = self.db.read().await?;
+        let found = portal::portal_named(&mut tx, name).await?;
         found.ok_or_else(|| ProvisionError::NotFound(room.to_owned()))
     }
 
@@ -443,24 +434,29 @@ fn taken(portal: &Portal) -> ProvisionError {
 
 async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
     let counts = portal::count_items(tx, &portal.gitter_room_id).await?;
-    let works = matches!(portal.state, PortalState::Active | PortalState::CatchingUp);
     let life = life::of(tx, &portal.gitter_room_id).await?;
-    let detail = life
-        .map(|life| life.detail)
-        .filter(|detail| !works && !detail.is_empty());
-    let crossed =
-        (portal.last_bridged_at > 0).then(|| Timestamp::from_millisecond(portal.last_bridged_at).ok());
-    Ok(PortalView {
-        gitter_room_id: portal.gitter_room_id,
-        gitter_uri: portal.gitter_uri,
-        matrix_room_id: portal.matrix_room_id,
-        kind: portal.kind,
-        state: portal.state,
-        waiting: counts.waiting,
-        failed: counts.failed,
-        last_bridged_at: crossed.flatten(),
-        state_detail: detail,
-    })
+    let detail = life.map(|life| life.detail).unwrap_or_default();
+    Ok(PortalView::new(portal, counts.waiting, counts.failed, detail))
+}
+
+impl PortalView {
+    /// A portal with so many items that wait and have failed. Why it stopped is told where it did.
+    pub(super) fn new(portal: Portal, waiting: i64, failed: i64, detail: String) -> Self {
+        let works = matches!(portal.state, PortalState::Active | PortalState::CatchingUp);
+        let crossed =
+            (portal.last_bridged_at > 0).then(|| Timestamp::from_millisecond(portal.last_bridged_at).ok());
+        Self {
+            gitter_room_id: portal.gitter_room_id,
+            gitter_uri: portal.gitter_uri,
+            matrix_room_id: portal.matrix_room_id,
+            kind: portal.kind,
+            state: portal.state,
+            waiting,
+            failed,
+            last_bridged_at: crossed.flatten(),
+            state_detail: Some(detail).filter(|detail| !works && !detail.is_empty()),
+        }
+    }
 }
 
 /// Removes a portal; its items get their outcome and nothing waits for its attempts any more. Gives the links that rest,

@@ -42,14 +42,15 @@ impl Sides {
 
     /// Whether the side that items of this direction go to takes messages.
     pub(super) fn is_open(&self, direction: Direction, now: i64) -> bool {
-        let paused_until = self
-            .side(direction)
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .paused_until;
         let is_refused = direction == Direction::ToGitter && self.token.is_refused();
-        paused_until <= now && !is_refused
+        self.closed_until(direction, now).is_none() && !is_refused
+    }
+
+    /// When the side is tried again that items of this direction go to; `None` if it is not paused.
+    pub(super) fn closed_until(&self, direction: Direction, now: i64) -> Option<i64> {
+        let side = self.side(direction).0.lock();
+        let paused_until = side.unwrap_or_else(PoisonError::into_inner).paused_until;
+        Some(paused_until).filter(|until| *until > now)
     }
 
     /// Pauses a side, until a time the side named or for a growing time, and gives the end of the pause.

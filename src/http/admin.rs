@@ -1,10 +1,12 @@
-//! What operators call (DESIGN 6.3): health, and the provisioning API.
+//! What operators call (DESIGN 6.3): health, the provisioning API, and the status page.
 
 mod accounts;
 mod items;
 mod life;
+mod page;
 mod people;
 mod settings;
+mod status;
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tracing::error;
@@ -46,6 +49,8 @@ pub struct AdminState {
     pub config: Arc<Config>,
     /// Whether the bridge is ready.
     pub health: Health,
+    /// When the process started.
+    pub started_at: Timestamp,
 }
 
 impl AdminState {
@@ -75,6 +80,7 @@ pub fn router(state: AdminState) -> Router {
         .merge(life::router())
         .merge(people::router())
         .merge(settings::router())
+        .merge(status::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));
@@ -84,7 +90,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/metrics", get(measure))
         .nest("/_matrix/provision/v1", provision)
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(page::router(&state))
 }
 
 async fn authenticate(

@@ -30,6 +30,9 @@ statements! {
         WHERE outcome = 'failed' AND (gitter_room_id, direction, purpose, number) > ($1, $2, $3, $4)
             AND ($5 = '' OR gitter_room_id = $5)
         ORDER BY gitter_room_id, direction, purpose, number LIMIT $6";
+    FAILED_LAST = "SELECT gitter_room_id, direction, purpose, number, source_id, operation, state, outcome, reason, detail,
+            attempts, next_attempt_at, created_at, settled_at, body = '{}' AS forgotten
+        FROM inbox WHERE outcome = 'failed' ORDER BY settled_at DESC LIMIT $1";
     BY_PLACE = "SELECT gitter_room_id, direction, purpose, number, source_id, operation, state, outcome, reason, detail,
             attempts, next_attempt_at, created_at, settled_at, body = '{}' AS forgotten
         FROM inbox WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
@@ -236,6 +239,11 @@ pub async fn list(
         tx, fetch_all, Row, statement, after_room, direction, purpose, number, room, limit
     )?;
     entries(rows)
+}
+
+/// What failed last, the newest first: at most so many.
+pub async fn failed_last(tx: &mut Tx, limit: i64) -> Result<Vec<Entry>, StoreError> {
+    entries(query!(tx, fetch_all, Row, FAILED_LAST, limit)?)
 }
 
 /// The item at a place.

@@ -7,7 +7,7 @@ use sqlx::SqlSafeStr as _;
 use super::{
     Db, StoreError, account, alias, attempt, awaited, ban, code, command, copy, db::Open, deleted, fold,
     forget, ghost, held, inbox, installation, lane, leaving, ledger, life, media, member, message, notice,
-    opt_out, person, portal, probe, restored, retention, room_admin, setting, space,
+    opt_out, overview, person, portal, probe, restored, retention, room_admin, setting, space,
 };
 use crate::config::DatabaseUrl;
 
@@ -37,6 +37,7 @@ fn all_statements() -> Vec<(&'static str, &'static str)> {
         message::STATEMENTS,
         notice::STATEMENTS,
         opt_out::STATEMENTS,
+        overview::STATEMENTS,
         setting::STATEMENTS,
         person::STATEMENTS,
         portal::STATEMENTS,
@@ -252,8 +253,10 @@ async fn one_moment_is_read_whatever_is_written_meanwhile() {
 
 mod flow;
 mod folding;
+mod glance;
 mod links;
 mod members;
+mod opted_out;
 mod retained;
 
 /// What may pass is waited for at the start; what needs a person is told.

@@ -82,6 +82,8 @@ mod silent_ban;
 #[cfg(test)]
 mod spaces;
 #[cfg(test)]
+mod status_page;
+#[cfg(test)]
 mod third_party;
 #[cfg(test)]
 mod token;

@@ -1,6 +1,6 @@
 //! The bridge's admin API, as operators call it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use gitter_matrix_bridge::config;
@@ -55,6 +55,22 @@ impl Admin {
         Ok(answer.text().await?.lines().map(str::to_owned).collect())
     }
 
+    /// Where the status page is.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// The file with the token.
+    pub(crate) fn token_file(&self) -> &Path {
+        &self.token_file
+    }
+
+    /// The token.
+    pub(crate) fn token(&self) -> String {
+        let token = std::fs::read_to_string(&self.token_file).unwrap_or_default();
+        token.trim().to_owned()
+    }
+
     /// A request to a path below the provisioning API, without a token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/_matrix/provision/v1/{path}", self.base);
@@ -63,8 +79,7 @@ impl Admin {
 
     /// A request with the token.
     pub(crate) fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
-        let token = std::fs::read_to_string(&self.token_file).unwrap_or_default();
-        self.request(method, path).bearer_auth(token.trim())
+        self.request(method, path).bearer_auth(self.token())
     }
 
     /// Asks to link two rooms.
@@ -147,5 +162,8 @@ pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
 
 /// An id as a part of a path.
 fn escaped(id: &str) -> String {
-    id.replace('!', "%21").replace(':', "%3A")
+    id.replace('!', "%21")
+        .replace(':', "%3A")
+        .replace('/', "%2F")
+        .replace('#', "%23")
 }
