@@ -43,7 +43,7 @@ enum Outcome {
 
 /// A wish that was not fulfilled.
 #[derive(Debug, Deserialize, thiserror::Error)]
-#[error("{error} ({errcode:?})")]
+#[error("{error}")]
 struct Refused {
     errcode: Option<String>,
     error: String,
@@ -55,7 +55,7 @@ pub(crate) fn refused<T: Debug>(wish: Result<T>, errcode: &str) -> Result<()> {
     let code = error
         .downcast_ref::<Refused>()
         .and_then(|refused| refused.errcode.as_deref());
-    ensure!(code == Some(errcode), "not {errcode}: {error:?}");
+    ensure!(code == Some(errcode), "{code:?}, not {errcode}: {error:?}");
     Ok(())
 }
 
