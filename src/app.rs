@@ -54,7 +54,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 pub async fn serve(config: Config, registration: &Path, restored: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
-    run(config, registration, restored, stop).await
+    Box::pin(run(config, registration, restored, stop)).await
 }
 
 /// Runs the bridge until the token is cancelled; `restored` says that the database is a backup. Tokens that are missing

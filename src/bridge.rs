@@ -21,6 +21,7 @@ mod failure;
 mod fold;
 pub mod forget;
 mod ghost;
+mod instance;
 mod keyed;
 mod kill_point;
 mod lease;
@@ -203,6 +204,7 @@ impl Bridge {
         self.tracker.spawn(retention::run(Arc::clone(self)));
         self.tracker.spawn(silent_ban::run(Arc::clone(self)));
         self.tracker.spawn(token::run(Arc::clone(self)));
+        self.tracker.spawn(instance::run(Arc::clone(self)));
         self.tracker.spawn(notices::run(Arc::clone(self)));
         self.tracker.spawn(command::run(Arc::clone(self)));
         self.tracker.spawn(room_state::keep_admins(Arc::clone(self)));

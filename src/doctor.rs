@@ -11,11 +11,13 @@ mod media;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::{
     check::{Check, Checks},
     config::{Config, DatabaseUrl},
     registration::Registration,
-    store::{Portal, StoreError, probe},
+    store::{Portal, StoreError, account::AccountState, probe},
 };
 
 /// How long one question may take.
@@ -69,6 +71,7 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
             version,
             portals,
             accounts,
+            other_seen,
             ..
         }) => {
             let count = portals.len();
@@ -77,13 +80,8 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
                 CHECK,
                 format!("{kind}: schema version {version}, {count} linked {rooms}"),
             );
-            for paused in accounts.iter().filter(|account| account.paused_at > 0) {
-                checks.failed(
-                    "gitter_account_paused",
-                    format!("{}: {}", paused.account.username, paused.pause_reason),
-                    "ask the Gitter server's operator to lift the ban; then `gitter-matrix-bridge account resume`",
-                );
-            }
+            stopped_accounts(&accounts, checks);
+            second_instance(other_seen, checks);
             portals
         }
         Err(error) => {
@@ -103,6 +101,29 @@ async fn database(config: &Config, checks: &mut Checks) -> Vec<Portal> {
             Vec::new()
         }
     }
+}
+
+/// Accounts that may not post.
+fn stopped_accounts(accounts: &[AccountState], checks: &mut Checks) {
+    for paused in accounts.iter().filter(|account| account.paused_at > 0) {
+        checks.failed(
+            "gitter_account_paused",
+            format!("{}: {}", paused.account.username, paused.pause_reason),
+            "ask the Gitter server's operator to lift the ban; then `gitter-matrix-bridge account resume`",
+        );
+    }
+}
+
+/// Another bridge with the same tokens and another database.
+fn second_instance(seen: Option<i64>, checks: &mut Checks) {
+    let Some(seen) = seen.and_then(|seen| Timestamp::from_millisecond(seen).ok()) else {
+        return;
+    };
+    checks.failed(
+        "second_instance",
+        format!("another bridge, with another database, uses the same tokens; it was seen at {seen:.0}"),
+        "stop one of the two; this goes away 15 min after it was seen last",
+    );
 }
 
 /// The bot's user id, as the registration names it.

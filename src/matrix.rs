@@ -5,6 +5,7 @@
 //! method that changes something for a user names that user; rooms are read as the bot.
 
 mod account;
+mod account_data;
 mod client;
 mod endpoint;
 mod error;

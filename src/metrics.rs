@@ -17,7 +17,7 @@ const COUNTERS: [(&str, &str); 1] = [(
 )];
 
 /// What is read when somebody asks.
-const GAUGES: [(&str, Unit, &str); 12] = [
+const GAUGES: [(&str, Unit, &str); 13] = [
     (WAITING, Unit::Count, "Items without an outcome, by direction"),
     (
         FAILED,
@@ -39,6 +39,11 @@ const GAUGES: [(&str, Unit, &str); 12] = [
         ACCOUNTS,
         Unit::Count,
         "Gitter accounts that send nothing, by reason: `silent_ban`, `token_refused`",
+    ),
+    (
+        OTHER_INSTANCE,
+        Unit::Count,
+        "Whether another bridge with the same tokens and another database was seen in the last 15 minutes: 0 or 1",
     ),
     (
         NEARNESS,
@@ -88,6 +93,7 @@ const OLDEST: &str = "gitter_bridge_oldest_waiting_age_seconds";
 const PORTALS: &str = "gitter_bridge_portals";
 const UNCONFIRMED: &str = "gitter_bridge_portals_unconfirmed";
 const ACCOUNTS: &str = "gitter_bridge_accounts_stopped";
+const OTHER_INSTANCE: &str = "gitter_bridge_other_instance";
 const NEARNESS: &str = "gitter_bridge_silent_ban_nearness_ratio";
 const BUDGET_LIMIT: &str = "gitter_bridge_gitter_budget_limit";
 const BUDGET_REMAINING: &str = "gitter_bridge_gitter_budget_remaining";
@@ -177,6 +183,11 @@ pub fn waited_for_budget(class: &'static str, waited: Duration) {
     });
 }
 
+/// Notes whether another bridge uses the same tokens.
+pub fn other_instance(is_seen: bool) {
+    with_local_recorder(&*RECORDER, || gauge!(OTHER_INSTANCE).set(u32::from(is_seen)));
+}
+
 /// Lets go what nobody asked for: without it, samples pile up where nothing reads the metrics.
 pub fn tidy() {
     RECORDER.handle().run_upkeep();
@@ -246,6 +257,7 @@ mod tests {
             }),
         };
         waited_for_budget("of_this_test", Duration::from_secs(5));
+        other_instance(true);
         let text = render(Some(&reading));
         for line in [
             r#"gitter_bridge_items_total{direction="to_gitter",outcome="skipped",reason="empty"} 2"#,
@@ -255,6 +267,7 @@ mod tests {
             r#"gitter_bridge_portals{state="active"} 4"#,
             "gitter_bridge_portals_unconfirmed 2",
             r#"gitter_bridge_accounts_stopped{reason="silent_ban"} 1"#,
+            "gitter_bridge_other_instance 1",
             r#"gitter_bridge_silent_ban_nearness_ratio{trigger="removals"} 0.66"#,
             "gitter_bridge_gitter_budget_limit 100",
             "gitter_bridge_gitter_budget_remaining 7",

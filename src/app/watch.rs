@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
@@ -13,7 +14,8 @@ use tracing::debug;
 use crate::{
     bridge::Bridge,
     health::{Health, Part},
-    store::{PortalState, portal},
+    metrics,
+    store::{PortalState, StoreError, installation, portal},
 };
 
 /// Between two looks.
@@ -47,7 +49,8 @@ pub(super) async fn run(bridge: Arc<Bridge>, health: Health) {
     let watching = async {
         loop {
             let next = Instant::now() + LOOK;
-            tokio::join!(watch.account(), watch.homeserver(), watch.database());
+            watch.account();
+            tokio::join!(watch.homeserver(), watch.database());
             watch.realtime().await;
             loop {
                 tokio::select! {
@@ -57,11 +60,11 @@ pub(super) async fn run(bridge: Arc<Bridge>, health: Health) {
             }
         }
     };
-    stop.run_until_cancelled(watching).await;
+    Box::pin(stop.run_until_cancelled(watching)).await;
 }
 
 impl Watch {
-    async fn account(&self) {
+    fn account(&self) {
         if self.bridge.gitter.token().is_refused() {
             self.health.lacks(
                 Part::Account,
@@ -89,12 +92,21 @@ impl Watch {
     }
 
     async fn database(&self) {
-        match self.has_portals().await {
-            Some(_) => self.health.works(Part::Database),
-            None => self
-                .health
-                .lacks(Part::Database, "the database of database.url does not answer"),
-        }
+        let now = Timestamp::now().as_millisecond();
+        let read = async {
+            let mut tx = self.bridge.db.read().await?;
+            installation::other_seen(&mut tx, now).await
+        };
+        let Some(other) = answer(read).await else {
+            let detail = "the database of database.url does not answer";
+            return self.health.lacks(Part::Database, detail);
+        };
+        self.health.works(Part::Database);
+        metrics::other_instance(other.is_some());
+        let seen = other.and_then(|seen| Timestamp::from_millisecond(seen).ok());
+        self.health.warn(seen.map(|seen| {
+            format!("another bridge with another database uses the same tokens, seen at {seen:.0}: stop one of the two")
+        }));
     }
 
     /// Whether there is a room to be followed; `None` if the database does not say.
@@ -103,20 +115,14 @@ impl Watch {
             let mut tx = self.bridge.db.read().await?;
             portal::count_states(&mut tx).await
         };
-        match timeout(PATIENCE, read).await {
-            Ok(Ok(states)) => Some(states.iter().any(|(state, portals)| {
-                let is_followed = matches!(
-                    state,
-                    PortalState::Active | PortalState::CatchingUp | PortalState::Paused
-                );
-                is_followed && *portals > 0
-            })),
-            Ok(Err(error)) => {
-                debug!(error = %error, "The database does not answer as it should");
-                None
-            }
-            Err(_) => None,
-        }
+        let states = answer(read).await?;
+        Some(states.iter().any(|(state, portals)| {
+            let is_followed = matches!(
+                state,
+                PortalState::Active | PortalState::CatchingUp | PortalState::Paused
+            );
+            is_followed && *portals > 0
+        }))
     }
 
     async fn realtime(&mut self) {
@@ -139,5 +145,17 @@ impl Watch {
                 "no connection to Gitter's realtime channel at gitter.realtime_url is up",
             );
         }
+    }
+}
+
+/// What the database says, if it does in time.
+async fn answer<T>(read: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    match timeout(PATIENCE, read).await {
+        Ok(Ok(answer)) => Some(answer),
+        Ok(Err(error)) => {
+            debug!(error = %error, "The database does not answer as it should");
+            None
+        }
+        Err(_) => None,
     }
 }

@@ -36,7 +36,7 @@ fn missing(answer: &Answer) -> Vec<String> {
     let missing = readiness.parts.into_iter().filter(|part| !part.ok);
     missing
         .map(
-            |Part {
+            |ReadinessPart {
                  part, since, detail, ..
              }| format!("{part}: {detail} (since {since})"),
         )
@@ -46,11 +46,11 @@ fn missing(answer: &Answer) -> Vec<String> {
 /// The answer to `/ready`.
 #[derive(Debug, Default, Deserialize)]
 struct Readiness {
-    parts: Vec<Part>,
+    parts: Vec<ReadinessPart>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Part {
+struct ReadinessPart {
     part: String,
     ok: bool,
     since: String,

@@ -35,6 +35,10 @@ endpoints! {
     SetAvatar = "set_avatar",
     /// `PUT /_matrix/client/v3/profile/{user}/{field}`
     SetProfileField = "set_profile_field",
+    /// `GET /_matrix/client/v3/user/{user}/account_data/{type}`
+    AccountData = "account_data",
+    /// `PUT /_matrix/client/v3/user/{user}/account_data/{type}`
+    SetAccountData = "set_account_data",
     /// `POST /_matrix/media/v3/upload`
     Upload = "upload",
     /// `GET /_matrix/client/v1/media/download/{server}/{id}`

@@ -299,3 +299,22 @@ fn ids_that_would_be_too_long_are_refused() {
         "{problem}"
     );
 }
+
+#[test]
+fn what_may_come_later_is_told_from_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registration.yaml");
+    let lacks = || Registration::load_if_complete(&path).unwrap().unwrap_err();
+    assert!(lacks().contains("appservice.registration"));
+    let whole = Registration::new(&config("")).to_yaml().unwrap();
+    let without = |key: &str| -> String {
+        let lines = whole.lines().filter(|line| !line.starts_with(key));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    fs::write(&path, without("as_token")).unwrap();
+    assert_eq!(lacks(), "as_token of the registration is missing");
+    fs::write(&path, without("sender_localpart")).unwrap();
+    assert!(Registration::load_if_complete(&path).is_err());
+    fs::write(&path, &whole).unwrap();
+    assert!(Registration::load_if_complete(&path).unwrap().is_ok());
+}

@@ -1,6 +1,7 @@
-//! Which homeserver the database belongs to.
+//! Which homeserver the database belongs to, and the marks by which its bridge is told from another's.
 
 use ruma::ServerName;
+use sqlx::FromRow;
 
 use super::{
     StoreError, Tx,
@@ -10,6 +11,25 @@ use super::{
 statements! {
     SELECT = "SELECT server_name FROM installation";
     INSERT = "INSERT INTO installation (server_name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    MARKS = "SELECT mark, last_mark, marked_at FROM installation";
+    // Of several processes that found the same mark one renews it.
+    RENEW = "UPDATE installation SET last_mark = mark, mark = $2, marked_at = $3 WHERE mark = $1";
+    OTHER = "SELECT other_seen_at FROM installation";
+    NOTE_OTHER = "UPDATE installation SET other_seen_at = $1";
+}
+
+/// How long after it was seen last another bridge with the same tokens counts as there, in milliseconds.
+const OTHER_COUNTS: i64 = 15 * 60_000;
+
+/// What this database's bridge left on the homeserver.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Marks {
+    /// The newest; empty before the first.
+    pub mark: String,
+    /// The one before, which may still be there.
+    pub last_mark: String,
+    /// When the newest was made.
+    pub marked_at: i64,
 }
 
 /// Makes the database the one of this homeserver; refuses one that is another's.
@@ -35,4 +55,27 @@ pub async fn check_installation(tx: &mut Tx, server_name: &ServerName) -> Result
         }),
         found => Ok(found.is_some()),
     }
+}
+
+/// What this database's bridge left on the homeserver.
+pub async fn marks(tx: &mut Tx) -> Result<Marks, StoreError> {
+    Ok(query!(tx, fetch_one, Marks, MARKS)?)
+}
+
+/// Makes a new mark in the place of one; `false` if that is not the newest any more.
+pub async fn renew_mark(tx: &mut Tx, from: &str, to: &str, now: i64) -> Result<bool, StoreError> {
+    Ok(execute!(tx, RENEW, from, to, now)? == 1)
+}
+
+/// When another bridge with the same tokens was seen last, if that is not long ago.
+pub async fn other_seen(tx: &mut Tx, now: i64) -> Result<Option<i64>, StoreError> {
+    let (seen,) = query!(tx, fetch_one, (i64,), OTHER)?;
+    Ok(Some(seen).filter(|seen| now - seen < OTHER_COUNTS))
+}
+
+/// Notes that another bridge with the same tokens was seen, and gives when that was so before.
+pub async fn note_other(tx: &mut Tx, now: i64) -> Result<Option<i64>, StoreError> {
+    let before = other_seen(tx, now).await?;
+    execute!(tx, NOTE_OTHER, now)?;
+    Ok(before)
 }

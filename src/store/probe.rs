@@ -37,6 +37,8 @@ pub enum Found {
         portals: Vec<Portal>,
         /// The accounts, as far as the schema tells whether they may post.
         accounts: Vec<AccountState>,
+        /// When another bridge with the same tokens was seen last, if that is not long ago, in milliseconds since 1970.
+        other_seen: Option<i64>,
     },
 }
 
@@ -114,16 +116,17 @@ async fn read(db: &Db, server_name: &ServerName) -> Result<Found, StoreError> {
     installation::check_installation(&mut tx, server_name).await?;
     let portals = portal::portals(&mut tx).await?;
     let is_newest = version == db::newest_version();
-    let accounts = if is_newest {
-        account::accounts(&mut tx).await?
-    } else {
-        Vec::new()
-    };
+    let (mut accounts, mut other_seen) = (Vec::new(), None);
+    if is_newest {
+        accounts = account::accounts(&mut tx).await?;
+        other_seen = installation::other_seen(&mut tx, jiff::Timestamp::now().as_millisecond()).await?;
+    }
     Ok(Found::Schema {
         version,
         is_newest,
         portals,
         accounts,
+        other_seen,
     })
 }
 

@@ -149,6 +149,36 @@ async fn a_database_of_another_server_is_refused() {
 }
 
 #[tokio::test]
+async fn a_mark_is_renewed_once_and_another_counts_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    for db in databases(&folder).await {
+        let mut tx = db.write().await.unwrap();
+        installation::claim_installation(&mut tx, "a.example".try_into().unwrap(), 1)
+            .await
+            .unwrap();
+        assert!(installation::renew_mark(&mut tx, "", "one", 10).await.unwrap());
+        assert!(installation::renew_mark(&mut tx, "one", "two", 20).await.unwrap());
+        assert!(
+            !installation::renew_mark(&mut tx, "one", "three", 30)
+                .await
+                .unwrap()
+        );
+        let marks = installation::marks(&mut tx).await.unwrap();
+        let held = (marks.mark.as_str(), marks.last_mark.as_str(), marks.marked_at);
+        assert_eq!(held, ("two", "one", 20));
+
+        let quarter = 15 * 60_000;
+        let now = 10 * quarter;
+        assert_eq!(installation::other_seen(&mut tx, now).await.unwrap(), None);
+        assert_eq!(installation::note_other(&mut tx, now).await.unwrap(), None);
+        let later = now + quarter - 1;
+        assert_eq!(installation::note_other(&mut tx, later).await.unwrap(), Some(now));
+        let over = installation::other_seen(&mut tx, later + quarter).await.unwrap();
+        assert_eq!(over, None);
+    }
+}
+
+#[tokio::test]
 async fn a_database_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let url = DatabaseUrl::Sqlite(folder.path().join("newer.db"));

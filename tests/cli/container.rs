@@ -102,7 +102,10 @@ async fn any_user_runs_it_from_a_read_only_configuration_and_it_writes_to_its_da
     let mut bridge = program(&place, "serve").stderr(log).spawn().unwrap();
     let alive = wait::until("the bridge to be alive", Duration::from_mins(1), async || {
         anyhow::ensure!(bridge.try_wait()?.is_none(), "{}", place.read("log"));
-        Ok(get(admin, "/live")?.contains("200 OK").then_some(()))
+        anyhow::ensure!(get(admin, "/live")?.contains("200 OK"));
+        // It asks for the token once it has opened the database.
+        let asked = get(admin, "/_matrix/provision/v1/rooms")?;
+        Ok(asked.contains("401 Unauthorized").then_some(()))
     })
     .await;
     // The servers are not there, so it lives without being ready.

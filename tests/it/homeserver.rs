@@ -332,6 +332,12 @@ impl FakeHomeserver {
         .await
     }
 
+    /// What the bot left for itself under a type.
+    pub(crate) fn account_data_of_bot(&self, event_type: &str) -> Option<Value> {
+        let world = self.shared.world();
+        world.account_data(&world.user_id(&self.settings.sender_localpart), event_type)
+    }
+
     /// What was uploaded as an `mxc:` URI: its content type and bytes.
     pub(crate) fn media(&self, uri: &str) -> Option<(String, Vec<u8>)> {
         self.shared.world().media(uri)

@@ -33,6 +33,8 @@ mod homeserver;
 #[cfg(test)]
 mod homeserver_failure;
 #[cfg(test)]
+mod instances;
+#[cfg(test)]
 mod kill;
 #[cfg(feature = "kill-points")]
 #[cfg(test)]

@@ -185,13 +185,13 @@ impl World {
 
     /// Starts a second bridge on the same database, with the same registration.
     pub(crate) async fn start_replica(&self) -> Bridge {
-        let folder = self.folder.as_ref().unwrap().path().join("replica");
-        let config = config(
-            &self.sandbox,
-            self.homeserver.url(),
-            &self.database,
-            &self.gitter_token,
-        );
+        self.start_beside("replica", &self.database).await
+    }
+
+    /// Starts a second bridge on a database of its own, with the same tokens.
+    pub(crate) async fn start_beside(&self, name: &str, database: &TestDatabase) -> Bridge {
+        let folder = self.folder.as_ref().unwrap().path().join(name);
+        let config = config(&self.sandbox, self.homeserver.url(), database, &self.gitter_token);
         let mut replica = Bridge::prepare(&folder, &config);
         self.registration
             .write(&replica.config().appservice.registration)

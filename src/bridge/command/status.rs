@@ -10,7 +10,7 @@ use super::{Asking, Failure, Outcome, allowance::Ping, links::room_address};
 use crate::{
     bridge::{now, provision::ProvisionError},
     gitter::GitterError,
-    store::{Direction, PortalState},
+    store::{Direction, PortalState, installation},
 };
 
 /// Measures the way to Gitter and back, unless that was done just now.
@@ -125,6 +125,14 @@ pub(super) async fn status(asking: &Asking<'_>) -> Result<Outcome, Failure> {
             ));
         }
     }
+    let mut tx = bridge.db.read().await?;
+    if installation::other_seen(&mut tx, now()).await?.is_some() {
+        lines.push(
+            "Another bridge uses the same tokens, so messages may cross twice. The bridge's operator has to stop one of the two."
+                .to_owned(),
+        );
+    }
+    drop(tx);
     let last = view.last_bridged_at.map_or_else(
         || "Nothing has crossed yet.".to_owned(),
         |time| format!("Something last crossed at {}.", shown(time)),

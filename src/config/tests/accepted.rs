@@ -324,3 +324,26 @@ fn token_files_are_read_beside_the_file_and_trimmed() {
     assert_eq!(tokens, ["S3CRET"]);
     assert!(!format!("{config:?}").contains("S3CRET"));
 }
+
+#[test]
+fn a_token_may_come_later_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let named = SHORTEST.replace("token: S3CRET-of-gitter", "token_file: gitter.token");
+    let none = SHORTEST.replace("  token: S3CRET-of-gitter\n", "");
+    for text in [&named, &none] {
+        fs::write(&file, text).unwrap();
+        assert!(Config::load(&file).is_err());
+        let config = Config::load_without_token(&file).unwrap();
+        assert_eq!(config.gitter.access_tokens().count(), 0);
+    }
+    fs::write(&file, &named).unwrap();
+    // Made, and not written yet.
+    fs::write(folder.path().join("gitter.token"), "\n").unwrap();
+    assert!(Config::load_without_token(&file).is_ok());
+    fs::write(folder.path().join("gitter.token"), "two words").unwrap();
+    assert!(
+        Config::load_without_token(&file).is_err(),
+        "what is there has to be right"
+    );
+}

@@ -47,6 +47,10 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/account/whoami", get(account::whoami))
         .route("/devices/{device}", put(account::create_device))
         .route("/profile/{user}/{field}", put(account::set_profile))
+        .route(
+            "/user/{user}/account_data/{type}",
+            get(account::account_data).put(account::set_account_data),
+        )
         .route("/join/{room}", post(room::join))
         .route("/createRoom", post(create::create))
         .route(

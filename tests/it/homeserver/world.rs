@@ -33,6 +33,7 @@ struct User {
     display_name: Option<String>,
     avatar_url: Option<String>,
     devices: BTreeSet<String>,
+    account_data: BTreeMap<String, Value>,
 }
 
 /// Everything the homeserver knows.

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
 use reqwest::Client;
-use ruma::OwnedUserId;
+use ruma::{OwnedUserId, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -83,6 +83,35 @@ pub(super) async fn set_profile(
     }
     shared.change(|world| world.set_profile(&user, &field, &body[&field]))?;
     Ok(Json(json!({})))
+}
+
+pub(super) async fn account_data(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Path((user, event_type)): Path<(OwnedUserId, String)>,
+) -> Result<Json<Value>, Refusal> {
+    own(&user, &caller)?;
+    let data = shared.world().account_data(&user, &event_type);
+    data.map(Json)
+        .ok_or_else(|| refuse(404, "M_NOT_FOUND", "Account data not found"))
+}
+
+pub(super) async fn set_account_data(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Path((user, event_type)): Path<(OwnedUserId, String)>,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, Refusal> {
+    own(&user, &caller)?;
+    shared.change(|world| world.set_account_data(&user, event_type, body));
+    Ok(Json(json!({})))
+}
+
+fn own(user: &UserId, caller: &Caller) -> Result<(), Refusal> {
+    if *user == caller.user {
+        return Ok(());
+    }
+    Err(forbidden("Cannot get account data for other users."))
 }
 
 pub(super) async fn upload(

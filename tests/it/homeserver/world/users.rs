@@ -53,6 +53,15 @@ impl World {
         )
     }
 
+    pub(in crate::homeserver) fn account_data(&self, user: &UserId, event_type: &str) -> Option<Value> {
+        self.users.get(user)?.account_data.get(event_type).cloned()
+    }
+
+    pub(in crate::homeserver) fn set_account_data(&mut self, user: &UserId, event_type: String, data: Value) {
+        let user = self.users.entry(user.to_owned()).or_default();
+        user.account_data.insert(event_type, data);
+    }
+
     pub(in crate::homeserver) fn has_device(&self, user: &UserId, device: &str) -> bool {
         self.users
             .get(user)
