@@ -3,6 +3,8 @@
 
 mod browser;
 
+use std::collections::HashMap;
+
 use gitter_sandbox::{RequestEffect, When};
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode,
@@ -374,22 +376,17 @@ async fn changes_are_sent_as_they_happen(database: Database) {
     }
     assert_eq!(first, ["summary", "failed", "recent", "rooms"]);
     let (_, id) = with_failed(&mut world).await;
-    let html = loop {
-        let (name, html) = events.next().await.unwrap();
-        if name == "failed" && html.contains(&id) {
-            break html;
-        }
+    let mut parts = HashMap::new();
+    let is_there = |parts: &HashMap<String, String>, name: &str, text: &str| {
+        parts.get(name).is_some_and(|html| html.contains(text))
     };
-    let form_token = browser.form_token(&world).await;
-    assert!(html.contains(&form_token), "its buttons work: {html}");
-    // Only what was asked for.
-    loop {
-        let (name, html) = events.next().await.unwrap();
-        if name == "rooms" {
-            assert!(html.contains("0 of 1 room "), "{html}");
-            break;
-        }
+    // Of the rooms, only those that were asked for.
+    while !(is_there(&parts, "failed", &id) && is_there(&parts, "rooms", "0 of 1 room ")) {
+        parts.extend(events.next().await);
     }
+    let form_token = browser.form_token(&world).await;
+    let html = &parts["failed"];
+    assert!(html.contains(&form_token), "its buttons work: {html}");
     // A stream that is open does not hold up the end of the bridge; `close` looks for that.
     world.close().await;
     while events.next().await.is_some() {}
