@@ -84,14 +84,15 @@ pub fn router(state: AdminState) -> Router {
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));
+    let page = page::router(&state);
     Router::new()
         .route("/live", get(health::live))
         .route("/ready", get(ready))
         .route("/metrics", get(measure))
         .nest("/_matrix/provision/v1", provision)
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
-        .with_state(state.clone())
-        .merge(page::router(&state))
+        .with_state(state)
+        .merge(page)
 }
 
 async fn authenticate(

@@ -75,9 +75,12 @@ impl Page {
     }
 
     /// The bridge, or the page that says that it still starts.
-    fn bridge(&self) -> Result<&Arc<Bridge>, Response> {
+    fn bridge(&self) -> Result<&Arc<Bridge>, Box<Response>> {
         let bridge = self.admin.bridge.get();
-        bridge.ok_or_else(|| answer(StatusCode::SERVICE_UNAVAILABLE, view::starting(&self.about)))
+        bridge.ok_or_else(|| {
+            let starting = view::starting(&self.about);
+            Box::new(answer(StatusCode::SERVICE_UNAVAILABLE, starting))
+        })
     }
 
     /// The page that says what did not work.
@@ -152,7 +155,7 @@ async fn status(
     let Query(asked) = asked.unwrap_or_default();
     let bridge = match page.bridge() {
         Ok(bridge) => bridge,
-        Err(starting) => return starting,
+        Err(starting) => return *starting,
     };
     let glance = match page.glance(bridge).await {
         Ok(glance) => glance,

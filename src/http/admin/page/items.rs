@@ -88,7 +88,7 @@ async fn change(
     }
     let bridge = match page.bridge() {
         Ok(bridge) => bridge,
-        Err(starting) => return starting,
+        Err(starting) => return *starting,
     };
     let (changed, done) = if again {
         (bridge.retry_item(&form.item).await, "./?done=retried")
@@ -109,7 +109,7 @@ pub(super) async fn ask_to_drop(
 ) -> Response {
     let bridge = match page.bridge() {
         Ok(bridge) => bridge,
-        Err(starting) => return starting,
+        Err(starting) => return *starting,
     };
     let meant = meant.map(|Query(meant)| meant.item).unwrap_or_default();
     let explained = match bridge.explain(&meant).await {

@@ -39,7 +39,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const WATCHERS: usize = 16;
 
 /// How long a stream lasts at most; browsers open the next by themselves.
-const LONGEST: Duration = Duration::from_mins(60);
+const LONGEST: Duration = Duration::from_hours(1);
 
 type Seen = Option<Arc<Glance>>;
 

@@ -1,5 +1,7 @@
 //! What became of items in the last hour, as bars: small pictures that are made here, with the same in words.
 
+use std::fmt::Write as _;
+
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
@@ -182,7 +184,7 @@ fn bars(class: &str, slots: impl Iterator<Item = (i64, i64)>, most: i64) -> Mark
     for (slot, (below, number)) in slots.enumerate() {
         if number > 0 {
             let (bottom, height) = (20 - small(below), small(number));
-            line.push_str(&format!("M{} {bottom}v-{height}h4v{height}z", slot * 6 + 1));
+            let _ = write!(line, "M{} {bottom}v-{height}h4v{height}z", slot * 6 + 1);
         }
     }
     html! { @if !line.is_empty() { path class=(class) d=(line) {} } }

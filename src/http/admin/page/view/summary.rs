@@ -21,6 +21,12 @@ struct Concern {
     text: Markup,
 }
 
+impl Concern {
+    const fn new(level: Level, text: Markup) -> Self {
+        Self { level, text }
+    }
+}
+
 /// The title of the page: in a row of tabs it says whether to look.
 pub(super) fn title(shown: &Shown<'_>) -> String {
     match worst(&concerns(shown)) {
@@ -77,74 +83,86 @@ fn calm(shown: &Shown<'_>) -> String {
     }
 }
 
+/// What is not as it should be: first what the bridge lacks, then rooms and messages.
 fn concerns(shown: &Shown<'_>) -> Vec<Concern> {
+    let mut concerns = lacks(shown);
+    let warnings = shown.health.warnings().iter();
+    concerns
+        .extend(warnings.map(|warning| Concern::new(Level::Attention, html! { (text::cut(warning, 500)) })));
+    concerns.extend(counted(shown.overview));
+    let ways = &shown.overview.ways;
+    for (name, way) in [("Gitter", &ways.to_gitter), ("Matrix", &ways.to_matrix)] {
+        if let Some(oldest) = way.oldest.filter(|oldest| is_late(*oldest, shown)) {
+            let text =
+                html! { "The oldest message to " (name) " has waited for " (age(oldest, shown.now)) "." };
+            concerns.push(Concern::new(Level::Attention, text));
+        }
+    }
+    concerns
+}
+
+fn lacks(shown: &Shown<'_>) -> Vec<Concern> {
     let overview = shown.overview;
-    let mut concerns = Vec::new();
-    let mut add = |level, text| concerns.push(Concern { level, text });
+    let mut found = Vec::new();
     for part in shown.health.parts() {
         // The account's own words are below.
         if let Some(lack) = part.lack().filter(|_| part.part() != "account") {
-            let text = html! { (text::cut(lack, 300)) ", for " (age(part.since(), shown.now)) "." };
-            add(Level::Trouble, text);
+            found.push(html! { (text::cut(lack, 300)) ", for " (age(part.since(), shown.now)) "." });
         }
     }
     for account in &overview.accounts {
         if let Some(reason) = account.reason() {
             let name = text::foreign(account.username(), 80);
-            let text = html! {
+            found.push(html! {
                 "The Gitter account " (name) " sends nothing: " (text::cut(reason, 300)) "."
                 @if let Some(mend) = account.mend() { " To mend it: " (mend) "." }
-            };
-            add(Level::Trouble, text);
+            });
         }
     }
-    for (name, until) in [
-        ("Gitter", overview.closed_until.to_gitter),
-        ("The homeserver", overview.closed_until.to_matrix),
-    ] {
+    let closed = &overview.closed_until;
+    for (name, until) in [("Gitter", closed.to_gitter), ("The homeserver", closed.to_matrix)] {
         if let Some(until) = until {
-            add(
-                Level::Trouble,
-                html! { (name) " takes no messages; it is tried again " (soon(until, shown)) "." },
-            );
+            found.push(html! { (name) " takes no messages; it is tried again " (soon(until, shown)) "." });
         }
     }
-    for warning in shown.health.warnings() {
-        add(Level::Attention, html! { (text::cut(warning, 500)) });
-    }
+    found
+        .into_iter()
+        .map(|text| Concern::new(Level::Trouble, text))
+        .collect()
+}
+
+/// How many rooms and messages are not well, with the way to them.
+fn counted(overview: &Overview) -> impl Iterator<Item = Concern> {
     let broken = with_state(overview, PortalState::Broken);
-    if broken > 0 {
-        add(
-            Level::Trouble,
-            html! { a href="#rooms-title" { (count(broken, "room is", "rooms are")) " broken" } "." },
-        );
-    }
     let failed = overview.ways.to_gitter.failed + overview.ways.to_matrix.failed;
-    if failed > 0 {
-        add(
-            Level::Trouble,
-            html! { a href="#failed-title" { (count(failed, "message has", "messages have")) " failed" } "." },
-        );
-    }
     let stopped = with_state(overview, PortalState::Paused) + with_state(overview, PortalState::Private);
-    if stopped > 0 {
-        add(
+    let found = [
+        (
+            Level::Trouble,
+            broken,
+            "#rooms-title",
+            count(broken, "room is", "rooms are"),
+            "broken",
+        ),
+        (
+            Level::Trouble,
+            failed,
+            "#failed-title",
+            count(failed, "message has", "messages have"),
+            "failed",
+        ),
+        (
             Level::Attention,
-            html! { a href="#rooms-title" { (count(stopped, "room is", "rooms are")) " stopped" } "." },
-        );
-    }
-    for (name, way) in [
-        ("Gitter", &overview.ways.to_gitter),
-        ("Matrix", &overview.ways.to_matrix),
-    ] {
-        if let Some(oldest) = way.oldest.filter(|oldest| is_late(*oldest, shown)) {
-            add(
-                Level::Attention,
-                html! { "The oldest message to " (name) " has waited for " (age(oldest, shown.now)) "." },
-            );
-        }
-    }
-    concerns
+            stopped,
+            "#rooms-title",
+            count(stopped, "room is", "rooms are"),
+            "stopped",
+        ),
+    ];
+    let found = found.into_iter().filter(|(_, count, ..)| *count > 0);
+    found.map(|(level, _, place, subject, what)| {
+        Concern::new(level, html! { a href=(place) { (subject) " " (what) } "." })
+    })
 }
 
 /// What the bridge needs, and whether it is there. The database is asked for this page, so it is not told here.
