@@ -39,7 +39,6 @@ const WISHES = {
   create: async (client, { options }) => arrive(client, (await client.createRoom(options)).room_id),
   join,
   follow,
-  leave: (client, { room }) => client.leave(room),
   upgrade: async (client, { room, version }) =>
     arrive(client, (await client.upgradeRoom(room, version)).replacement_room),
   invite: (client, { room, user }) => client.invite(room, user),
