@@ -32,7 +32,7 @@ use super::{Bridge, BridgeError, catch_up, now, say::say};
 use crate::{
     ids::GitterRoomId,
     store::{
-        PortalState, StoreError, life,
+        Portal, PortalState, StoreError, Tx, life,
         life::{Stop, StopCause},
         portal,
     },
@@ -222,12 +222,19 @@ async fn stop(
 }
 
 /// The Gitter rooms that a start does not try again: only somebody can mend what stopped their portals.
-pub(super) async fn hopeless(tx: &mut crate::store::Tx) -> Result<BTreeSet<GitterRoomId>, StoreError> {
+pub(super) async fn hopeless(tx: &mut Tx) -> Result<BTreeSet<GitterRoomId>, StoreError> {
     let mut rooms = BTreeSet::new();
     for cause in [StopCause::Gone, StopCause::Kicked] {
         rooms.extend(life::stopped_by(tx, cause).await?);
     }
     Ok(rooms)
+}
+
+/// Whether a portal has stopped because its Gitter room is gone.
+pub(super) async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
+    let life = life::of(tx, &portal.gitter_room_id).await?;
+    let for_that = life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone));
+    Ok(for_that && portal.state == PortalState::Broken)
 }
 
 /// Whether a portal's Gitter room is followed while it is in a state: what is said meanwhile then waits for it to go on.

@@ -5,16 +5,12 @@ use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
 use super::{LinkRequest, Linker, ProvisionError, create, others};
 use crate::{
-    bridge::{Bridge, BridgeError, alias},
+    bridge::{Bridge, BridgeError, alias, life},
     check::Checks,
     gitter::GitterError,
     matrix::{MatrixError, RoomAccess},
     model,
-    store::{
-        Portal, PortalKind, StoreError, Tx,
-        life::{self, StopCause},
-        portal,
-    },
+    store::{Portal, PortalKind, portal},
 };
 
 /// What the checks found out.
@@ -180,12 +176,6 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
 
 const NOT_LINKED: &str = "not_linked";
 
-/// Whether a portal's Gitter room was deleted.
-async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
-    let life = life::of(tx, &portal.gitter_room_id).await?;
-    Ok(life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone)))
-}
-
 /// A room is in at most one portal.
 async fn links(
     bridge: &Bridge,
@@ -203,7 +193,7 @@ async fn links(
         None => None,
     };
     let outlived = match &by_matrix {
-        Some(other) => is_gone(&mut tx, other).await?,
+        Some(other) => life::is_gone(&mut tx, other).await?,
         None => false,
     };
     match (by_gitter, by_matrix) {

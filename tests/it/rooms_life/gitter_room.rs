@@ -23,6 +23,7 @@ on_both_databases![
     what_is_said_in_a_room_that_nobody_confirms_waits,
     a_renamed_room_keeps_its_portal,
     a_deleted_room_stops_and_its_matrix_room_is_free,
+    a_portal_that_works_makes_no_way_for_another,
 ];
 
 fn set_public(world: &World, room: &Room, public: bool) {
@@ -237,7 +238,10 @@ async fn a_deleted_room_stops_and_its_matrix_room_is_free(database: Database) {
     world.bridge.stop().await;
     world.bridge.start().await;
     becomes(&world, &room, "broken").await;
-    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 400);
+    for what in ["resume", "sync"] {
+        assert_eq!(ask(&world, room.matrix.as_str(), what).await.0, 400);
+    }
+    becomes(&world, &room, "broken").await;
 
     // Made anew at the same address it is another room, which the old link does not stand in the way of.
     let again = Room {
@@ -251,4 +255,21 @@ async fn a_deleted_room_stops_and_its_matrix_room_is_free(database: Database) {
     assert_eq!(world.admin().portals().await.unwrap().len(), 1);
     assert_eq!(said_by_bot(&world, &room).len(), 1);
     world.close().await;
+}
+
+/// What stopped a portal once may still be noted.
+const WAS_GONE: &str = "UPDATE portal SET stopped_by = 'gone'";
+
+async fn a_portal_that_works_makes_no_way_for_another(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    world.database.change(WAS_GONE).await;
+    let other = Room {
+        matrix: room.matrix.clone(),
+        ..world.make_rooms("cove")
+    };
+    let (status, refusal) = world.admin().link(&other).await;
+    assert_eq!(status, 409, "{refusal}");
+    world.both_say(&room, "still here", 1);
+    world.finish().await;
 }
