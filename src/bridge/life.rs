@@ -86,6 +86,11 @@ impl Bridge {
     fn look_every(&self) -> Duration {
         (self.settings.privacy_check / LOOKS).clamp(ROUND, LONGEST_LOOK)
     }
+
+    /// Has the next look bring the state of a Gitter room's Matrix room in step again, whatever it was before.
+    pub(super) fn put_out_of_step(&self, room: &GitterRoomId) {
+        lock(&self.life.in_step).remove(room);
+    }
 }
 
 /// Looks after the portals until the bridge stops.

@@ -363,6 +363,7 @@ impl Bridge {
             store_portal(&mut tx, successor, members).await?;
         }
         tx.commit().await?;
+        self.put_out_of_step(&portal.gitter_room_id);
         self.cache.remove(&rested).await;
         Ok(leaving)
     }

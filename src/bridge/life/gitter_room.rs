@@ -18,7 +18,7 @@ use crate::{
     ids::GitterRoomId,
     model,
     store::{
-        Direction, LaneKey, PortalState, StoreError, Tx, lane,
+        Direction, LaneKey, Portal, PortalState, StoreError, Tx, lane,
         leaving::{self, Cause, Leaving},
         life,
         life::Stop,
@@ -206,6 +206,7 @@ async fn ask(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
 
 /// The room is deleted. One that is made anew at the same address is another, with another id.
 async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
+    let _alone = bridge.lock_room(room).await;
     let mut tx = bridge.db.read().await?;
     let Some(portal) = portal::portal_by_gitter_room(&mut tx, room).await? else {
         return Ok(());
@@ -229,7 +230,6 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
         ghosts: Vec::new(),
         noted_at: now(),
     };
-    let _alone = bridge.lock_room(room).await;
     let mut tx = bridge.db.write().await?;
     leaving::note(&mut tx, &leaving).await?;
     tx.commit().await?;
@@ -237,12 +237,15 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
     bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
     leave::take_leave(bridge, &leaving).await;
+    bridge.put_out_of_step(room);
     Ok(())
 }
 
 /// Notes a new URI, and brings the Matrix room's state in step.
 async fn keep_in_step(bridge: &Bridge, model: &model::Room, digest: Digest) -> Result<(), BridgeError> {
     let room = &model.id;
+    // Nobody links it, unlinks it or takes leave of it meanwhile.
+    let _alone = bridge.lock_room(room).await;
     let _turn = bridge.life.turn.lock().await;
     if lock(&bridge.life.in_step).get(room) == Some(&digest) {
         return Ok(());
@@ -256,7 +259,9 @@ async fn keep_in_step(bridge: &Bridge, model: &model::Room, digest: Digest) -> R
     }
     let portal = portal::portal_by_gitter_room(&mut tx, room).await?;
     tx.commit().await?;
-    if let Some(portal) = portal {
+    // One whose room is gone or private, or where the bot is not, is brought in step once it goes on.
+    let is_to_keep = |portal: &Portal| !matches!(portal.state, PortalState::Private | PortalState::Broken);
+    if let Some(portal) = portal.filter(is_to_keep) {
         room_state::write(bridge, &portal, model).await?;
         lock(&bridge.life.in_step).insert(room.clone(), digest);
     }

@@ -1,16 +1,19 @@
 //! The Gitter room: public or not, renamed, deleted.
 
-use gitter_sandbox::{Fault as GitterFault, NewRoom, RoomChange};
+use gitter_sandbox::{Fault as GitterFault, NewRoom, RequestEffect, RequestFault, RoomChange, When};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{ask, becomes, bot_says, has_crossed, said_by_bot, watchful};
 use crate::{
+    homeserver::Stage,
     media::crossing::{link_of_message, open},
+    rooms_made::{create, on_gitter, room_of, states},
     world::{
         Room, World,
         admin::answer,
         database::{Database, on_both_databases},
+        faults::status,
         until,
     },
 };
@@ -23,6 +26,8 @@ on_both_databases![
     what_is_said_in_a_room_that_nobody_confirms_waits,
     a_renamed_room_keeps_its_portal,
     a_deleted_room_stops_and_its_matrix_room_is_free,
+    a_room_that_seemed_to_be_gone_gets_its_aliases_back,
+    what_a_new_link_could_not_set_is_set_by_the_next_look,
     a_portal_that_works_makes_no_way_for_another,
 ];
 
@@ -254,6 +259,74 @@ async fn a_deleted_room_stops_and_its_matrix_room_is_free(database: Database) {
     world.arrives_on_matrix(&again, "here we are again").await;
     assert_eq!(world.admin().portals().await.unwrap().len(), 1);
     assert_eq!(said_by_bot(&world, &room).len(), 1);
+    world.close().await;
+}
+
+/// Gitter says of a room that there is none, whoever asks.
+fn deny(world: &World, room: &Room) {
+    for method in ["SUBSCRIBE", "GET"] {
+        world.gitter.add_fault(GitterFault::Request(RequestFault {
+            effect: RequestEffect::Status(404),
+            when: When::Before,
+            times: u32::MAX,
+            method: Some(method.to_owned()),
+            path: format!("/rooms/{}", room.gitter),
+        }));
+    }
+}
+
+async fn a_room_that_seemed_to_be_gone_gets_its_aliases_back(database: Database) {
+    let world = watchful(database).await;
+    let room = made_and_renamed(&world).await;
+    deny(&world, &room);
+    becomes(&world, &room, "broken").await;
+    until("the alias to be free", async || {
+        Ok(world.homeserver.room_of(JETTY).is_none().then_some(()))
+    })
+    .await;
+    world.gitter.clear_faults();
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    until("the alias to lead to the room again", async || {
+        Ok((world.homeserver.room_of(JETTY).as_ref() == Some(&room.matrix)).then_some(()))
+    })
+    .await;
+    world.close().await;
+}
+
+/// A room that the bridge made and brought in step since: its Gitter room was renamed.
+async fn made_and_renamed(world: &World) -> Room {
+    on_gitter(world, "tidepool/pier");
+    let room = room_of(&create(world, "tidepool/pier").await.1);
+    let change = RoomChange {
+        uri: Some("tidepool/jetty".to_owned()),
+        ..RoomChange::default()
+    };
+    world.gitter.alter_room(room.gitter, &change).unwrap();
+    until("the room to have the new alias", async || {
+        Ok(world.homeserver.room_of(JETTY).is_some().then_some(()))
+    })
+    .await;
+    Room {
+        uri: "tidepool/jetty".to_owned(),
+        ..room
+    }
+}
+
+const JETTY: &str = "#gitter_tidepool_jetty:localhost";
+
+async fn what_a_new_link_could_not_set_is_set_by_the_next_look(database: Database) {
+    let world = watchful(database).await;
+    let room = made_and_renamed(&world).await;
+    assert_eq!(world.admin().unlink(room.matrix.as_str()).await.0, 204);
+    assert_eq!(states(&world, &room, "m.bridge").last(), Some(&json!({})));
+    let failure = status(StatusCode::BAD_GATEWAY);
+    world.requests_suffer(Method::PUT, "/state/m.bridge", failure, Stage::Before, 1);
+    assert_eq!(world.admin().link(&room).await.0, 201);
+    until("the room to say what it is bridged to", async || {
+        let last = states(&world, &room, "m.bridge").pop().unwrap();
+        Ok((last != json!({})).then_some(()))
+    })
+    .await;
     world.close().await;
 }
 
