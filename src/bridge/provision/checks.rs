@@ -216,6 +216,25 @@ async fn links(
     Ok(())
 }
 
+/// What joins one of two rooms now, which may have changed since all else was looked at.
+pub(super) async fn links_now(
+    bridge: &Bridge,
+    linker: Linker<'_>,
+    gitter: &model::Room,
+    matrix: &RoomId,
+) -> Result<Survey, ProvisionError> {
+    let mut survey = Survey {
+        gitter_room: Some(gitter.clone()),
+        matrix_room: Some(matrix.to_owned()),
+        ..Survey::default()
+    };
+    links(bridge, linker, false, &mut survey).await?;
+    if let Some(other) = survey.outlived.take() {
+        linked_otherwise(&other, &mut survey);
+    }
+    Ok(survey)
+}
+
 /// The bridge made a room for the Gitter room before: it is the one to be made, or makes way for another.
 fn already_made(made: Portal, to_be_made: bool, survey: &mut Survey) {
     if to_be_made {
