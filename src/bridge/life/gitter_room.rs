@@ -148,7 +148,6 @@ impl News {
 /// Stops both directions. What waits toward Matrix was said where not everyone may read, or may have been; links to
 /// files of the Matrix room rest.
 pub(super) async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str) -> Result<(), BridgeError> {
-    bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
     let mut tx = bridge.db.write().await?;
     for direction in [Direction::ToGitter, Direction::ToMatrix] {
@@ -174,8 +173,10 @@ pub(super) async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str
     life::unconfirm(&mut tx, room).await?;
     let rested = media::suspend(&mut tx, room).await?;
     tx.commit().await?;
+    // Not before: while it is followed, the next look brings up what could not be noted.
+    bridge.unsubscribe(room);
+    bridge.put_out_of_step(room);
     bridge.cache.remove(&rested).await;
-    lock(&bridge.life.in_step).remove(room);
     if stopped {
         tracing::error!(
             portal.uri = uri,

@@ -262,6 +262,31 @@ async fn a_deleted_room_stops_and_its_matrix_room_is_free(database: Database) {
     world.close().await;
 }
 
+/// Nothing can be noted of a room that is private.
+const FILL_UP: &str = "CREATE TRIGGER full BEFORE UPDATE OF state ON portal WHEN NEW.state = 'private'
+    BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+
+const MAKE_ROOM: &str = "DROP TRIGGER full";
+
+/// On SQLite, nobody but this process would follow the room anew.
+#[tokio::test]
+async fn a_change_to_private_that_could_not_be_noted_is_noted_later() {
+    let mut world = watchful(Database::Sqlite).await;
+    let room = link_with_members(&mut world, &["wren"]).await;
+    world.both_say(&room, "before", 1);
+    world.crossed().await;
+    world.database.change(FILL_UP).await;
+    set_public(&world, &room, false);
+    until("the change to be heard of", async || {
+        let log = world.bridge.whole_log();
+        Ok(log.contains("could not be dealt with yet").then_some(()))
+    })
+    .await;
+    world.database.change(MAKE_ROOM).await;
+    becomes(&world, &room, "private").await;
+    world.close().await;
+}
+
 /// Gitter says of a room that there is none, whoever asks.
 fn deny(world: &World, room: &Room) {
     for method in ["SUBSCRIBE", "GET"] {
