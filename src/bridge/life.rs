@@ -226,13 +226,22 @@ async fn stop(
     Ok(stopped)
 }
 
-/// The Gitter rooms that a start does not try again: only somebody can mend what stopped their portals.
-pub(super) async fn hopeless(tx: &mut Tx) -> Result<BTreeSet<GitterRoomId>, StoreError> {
-    let mut rooms = BTreeSet::new();
-    for cause in [StopCause::Gone, StopCause::Kicked] {
-        rooms.extend(life::stopped_by(tx, cause).await?);
-    }
-    Ok(rooms)
+/// The Gitter rooms of portals that are broken, and stay so whatever a start tries: only somebody can mend what stopped
+/// them.
+pub(super) struct Hopeless {
+    /// They are gone, so there is nothing to follow.
+    pub(super) gone: BTreeSet<GitterRoomId>,
+    /// The bot is not in their Matrix rooms. They are followed: what is said waits, and they may turn private.
+    pub(super) left: BTreeSet<GitterRoomId>,
+}
+
+pub(super) async fn hopeless(tx: &mut Tx) -> Result<Hopeless, StoreError> {
+    let gone = life::stopped_by(tx, StopCause::Gone).await?;
+    let left = life::stopped_by(tx, StopCause::Kicked).await?;
+    Ok(Hopeless {
+        gone: gone.into_iter().collect(),
+        left: left.into_iter().collect(),
+    })
 }
 
 /// Whether a portal has stopped because its Gitter room is gone.

@@ -139,7 +139,7 @@ impl News {
     async fn act(self, bridge: &Arc<Bridge>) -> Result<(), BridgeError> {
         match self {
             Self::Private(room, why) => turn_private(bridge, &room, &why).await,
-            Self::Refused(room) => ask(bridge, &room).await,
+            Self::Refused(room) => ask(bridge, &room).await.map(|_| ()),
             Self::Changed(model, digest) => keep_in_step(bridge, &model, digest).await,
         }
     }
@@ -190,19 +190,20 @@ pub(super) async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str
     Ok(())
 }
 
-/// Asks what a room is that the realtime server does not tell of.
-async fn ask(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
+/// Asks how a room is of which the realtime server does not tell; `false` if it is not public, which is noted.
+pub(super) async fn ask(bridge: &Bridge, room: &GitterRoomId) -> Result<bool, BridgeError> {
     match bridge.gitter.room(room).await {
-        Ok(model) if model.public => Ok(()),
-        Ok(_) => turn_private(bridge, room, NOT_PUBLIC).await,
+        Ok(model) if model.public => return Ok(true),
+        Ok(_) => turn_private(bridge, room, NOT_PUBLIC).await?,
         Err(GitterError::Status { status, .. }) if status == StatusCode::NOT_FOUND => {
-            gone(bridge, room).await
+            gone(bridge, room).await?;
         }
         Err(GitterError::Status { status, .. }) if status == StatusCode::FORBIDDEN => {
-            turn_private(bridge, room, NOT_READABLE).await
+            turn_private(bridge, room, NOT_READABLE).await?;
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return Err(error.into()),
     }
+    Ok(false)
 }
 
 /// The room is deleted. One that is made anew at the same address is another, with another id.

@@ -4,7 +4,7 @@ use gitter_sandbox::{Fault as GitterFault, NewRoom, RequestEffect, RequestFault,
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{ask, becomes, bot_says, has_crossed, said_by_bot, watchful};
+use super::{ask, becomes, bot_says, has_crossed, matrix_room::set_bot, said_by_bot, watchful};
 use crate::{
     homeserver::Stage,
     media::crossing::{link_of_message, open},
@@ -26,6 +26,8 @@ on_both_databases![
     what_is_said_in_a_room_that_nobody_confirms_waits,
     a_renamed_room_keeps_its_portal,
     a_deleted_room_stops_and_its_matrix_room_is_free,
+    what_is_said_in_private_while_the_bot_is_out_does_not_cross,
+    a_bot_that_is_invited_asks_first_whether_the_room_is_public,
     a_room_that_seemed_to_be_gone_gets_its_aliases_back,
     what_a_new_link_could_not_set_is_set_by_the_next_look,
     a_portal_that_works_makes_no_way_for_another,
@@ -259,6 +261,51 @@ async fn a_deleted_room_stops_and_its_matrix_room_is_free(database: Database) {
     world.arrives_on_matrix(&again, "here we are again").await;
     assert_eq!(world.admin().portals().await.unwrap().len(), 1);
     assert_eq!(said_by_bot(&world, &room).len(), 1);
+    world.close().await;
+}
+
+async fn what_is_said_in_private_while_the_bot_is_out_does_not_cross(database: Database) {
+    let mut world = watchful(database).await;
+    let room = link_with_members(&mut world, &["wren"]).await;
+    world.both_say(&room, "before", 1);
+    world.crossed().await;
+    set_bot(&world, &room, "leave");
+    becomes(&world, &room, "broken").await;
+    world.bridge.stop().await;
+    world.bridge.start().await;
+    set_public(&world, &room, false);
+    becomes(&world, &room, "private").await;
+    world.wren_says(&room, "between us");
+    set_public(&world, &room, true);
+    set_bot(&world, &room, "invite");
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    becomes(&world, &room, "active").await;
+    world.wren_says(&room, "all ears");
+    world.arrives_on_matrix(&room, "all ears").await;
+    assert!(!has_crossed(&world, &room, "between us"));
+    world.close().await;
+}
+
+async fn a_bot_that_is_invited_asks_first_whether_the_room_is_public(database: Database) {
+    let mut world = World::start(database).await;
+    let room = link_with_members(&mut world, &["bridge_bot", "wren"]).await;
+    world.both_say(&room, "before", 1);
+    world.crossed().await;
+    set_bot(&world, &room, "leave");
+    becomes(&world, &room, "broken").await;
+    // Nobody is told of it, and no look shows it.
+    world.gitter.add_fault(GitterFault::EmptySnapshots(true));
+    set_public(&world, &room, false);
+    world.wren_says(&room, "between us");
+    set_bot(&world, &room, "invite");
+    becomes(&world, &room, "private").await;
+    world.gitter.add_fault(GitterFault::EmptySnapshots(false));
+    set_public(&world, &room, true);
+    assert_eq!(ask(&world, room.matrix.as_str(), "resume").await.0, 202);
+    becomes(&world, &room, "active").await;
+    world.wren_says(&room, "all ears");
+    world.arrives_on_matrix(&room, "all ears").await;
+    assert!(!has_crossed(&world, &room, "between us"));
     world.close().await;
 }
 

@@ -33,7 +33,7 @@ on_both_databases![
 
 const BOT: &str = "@gitterbot:localhost";
 
-fn set_bot(world: &World, room: &Room, membership: &str) {
+pub(super) fn set_bot(world: &World, room: &Room, membership: &str) {
     let content = json!({ "membership": membership });
     world
         .homeserver
