@@ -10,13 +10,12 @@ use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
 use tracing::warn;
 
-use super::{Bridge, BridgeError, alias, now, room_state, space};
+use super::{Bridge, BridgeError, alias, life, now, room_state, space};
 use crate::{
     ids::GitterRoomId,
     store::{
         Portal,
         leaving::{self, Cause, Leaving},
-        life::{self, StopCause},
         portal,
     },
 };
@@ -77,9 +76,10 @@ async fn try_to_leave(bridge: &Bridge, leaving: &Leaving) -> Result<(), BridgeEr
     let (gitter, matrix) = (&leaving.gitter_room_id, &leaving.matrix_room_id);
     let mut tx = bridge.db.read().await?;
     let portal = portal::portal_by_gitter_room(&mut tx, gitter).await?;
-    let is_gone = life::of(&mut tx, gitter)
-        .await?
-        .is_some_and(|life| life.stopped_by == Some(StopCause::Gone));
+    let is_gone = match &portal {
+        Some(portal) => life::is_gone(&mut tx, portal).await?,
+        None => false,
+    };
     let is_free = portal::portal_by_matrix_room(&mut tx, matrix).await?.is_none();
     drop(tx);
     let is_as_before = portal
