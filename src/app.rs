@@ -68,6 +68,7 @@ pub async fn run(
     restored: bool,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let started_at = jiff::Timestamp::now();
     let _lock = lock_data_dir(&config)?;
     let (health, tracker) = (Health::default(), TaskTracker::new());
     let doors = Doors::open(&config, &health, &stop, &tracker).await?;
@@ -87,6 +88,7 @@ pub async fn run(
     let process = Process {
         config: &config,
         registration: &registration,
+        started_at,
         health,
         db,
         restored,
@@ -133,6 +135,7 @@ async fn finish(tracker: &TaskTracker) {
 struct Process<'a> {
     config: &'a Config,
     registration: &'a Registration,
+    started_at: jiff::Timestamp,
     health: Health,
     db: Db,
     restored: Restored,
@@ -274,6 +277,7 @@ impl Process<'_> {
             token,
             config: Arc::new(self.config.clone()),
             health: self.health.clone(),
+            started_at: self.started_at,
         };
         doors.appservice.replace(appservice);
         doors.admin.replace(admin::router(admin));

@@ -73,6 +73,7 @@ use self::{
     ban_bug::BanBugs,
     ban_triggers::Nearness,
     deliver::RestoredListings,
+    keyed::KeyedLocks,
     lease::LeaseClock,
     moderation::{Floods, Looks, Policies},
     people::Crowd,
@@ -135,6 +136,9 @@ pub struct Bridge {
     absent_pictures: AbsentPictures,
     ban_bugs: BanBugs,
     aliases: Aliases,
+    /// Of aliases, rooms, groups and pictures that something is done with. Whoever needs two takes them in this
+    /// order: `alias`, `room`, `state`, `group`, `picture`.
+    locks: KeyedLocks,
     command_allowance: command::Allowance,
     ban_looks: Looks,
     floods: Floods,
@@ -172,6 +176,7 @@ impl Bridge {
             absent_pictures: AbsentPictures::default(),
             ban_bugs: BanBugs::default(),
             aliases: Aliases::default(),
+            locks: KeyedLocks::default(),
             command_allowance: command::Allowance::default(),
             ban_looks: Looks::default(),
             floods: Floods::default(),

@@ -21,6 +21,7 @@ mod page;
 mod registration;
 mod room;
 mod serve;
+mod status;
 mod translate;
 
 #[cfg(test)]
@@ -40,7 +41,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(
     name = "gitter-matrix-bridge",
-    version = env!("GITTER_BRIDGE_VERSION"),
+    version = crate::VERSION,
     about = "Bridges Gitter rooms and Matrix rooms, as an application service of a Matrix homeserver",
     after_help = "The first steps:\n  \
         gitter-matrix-bridge init      # asks, and writes config.yaml and registration.yaml\n  \
@@ -80,6 +81,8 @@ enum Command {
     /// Link, unlink and look at rooms of the running bridge
     #[command(subcommand)]
     Room(room::Command),
+    /// Show the running bridge at a glance: what crosses, what waits, and what needs somebody
+    Status(status::Arguments),
     /// Look at the Gitter accounts, and let one go on
     #[command(subcommand)]
     Account(account::Command),
@@ -172,6 +175,7 @@ async fn follow(cli: Cli) -> anyhow::Result<Exit> {
         Command::Registration(arguments) => registration::run(&file, &arguments),
         Command::Config(command) => config::run(&file, &command),
         Command::Room(command) => room::run(&file, command).await,
+        Command::Status(arguments) => status::run(&file, &arguments).await,
         Command::Account(command) => account::run(&file, command).await,
         Command::Item(command) => item::run(&file, command).await,
         Command::Explain(arguments) => item::explain(&file, &arguments).await,

@@ -32,3 +32,6 @@ pub mod outcome;
 pub mod registration;
 pub mod store;
 pub mod translate;
+
+/// The version, with the commit it was built from.
+pub const VERSION: &str = env!("GITTER_BRIDGE_VERSION");

@@ -16,7 +16,11 @@ use serde_json::Value;
 const METHODS: [&str; 5] = ["get", "post", "put", "delete", "patch"];
 
 /// Answers and bodies: the schema, the type, and the file that declares it.
-const SHAPES: [(&str, &str, &str); 14] = [
+const SHAPES: [(&str, &str, &str); 18] = [
+    ("Status", "StatusView", "http/admin/status.rs"),
+    ("Running", "RunningView", "http/admin/status.rs"),
+    ("Way", "WayView", "http/admin/status.rs"),
+    ("Budget", "BudgetView", "http/admin/status.rs"),
     ("Readiness", "HealthView", "health.rs"),
     ("ReadinessPart", "PartView", "health.rs"),
     ("Check", "Check", "check.rs"),

@@ -9,7 +9,7 @@ mod names;
 mod query;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
@@ -24,7 +24,7 @@ use self::{
     allowance::Allowance,
     names::{Candidates, candidates},
 };
-use super::{Bridge, BridgeError, keyed::KeyedLocks};
+use super::{Bridge, BridgeError, now};
 use crate::{
     gitter::GitterError,
     ids::GitterRoomId,
@@ -44,10 +44,6 @@ pub(super) struct Aliases {
     allowance: Allowance,
     /// Whether the alias of a URI stands for that URI alone, of those that were looked at.
     unambiguous: Mutex<HashMap<String, bool>>,
-    /// Aliases that this process asks the homeserver for.
-    asked: Mutex<HashSet<OwnedRoomAliasId>>,
-    /// Aliases that are looked for, and Gitter rooms that a Matrix room is made for.
-    pub(super) locks: KeyedLocks,
 }
 
 /// The localpart of the alias that every Gitter room has for itself.
@@ -149,7 +145,7 @@ async fn lead(
     }
     drop(tx);
     match take(bridge, alias, &portal.matrix_room_id).await {
-        Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
+        Err(BridgeError::Matrix(error)) if error.status().is_some_and(|status| status.is_client_error()) => {
             warn!(alias = %alias, error = %error, "The homeserver refuses an alias");
             return Ok(false);
         }
@@ -166,20 +162,20 @@ async fn lead(
     Ok(true)
 }
 
-/// The room that an alias leads to. The homeserver would ask us for one of ours that it does not know, and asking would
-/// make a room.
+/// The room that an alias leads to. The homeserver asks the bridge for one of ours that it does not know, which would
+/// make a room; so it is noted that it is the bridge that wants to know.
 pub(super) async fn resolve(
     bridge: &Bridge,
     alias: &RoomAliasId,
-) -> Result<Option<OwnedRoomId>, MatrixError> {
-    let asked = || {
-        let asked = &bridge.aliases.asked;
-        asked.lock().unwrap_or_else(PoisonError::into_inner)
-    };
-    asked().insert(alias.to_owned());
+) -> Result<Option<OwnedRoomId>, BridgeError> {
+    let mut tx = bridge.db.write().await?;
+    aliases::ask(&mut tx, alias, now()).await?;
+    tx.commit().await?;
     let room = bridge.matrix.resolve_alias(alias).await;
-    asked().remove(alias);
-    room
+    let mut tx = bridge.db.write().await?;
+    aliases::answered(&mut tx, alias, now()).await?;
+    tx.commit().await?;
+    Ok(room?)
 }
 
 /// Enters a room of the bridge's own, which the bot may have left. One that nobody can enter any more loses its alias.
@@ -205,16 +201,16 @@ pub(super) async fn enter(
 }
 
 /// Makes an alias lead to a room, wherever it led before.
-pub(super) async fn take(bridge: &Bridge, alias: &RoomAliasId, room: &RoomId) -> Result<(), MatrixError> {
+pub(super) async fn take(bridge: &Bridge, alias: &RoomAliasId, room: &RoomId) -> Result<(), BridgeError> {
     match bridge.matrix.create_alias(alias, room).await {
         Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
             if resolve(bridge, alias).await?.as_deref() == Some(room) {
                 return Ok(());
             }
             bridge.matrix.delete_alias(alias).await?;
-            bridge.matrix.create_alias(alias, room).await
+            Ok(bridge.matrix.create_alias(alias, room).await?)
         }
-        created => created,
+        created => Ok(created?),
     }
 }
 

@@ -111,6 +111,12 @@ impl Asking<'_> {
         &self.asked.user
     }
 
+    /// When it was said, by the homeserver's clock.
+    fn said_at(&self) -> Option<i64> {
+        let event: Value = serde_json::from_str(&self.asked.body).unwrap_or(Value::Null);
+        said_at(&event)
+    }
+
     /// Spends some of the requests to Gitter that people may cause; `false` if there are not as many left.
     fn may_request(&self, requests: usize) -> bool {
         self.rights.admin || self.bridge.command_allowance.take(requests)
@@ -139,6 +145,11 @@ impl Asking<'_> {
     }
 }
 
+/// When an event was made, by its homeserver's clock.
+fn said_at(event: &Value) -> Option<i64> {
+    event.get("origin_server_ts").and_then(Value::as_i64)
+}
+
 /// Notes what somebody asks the bot for in an event, if anything. `place`: how many events that came with it stand
 /// before it. `is_linked`: whether its room is in a portal.
 pub(super) async fn note(
@@ -158,10 +169,7 @@ pub(super) async fn note(
     }
     let event: Value = serde_json::from_str(json).unwrap_or(Value::Null);
     let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
-    let made_at = event
-        .get("origin_server_ts")
-        .and_then(Value::as_i64)
-        .unwrap_or(now);
+    let made_at = said_at(&event).unwrap_or(now);
     let (Ok(event_id), Ok(user)) = (EventId::parse(text("event_id")), UserId::parse(text("sender"))) else {
         return Ok(false);
     };

@@ -237,8 +237,9 @@ fn allowed(ghost: &Ghost, set: Result<(), MatrixError>) -> Result<(), MatrixErro
     }
 }
 
-/// Uploads a picture of a Gitter user, once.
+/// Uploads a picture of a Gitter user, once, however many ask for it at once.
 pub(super) async fn upload_picture(bridge: &Bridge, source: &str) -> Result<OwnedMxcUri, BridgeError> {
+    let _alone = bridge.locks.lock(&format!("picture {source}")).await;
     let mut tx = bridge.db.read().await?;
     if let Some(mxc) = ghost::avatar(&mut tx, source).await? {
         return Ok(mxc.into());
@@ -251,9 +252,9 @@ pub(super) async fn upload_picture(bridge: &Bridge, source: &str) -> Result<Owne
         .upload(bot, picture.bytes, picture.content_type, Some("avatar"))
         .await?;
     let mut tx = bridge.db.write().await?;
-    ghost::record_avatar(&mut tx, source, mxc.as_str(), now()).await?;
+    let kept = ghost::record_avatar(&mut tx, source, mxc.as_str(), now()).await?;
     tx.commit().await?;
-    Ok(mxc)
+    Ok(kept.into())
 }
 
 /// The device that a user of ours sends with; none where the homeserver knows no devices of ours.

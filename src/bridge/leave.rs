@@ -30,7 +30,7 @@ const LONGEST: i64 = 24 * 60 * 60 * 1000;
 impl Bridge {
     /// Keeps everybody else of this process from linking a Gitter room, unlinking it and taking leave of it.
     pub(super) async fn lock_room(&self, room: &GitterRoomId) -> OwnedMutexGuard<()> {
-        self.aliases.locks.lock(&format!("room {room}")).await
+        self.locks.lock(&format!("room {room}")).await
     }
 }
 

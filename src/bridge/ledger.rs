@@ -264,16 +264,16 @@ async fn known(tx: &mut Tx, place: &Place, id: &str) -> Result<Entry, LedgerErro
     })
 }
 
-/// The Gitter room of a room's id of either side. A Gitter room need not be linked any more.
+/// The Gitter room of a room's id of either side, or of its URI. A Gitter room by its id need not be linked any more.
 async fn gitter_room(tx: &mut Tx, room: &str) -> Result<String, LedgerError> {
-    let linked = match ruma::RoomId::parse(room) {
-        Ok(room) => portal::portal_by_matrix_room(tx, &room)
+    let linked = match room.parse::<GitterRoomId>() {
+        Ok(room) => Some(room.into()),
+        Err(_) => portal::portal_named(tx, room)
             .await?
-            .map(|portal| portal.gitter_room_id.to_string()),
-        Err(_) => room.parse::<GitterRoomId>().ok().map(String::from),
+            .map(|portal| portal.gitter_room_id.into()),
     };
     linked.ok_or_else(|| LedgerError::NotFound {
-        error: format!("no linked room has the id {room}"),
+        error: format!("no linked room is called {room}"),
         mend: "list the linked rooms: gitter-matrix-bridge room list",
     })
 }

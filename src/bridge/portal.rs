@@ -53,7 +53,7 @@ pub(super) async fn for_event(
             context.members.push(context_member(member));
         }
     }
-    context.barred = barred(bridge, &mut tx, &event).await?;
+    context.barred = barred(bridge, &mut tx, item, &event).await?;
     moderation::add(&mut tx, bridge, portal, &event, &mut context).await?;
     let by = item.created_at + CLOCK_SLACK;
     let mut unmapped = Vec::new();
@@ -90,9 +90,14 @@ pub(super) async fn for_event(
 }
 
 /// Whether nothing that the sender of an event says is to cross.
-async fn barred(bridge: &Bridge, tx: &mut Tx, event: &Value) -> Result<Option<context::Barred>, StoreError> {
+async fn barred(
+    bridge: &Bridge,
+    tx: &mut Tx,
+    item: &Item,
+    event: &Value,
+) -> Result<Option<context::Barred>, StoreError> {
     let sender = event.get("sender").and_then(Value::as_str).unwrap_or_default();
-    if opt_out::is_out(tx, sender).await? {
+    if opt_out::is_out(tx, sender, item.source_time).await? {
         return Ok(Some(context::Barred::OptedOut));
     }
     let permitted = UserId::parse(sender).map_or(true, |sender| bridge.settings.permissions.permit(&sender));

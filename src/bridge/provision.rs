@@ -8,11 +8,11 @@ mod sync;
 use std::{iter, time::Duration};
 
 use jiff::Timestamp;
-use ruma::{OwnedRoomId, OwnedUserId, RoomId};
+use ruma::{OwnedRoomId, OwnedUserId, RoomAliasId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Bridge, BridgeError, catch_up, leave, now, room_state};
+use super::{Bridge, BridgeError, alias, catch_up, leave, now, room_state};
 use crate::{
     check::Check,
     gitter::{Class, MessagePage},
@@ -102,7 +102,7 @@ pub enum ProvisionError {
         mend: String,
     },
     /// No portal has this room.
-    #[error("no linked room has the id {0}")]
+    #[error("no linked room is called {0}")]
     NotFound(String),
     /// One of the rooms is linked with a third.
     #[error("{error}")]
@@ -195,12 +195,13 @@ impl Bridge {
     }
 
     pub(super) async fn find_portal(&self, room: &str) -> Result<Portal, ProvisionError> {
-        let mut tx = self.db.read().await?;
-        let found = match (RoomId::parse(room), room.parse::<GitterRoomId>()) {
-            (Ok(room), _) => portal::portal_by_matrix_room(&mut tx, &room).await?,
-            (_, Ok(room)) => portal::portal_by_gitter_room(&mut tx, &room).await?,
-            _ => None,
+        let aliased = match RoomAliasId::parse(room) {
+            Ok(alias) => alias::resolve(self, &alias).await?,
+            Err(_) => None,
         };
+        let name = aliased.as_ref().map_or(room, |aliased| aliased.as_str());
+        let mut tx = self.db.read().await?;
+        let found = portal::portal_named(&mut tx, name).await?;
         found.ok_or_else(|| ProvisionError::NotFound(room.to_owned()))
     }
 

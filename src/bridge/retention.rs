@@ -10,7 +10,7 @@ use super::{Bridge, now};
 use crate::{
     metrics,
     store::{
-        LaneKey, StoreError,
+        LaneKey, StoreError, opt_out,
         retention::{self, Horizons, OldItem},
     },
 };
@@ -48,6 +48,9 @@ async fn pass(bridge: &Bridge) -> Result<usize, StoreError> {
         forget: now - ledger,
         remove: now - ledger.max(sweep),
     };
+    let mut tx = bridge.db.write().await?;
+    opt_out::clear(&mut tx, horizons.remove).await?;
+    tx.commit().await?;
     let (mut gone, mut last) = (0, None);
     loop {
         let mut tx = bridge.db.read().await?;

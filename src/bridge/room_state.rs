@@ -63,6 +63,11 @@ impl Piece {
 /// # Errors
 /// When the database or the homeserver fails; a piece that the bot may not set is none.
 pub(super) async fn write(bridge: &Bridge, portal: &Portal, room: &model::Room) -> Result<(), BridgeError> {
+    // Two at once would both find a piece missing, and write it twice.
+    let _alone = bridge
+        .locks
+        .lock(&format!("state {}", portal.matrix_room_id))
+        .await;
     let created = portal.kind == PortalKind::Created;
     let mut tx = bridge.db.read().await?;
     let settings = bridge

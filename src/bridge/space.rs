@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ids::{GitterGroupId, GitterRoomId},
-    matrix::{MatrixError, NewRoom},
+    matrix::NewRoom,
     model,
     store::{Portal, PortalKind, portal, space as spaces},
 };
@@ -30,7 +30,7 @@ pub(super) async fn keep(bridge: &Bridge, portal: &Portal, room: &model::Room) -
     let Some(group) = &room.group_id else {
         return Ok(());
     };
-    let _alone = bridge.aliases.locks.lock(&format!("group {group}")).await;
+    let _alone = bridge.locks.lock(&format!("group {group}")).await;
     let mut tx = bridge.db.write().await?;
     spaces::set_group(&mut tx, &portal.gitter_room_id, group).await?;
     let space = spaces::space(&mut tx, group).await?;
@@ -160,7 +160,7 @@ async fn adopt(
     bridge: &Bridge,
     id: &GitterGroupId,
     localpart: &str,
-) -> Result<Option<OwnedRoomId>, MatrixError> {
+) -> Result<Option<OwnedRoomId>, BridgeError> {
     let Some(alias) = alias::alias_of(bridge, localpart) else {
         return Ok(None);
     };
@@ -170,7 +170,7 @@ async fn adopt(
     let creation = bridge.matrix.creation(&space).await?;
     let ours = creation.is_some_and(|it| it.is_by(bridge.matrix.bot(), MADE_FOR, id.as_str()));
     if ours {
-        alias::enter(bridge, Some(&alias), space).await
+        Ok(alias::enter(bridge, Some(&alias), space).await?)
     } else {
         Ok(None)
     }

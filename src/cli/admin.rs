@@ -53,6 +53,13 @@ pub(super) struct Portal {
     pub(super) state_detail: Option<String>,
 }
 
+impl Portal {
+    /// Whether something is to do about it.
+    pub(super) fn needs_somebody(&self) -> bool {
+        self.failed > 0 || !["active", "catching_up"].contains(&self.state.as_str())
+    }
+}
+
 /// The answer to `GET rooms`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Portals {

@@ -5,11 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use anyhow::bail;
 use serde::Deserialize;
 
-use super::{
-    Exit,
-    admin::{self, Answer},
-    output,
-};
+use super::{Exit, admin, output};
 use crate::config::Config;
 
 /// Asks the bridge at `admin.listen`.
@@ -21,7 +17,8 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<Exit> {
             "the bridge at {} (admin.listen) is not ready: it answered {}",
             config.admin.listen, answer.status
         );
-        for missing in missing(&answer) {
+        let readiness: Readiness = answer.read().unwrap_or_default();
+        for missing in readiness.missing() {
             let _ = write!(message, "\n  {missing}");
         }
         bail!("{message}\nits log says more");
@@ -30,23 +27,26 @@ pub(super) async fn run(file: &Path) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What it says it lacks; nothing if it is an answer without that.
-fn missing(answer: &Answer) -> Vec<String> {
-    let readiness: Readiness = answer.read().unwrap_or_default();
-    let missing = readiness.parts.into_iter().filter(|part| !part.ok);
-    missing
-        .map(
+/// The answer to `/ready`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Readiness {
+    /// Whether nothing is missing.
+    pub(super) ready: bool,
+    parts: Vec<ReadinessPart>,
+    /// What an operator has to know, though the bridge works.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Readiness {
+    /// What the bridge says it lacks.
+    pub(super) fn missing(&self) -> impl Iterator<Item = String> {
+        let missing = self.parts.iter().filter(|part| !part.ok);
+        missing.map(
             |ReadinessPart {
                  part, since, detail, ..
              }| format!("{part}: {detail} (since {since})"),
         )
-        .collect()
-}
-
-/// The answer to `/ready`.
-#[derive(Debug, Default, Deserialize)]
-struct Readiness {
-    parts: Vec<ReadinessPart>,
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,8 @@ use super::{
     Exit,
     admin::{AdminClient, Answer},
     answer::tell,
-    confirm, output,
+    confirm,
+    output::{self, Tone, toned},
 };
 use crate::config::Config;
 
@@ -56,7 +57,7 @@ pub(super) struct List {
     /// Only what has failed
     #[arg(long)]
     failed: bool,
-    /// Only of this room, by its id on either side
+    /// Only of this room: the Gitter room, as group/room, or the id of either side's
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     room: Option<String>,
     /// Only what comes behind this item: `next` of the list before
@@ -206,14 +207,20 @@ fn tell_list(answer: &Answer, failed: bool) -> anyhow::Result<Exit> {
     }
     let rows = items.into_iter().map(|item| {
         let why = why(item.reason, item.detail);
+        let tone = if item.state == "failed" {
+            Tone::Bad
+        } else {
+            Tone::Passing
+        };
+        let time = |time: Option<String>| time.map(|time| output::time(&time)).unwrap_or_default();
         [
-            item.id,
-            item.source_id,
-            item.outcome.unwrap_or(item.state),
-            why,
-            item.attempts.to_string(),
-            item.next_attempt_at.unwrap_or_default(),
-            item.created_at.unwrap_or_default(),
+            toned(item.id, Tone::Plain),
+            toned(item.source_id, Tone::Plain),
+            toned(item.outcome.unwrap_or(item.state), tone),
+            toned(why, Tone::Plain),
+            output::count(item.attempts, Tone::Plain),
+            toned(time(item.next_attempt_at), Tone::Plain),
+            toned(time(item.created_at), Tone::Plain),
         ]
     });
     output::line(output::table(

@@ -6,7 +6,10 @@ use std::{
     io::{self, Write as _},
 };
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
+};
+use jiff::Timestamp;
 
 /// The reader of the standard output has gone.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,15 @@ pub(super) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
 
 /// The narrowest terminal to whose width tables are broken: in less, columns would be a few letters wide.
 const NARROWEST: u16 = 80;
+
+/// The widest column of which no text is broken: room for a time.
+const SHORT: u16 = 20;
+
+/// The least that long texts are broken to.
+const NARROW: u16 = 10;
+
+/// What is between columns.
+const PADDING: u16 = 2;
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +70,17 @@ pub(super) fn toned(text: impl Display, tone: Tone) -> Cell {
     }
 }
 
+/// A count, aligned with those above and below it.
+pub(super) fn count(number: u64, tone: Tone) -> Cell {
+    toned(number, tone).set_alignment(CellAlignment::Right)
+}
+
+/// A time of the admin API, to the second.
+pub(super) fn time(time: &str) -> String {
+    time.parse::<Timestamp>()
+        .map_or_else(|_| time.to_owned(), |time| format!("{time:.0}"))
+}
+
 /// What came of a check, with or without advice.
 pub(super) fn result(ok: bool, mend: &str) -> Cell {
     match (ok, mend.is_empty()) {
@@ -74,14 +97,32 @@ pub(super) fn table<const COLUMNS: usize, C: Into<Cell>>(
     rows: impl IntoIterator<Item = [C; COLUMNS]>,
 ) -> String {
     let mut table = Table::new();
-    if table.width().is_some_and(|width| width >= NARROWEST) {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
     table
         .load_style(presets::NOTHING)
-        .set_header(header)
+        .set_header(header.map(|name| Cell::new(name).add_attribute(Attribute::Bold)))
         .add_rows(rows);
+    if let Some(width) = table.width().filter(|width| *width >= NARROWEST) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        spare_short_columns(&mut table, width);
+    }
     table.trim_fmt()
+}
+
+/// Breaks long texts rather than short ones, where that leaves the long ones something.
+fn spare_short_columns(table: &mut Table, width: u16) {
+    let widths = table.column_max_content_widths();
+    let least = widths.iter().map(|width| match *width {
+        short @ ..=SHORT => PADDING + short,
+        _ => PADDING + NARROW,
+    });
+    if least.sum::<u16>() > width {
+        return;
+    }
+    for (column, width) in table.column_iter_mut().zip(widths) {
+        if width <= SHORT {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -45,9 +45,9 @@ pub(super) enum Command {
     )]
     Create(create::Creation),
     /// Unlink a Gitter room from its Matrix room
-    #[command(after_help = "Example:\n  gitter-matrix-bridge room unlink '!harbour:example.org' --yes")]
+    #[command(after_help = "Example:\n  gitter-matrix-bridge room unlink tidepool/harbour --yes")]
     Unlink {
-        /// The room's id on either side
+        /// The Gitter room, as group/room, or the Matrix room, as #alias; or the id of either
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         room: String,
         /// Do not ask
@@ -60,10 +60,10 @@ pub(super) enum Command {
     /// Look through a room on Gitter for what was missed, edited or deleted, and have that cross
     #[command(
         after_help = "A portal that stopped because a room refused the bridge tries again.\n\n\
-        Example:\n  gitter-matrix-bridge room sync 5f0000000000000000000a01"
+        Example:\n  gitter-matrix-bridge room sync tidepool/harbour"
     )]
     Sync {
-        /// The room's id on either side
+        /// The Gitter room, as group/room, or the Matrix room, as #alias; or the id of either
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         room: String,
         /// Print the answer of the admin API as it is
@@ -71,12 +71,12 @@ pub(super) enum Command {
         json: bool,
     },
     /// Stop a portal; what is said in either room waits
-    #[command(after_help = "Example:\n  gitter-matrix-bridge room pause 5f0000000000000000000a01")]
+    #[command(after_help = "Example:\n  gitter-matrix-bridge room pause tidepool/harbour")]
     Pause(life::Target),
     /// Let a portal that stopped go on: what waited crosses, and what was missed
     #[command(
         after_help = "`room show` says why a portal stopped. Where that is not mended, it stays so.\n\n\
-        Example:\n  gitter-matrix-bridge room resume 5f0000000000000000000a01"
+        Example:\n  gitter-matrix-bridge room resume tidepool/harbour"
     )]
     Resume(life::Target),
     /// List the linked rooms
@@ -90,13 +90,13 @@ pub(super) enum Command {
     #[command(
         after_help = "Settings: threads (thread, reply), membership (lazy, mirror), and notices, metadata and moderation \
         (on, off).\nWith default for a value, the configuration holds again.\n\n\
-        Example:\n  gitter-matrix-bridge room settings 5f0000000000000000000a01 threads reply"
+        Example:\n  gitter-matrix-bridge room settings tidepool/harbour threads reply"
     )]
     Settings(settings::Arguments),
     /// Show one linked room
-    #[command(after_help = "Example:\n  gitter-matrix-bridge room show 5f0000000000000000000a01")]
+    #[command(after_help = "Example:\n  gitter-matrix-bridge room show tidepool/harbour")]
     Show {
-        /// The room's id on either side
+        /// The Gitter room, as group/room, or the Matrix room, as #alias; or the id of either
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         room: String,
         /// Print the answer of the admin API as it is
@@ -180,6 +180,12 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
         output::line("No rooms are linked. Link two with `gitter-matrix-bridge room link`.")?;
         return Ok(Exit::Done);
     }
+    output::line(table(rooms))?;
+    Ok(Exit::Done)
+}
+
+/// Rooms as a table.
+pub(super) fn table(rooms: Vec<Portal>) -> String {
     let rows = rooms.into_iter().map(|portal| {
         let state = match portal.state.as_str() {
             "active" => Tone::Good,
@@ -191,12 +197,12 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
             toned(portal.gitter_uri, Tone::Plain),
             toned(portal.matrix_room_id, Tone::Plain),
             toned(portal.state, state),
-            toned(portal.waiting, Tone::Plain),
-            toned(portal.failed, failed),
-            toned(portal.last_bridged_at.as_deref().unwrap_or("never"), Tone::Plain),
+            output::count(portal.waiting, Tone::Plain),
+            output::count(portal.failed, failed),
+            toned(last_bridged(&portal.last_bridged_at), Tone::Plain),
         ]
     });
-    output::line(output::table(
+    output::table(
         [
             "GITTER ROOM",
             "MATRIX ROOM",
@@ -206,8 +212,11 @@ fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {
             "LAST BRIDGED",
         ],
         rows,
-    ))?;
-    Ok(Exit::Done)
+    )
+}
+
+fn last_bridged(time: &Option<String>) -> String {
+    time.as_deref().map_or_else(|| "never".to_owned(), output::time)
 }
 
 fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
@@ -227,7 +236,7 @@ fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
         portal.state,
         portal.waiting,
         portal.failed,
-        portal.last_bridged_at.as_deref().unwrap_or("never")
+        last_bridged(&portal.last_bridged_at)
     ))?;
     if let Some(detail) = portal.state_detail {
         output::line(format_args!("stopped       {detail}"))?;

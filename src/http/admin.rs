@@ -6,6 +6,7 @@ mod life;
 mod page;
 mod people;
 mod settings;
+mod status;
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tracing::error;
@@ -47,6 +49,8 @@ pub struct AdminState {
     pub config: Arc<Config>,
     /// Whether the bridge is ready.
     pub health: Health,
+    /// When the process started.
+    pub started_at: Timestamp,
 }
 
 impl AdminState {
@@ -76,6 +80,7 @@ pub fn router(state: AdminState) -> Router {
         .merge(life::router())
         .merge(people::router())
         .merge(settings::router())
+        .merge(status::router())
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { ApiError::unrecognized(StatusCode::METHOD_NOT_ALLOWED) })
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate));

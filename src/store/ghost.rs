@@ -32,7 +32,7 @@ statements! {
     FORGET_DEVICE = "DELETE FROM device WHERE user_id = $1";
     AVATAR = "SELECT mxc FROM avatar WHERE source_url = $1";
     RECORD_AVATAR = "INSERT INTO avatar (source_url, mxc, uploaded_at) VALUES ($1, $2, $3)
-        ON CONFLICT (source_url) DO UPDATE SET mxc = excluded.mxc, uploaded_at = excluded.uploaded_at";
+        ON CONFLICT (source_url) DO UPDATE SET source_url = excluded.source_url RETURNING mxc";
 }
 
 /// The Matrix user that stands for a Gitter user.
@@ -203,8 +203,8 @@ pub async fn avatar(tx: &mut Tx, source_url: &str) -> Result<Option<String>, Sto
     Ok(query!(tx, fetch_optional, (String,), AVATAR, source_url)?.map(|(mxc,)| mxc))
 }
 
-/// Remembers where a Gitter picture was uploaded to.
-pub async fn record_avatar(tx: &mut Tx, source_url: &str, mxc: &str, now: i64) -> Result<(), StoreError> {
-    execute!(tx, RECORD_AVATAR, source_url, mxc, now)?;
-    Ok(())
+/// Remembers where a Gitter picture was uploaded to. Gives the place that is kept: another process may have been first.
+pub async fn record_avatar(tx: &mut Tx, source_url: &str, mxc: &str, now: i64) -> Result<String, StoreError> {
+    let (kept,): (String,) = query!(tx, fetch_one, (String,), RECORD_AVATAR, source_url, mxc, now)?;
+    Ok(kept)
 }

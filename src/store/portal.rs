@@ -23,6 +23,11 @@ statements! {
     BY_MATRIX_ROOM = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users,
             since_id, created_at, last_bridged_at, gitter_admin, repository, anew_at
         FROM portal WHERE matrix_room_id = $1";
+    // A room that was deleted may have had the URI before.
+    BY_URI = "SELECT gitter_room_id, matrix_room_id, gitter_uri, kind, state, account_id, virtual_users,
+            since_id, created_at, last_bridged_at, gitter_admin, repository, anew_at
+        FROM portal WHERE LOWER(gitter_uri) = LOWER($1)
+        ORDER BY CASE state WHEN 'broken' THEN 1 ELSE 0 END, created_at DESC LIMIT 1";
     SET_STATE = "UPDATE portal SET state = $3 WHERE gitter_room_id = $1 AND state = $2";
     SET_VIRTUAL_USERS = "UPDATE portal SET virtual_users = $2 WHERE gitter_room_id = $1";
     // Mostly in vain: that locks nothing.
@@ -180,6 +185,17 @@ pub async fn portal_by_matrix_room(tx: &mut Tx, room: &RoomId) -> Result<Option<
     query!(tx, fetch_optional, Row, BY_MATRIX_ROOM, room.as_str())?
         .map(Portal::try_from)
         .transpose()
+}
+
+/// The portal that an operator means by the id of either side's room, or by the Gitter room's URI in any case.
+pub async fn portal_named(tx: &mut Tx, name: &str) -> Result<Option<Portal>, StoreError> {
+    match (RoomId::parse(name), name.parse::<GitterRoomId>()) {
+        (Ok(room), _) => portal_by_matrix_room(tx, &room).await,
+        (_, Ok(room)) => portal_by_gitter_room(tx, &room).await,
+        _ => query!(tx, fetch_optional, Row, BY_URI, name)?
+            .map(Portal::try_from)
+            .transpose(),
+    }
 }
 
 /// Notes whether the account is an admin of the Gitter room.

@@ -256,6 +256,7 @@ mod folding;
 mod glance;
 mod links;
 mod members;
+mod opted_out;
 mod retained;
 
 /// What may pass is waited for at the start; what needs a person is told.

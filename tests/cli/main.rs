@@ -13,6 +13,7 @@ mod item;
 mod logging;
 mod registration;
 mod room;
+mod status;
 mod translate;
 
 use std::{

@@ -3,6 +3,7 @@
 'use strict';
 
 const { signIn } = require('./matrix_client');
+const { timeline } = require('./matrix_sight');
 
 const { ROOM } = process.env;
 
@@ -10,27 +11,8 @@ async function view() {
   const client = await signIn();
   const room = client.getRoom(ROOM);
   await Promise.all(room.getThreads().map((thread) => thread.processEvent && thread.fetchInitialEvents?.()));
-  const events = [
-    ...room.getLiveTimeline().getEvents(),
-    ...room.getThreads().flatMap((thread) => thread.events),
-  ];
   const seen = {};
-  for (const event of events) {
-    if (event.getType() !== 'm.room.message') continue;
-    const content = event.getContent();
-    seen[event.getId()] = {
-      sender: event.getSender(),
-      name: room.getMember(event.getSender())?.name,
-      body: content.body ?? null,
-      html: content.formatted_body ?? null,
-      msgtype: content.msgtype ?? null,
-      redacted: event.isRedacted(),
-      edited: Boolean(event.replacingEventId()),
-      thread: event.threadRootId ?? null,
-      reply_to: event.replyEventId ?? null,
-      highlight: client.getPushActionsForEvent(event)?.tweaks?.highlight === true,
-    };
-  }
+  for (const message of await timeline(client, { room: ROOM })) seen[message.event] = message;
   client.stopClient();
   return seen;
 }

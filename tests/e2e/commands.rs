@@ -16,12 +16,11 @@ async fn somebody_invites_the_bot_links_a_room_by_code_and_unlinks_it() -> Resul
         return Ok(());
     };
     let world = World::start(Options::default()).await?;
-    world.synapse.register("ana", "Ana").await?;
     let gitter = json!({ "uri": "tidepool/cove", "members": ["kelp"], "admins": ["kelp"] });
     let gitter = world.gitter.add_room_as(&gitter).await?;
     let kelp = world.gitter.sign_in("kelp").await?;
 
-    let mut ana = Person::sign_in(&node, &world, "ana").await?;
+    let mut ana = Person::arrive(&node, &world, "ana", "Ana").await?;
     let matrix = ana.create_room("Cove").await?;
     ana.invite(&matrix, BOT).await?;
     ana.hears(&matrix, BOT, "Hello! I link Matrix rooms").await?;
@@ -51,6 +50,7 @@ async fn somebody_invites_the_bot_links_a_room_by_code_and_unlinks_it() -> Resul
     ana.say(&room.matrix, "Ahoy, Gitter").await?;
     world.on_gitter(&room, "Ahoy, Gitter").await?;
     kelp.say(&room.gitter, "Ahoy, Matrix").await?;
+    let ghost = ana.reads(&room.matrix, "Ahoy, Matrix").await?.sender;
     let status = ana.asks(&room.matrix, BOT, "!gitter status").await?;
     ensure!(
         status.contains("tidepool/cove") && status.contains("All works"),
@@ -63,6 +63,7 @@ async fn somebody_invites_the_bot_links_a_room_by_code_and_unlinks_it() -> Resul
         .asks(&room.matrix, BOT, "!gitter unlink tidepool/cove")
         .await?;
     ensure!(unlinked.contains("ended"), "{unlinked}");
+    ana.sees_member(&room.matrix, &ghost, "leave").await?;
     let messages = world.gitter.messages(&room.gitter).await?;
     let commands = messages
         .iter()

@@ -120,11 +120,6 @@ impl World {
         })
     }
 
-    /// Who makes the Matrix rooms.
-    pub(crate) const fn host(&self) -> &MatrixUser {
-        &self.host
-    }
-
     /// Makes a room on each side, and links them.
     pub(crate) async fn link(&mut self, name: &str) -> Result<Room> {
         self.link_as(name, &json!({})).await

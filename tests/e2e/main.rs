@@ -14,6 +14,8 @@ mod crossing;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod media;
@@ -26,6 +28,8 @@ mod node;
 mod outage;
 #[cfg(test)]
 mod person;
+#[cfg(test)]
+mod powerless;
 #[cfg(test)]
 mod rooms_life;
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! Rooms that the bridge makes: by alias, by an operator, and what is left of one that is unlinked.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::Deserialize;
-use serde_json::Value;
-use xtask::{matrix::MatrixUser, synapse::password_of, wait::until};
+use serde_json::{Value, json};
+use xtask::{bridge::BOT, synapse::password_of, wait::until};
 
 use crate::{
     browser,
     harness::{CROSSING_LIMIT, Options, World},
     node::Node,
+    person::{Person, refused},
 };
 
 /// A room, as matrix-js-sdk shows it to somebody who joined it by its alias.
@@ -32,7 +33,7 @@ async fn joining_an_alias_with_two_underscores_makes_the_room() -> Result<()> {
     };
     let world = World::start(Options::default()).await?;
     let gitter = world.gitter.add_room("tide_pool/old_pier").await?;
-    let ana = world.matrix_person("ana", "Ana").await?;
+    let mut ana = Person::arrive(&node, &world, "ana", "Ana").await?;
     let alias = "#gitter_tide_pool_old_pier:localhost";
 
     let mut script = node.script("matrix_rooms.js");
@@ -62,72 +63,87 @@ async fn joining_an_alias_with_two_underscores_makes_the_room() -> Result<()> {
         .await?
         .say(&gitter, "Welcome aboard")
         .await?;
-    arrives_on_matrix(&ana, &seen.room, "Welcome aboard").await?;
+    ana.reads(&seen.room, "Welcome aboard").await?;
     world.finish().await
 }
 
 #[tokio::test]
 async fn two_who_join_one_alias_at_once_meet_in_one_room() -> Result<()> {
+    let Some(node) = Node::find().await else {
+        return Ok(());
+    };
     let world = World::start(Options::default()).await?;
     let gitter = world.gitter.add_room("tidepool/pier").await?;
-    let ana = world.matrix_person("ana", "Ana").await?;
-    let kim = world.matrix_person("kim", "Kim").await?;
-    let by_id = format!("#gitter_{gitter}:localhost");
-    let (one, other, again) = tokio::try_join!(
-        ana.join_alias("#gitter_tidepool_pier:localhost"),
-        kim.join_alias("#gitter_tidepool_pier:localhost"),
-        kim.join_alias(&by_id),
+    let (mut ana, mut kim) = tokio::try_join!(
+        Person::arrive(&node, &world, "ana", "Ana"),
+        Person::arrive(&node, &world, "kim", "Kim"),
     )?;
-    assert_eq!((&one, &one), (&other, &again));
+    let by_name = "#gitter_tidepool_pier:localhost";
+    let by_id = format!("#gitter_{gitter}:localhost");
+    let both = [by_name, &by_id];
+    let (one, others) = tokio::try_join!(ana.join(by_name), kim.join_at_once(&both))?;
+    assert_eq!(others, [one.as_str(), one.as_str()]);
     ana.say(&one, "Here we are").await?;
-    arrives_on_matrix(&kim, &one, "Here we are").await?;
+    kim.reads(&one, "Here we are").await?;
     arrives_on_gitter(&world, &gitter, "Here we are").await?;
 
     for nowhere in ["#gitter_tidepool_nowhere:localhost", "#gitter_wren:localhost"] {
-        ensure!(ana.join_alias(nowhere).await.is_err(), "{nowhere}");
+        refused(ana.join(nowhere).await, "M_NOT_FOUND")?;
     }
     world.finish().await
 }
 
 #[tokio::test]
-async fn an_operator_makes_a_room_unlinks_it_and_links_it_again() -> Result<()> {
+async fn an_operator_makes_a_room_that_is_renamed_unlinks_it_and_links_it_again() -> Result<()> {
+    let Some(node) = Node::find().await else {
+        return Ok(());
+    };
     let world = World::start(Options::default()).await?;
     let gitter = world.gitter.add_room("tidepool/pier").await?;
-    let ana = world.matrix_person("ana", "Ana").await?;
+    let mut ana = Person::arrive(&node, &world, "ana", "Ana").await?;
     let bridge = &world.bridge;
 
     let checks = bridge.command(&["room", "create", "tidepool/pier", "--dry-run"]);
     ensure!(checks.await?.contains("matrix_alias_free"));
     let create = ["room", "create", "tidepool/pier", "--requester", "@ana:localhost"];
     bridge.command(&create).await?;
-    let room = ana.join_alias("#gitter_tidepool_pier:localhost").await?;
+    let room = ana.join("#gitter_tidepool_pier:localhost").await?;
     ana.say(&room, "Ahoy").await?;
     arrives_on_gitter(&world, &gitter, "Ahoy").await?;
     // What ana asked for is hers to lead.
-    ana.set_state(&room, "m.room.pinned_events", serde_json::json!({ "pinned": [] }))
+    let pinned = json!({ "pinned": [] });
+    ana.set_state(&room, "m.room.pinned_events", "", &pinned).await?;
+
+    let renamed = json!({ "uri": "tidepool/jetty" });
+    world.gitter.alter_room(&gitter, &renamed).await?;
+    ana.sees_alias(&room, Some("#gitter_tidepool_jetty:localhost"))
         .await?;
+    ana.sees_state(&room, "m.room.name", |name| name["name"] == "Tidepool/jetty")
+        .await?;
+    for alias in [
+        "#gitter_tidepool_jetty:localhost",
+        "#gitter_tidepool_pier:localhost",
+    ] {
+        assert_eq!(ana.join(alias).await?, room);
+    }
 
     bridge.command(&["room", "unlink", &gitter, "--yes"]).await?;
-    let shown = ana.state(&room, "m.room.canonical_alias").await?;
-    ensure!(shown.get("alias").is_none(), "{shown}");
+    ana.sees_alias(&room, None).await?;
 
-    bridge.link("tidepool/pier", &room).await?;
-    let again = ana.join_alias("#gitter_tidepool_pier:localhost").await?;
-    assert_eq!(again, room);
-    let shown = ana.state(&room, "m.room.canonical_alias").await?;
-    let alias = shown.get("alias").and_then(Value::as_str);
-    assert_eq!(alias, Some("#gitter_tidepool_pier:localhost"));
+    bridge.link("tidepool/jetty", &room).await?;
+    ana.sees_alias(&room, Some("#gitter_tidepool_jetty:localhost"))
+        .await?;
+    assert_eq!(ana.join("#gitter_tidepool_jetty:localhost").await?, room);
     ana.say(&room, "Ahoy again").await?;
     arrives_on_gitter(&world, &gitter, "Ahoy again").await?;
 
     // Another room may take its place.
-    let other = ana.create_room("Our own pier", xtask::bridge::BOT).await?;
-    bridge.link("tidepool/pier", &other).await?;
-    let moved = ana.join_alias("#gitter_tidepool_pier:localhost").await?;
-    assert_eq!(moved, other);
-    let tombstone = ana.state(&room, "m.room.tombstone").await?;
-    let replacement = tombstone.get("replacement_room").and_then(Value::as_str);
-    assert_eq!(replacement, Some(other.as_str()));
+    let other = json!({ "name": "Our own jetty", "preset": "public_chat",
+        "power_level_content_override": { "users": { BOT: 50 } } });
+    let other = ana.create(&other).await?;
+    bridge.link("tidepool/jetty", &other).await?;
+    assert_eq!(ana.join("#gitter_tidepool_jetty:localhost").await?, other);
+    assert_eq!(ana.follow(&room).await?, other);
     world.finish().await
 }
 
@@ -139,10 +155,13 @@ async fn arrives_on_gitter(world: &World, room: &str, text: &str) -> Result<()> 
     .await
 }
 
-async fn arrives_on_matrix(reader: &MatrixUser, room: &str, text: &str) -> Result<()> {
-    until(&format!("{text:?} on Matrix"), CROSSING_LIMIT, async || {
-        let messages = reader.messages(room).await.context("reading the room")?;
-        Ok(messages.iter().any(|event| event.body() == text).then_some(()))
-    })
-    .await
+impl Person {
+    /// Waits until a room's main address is this.
+    async fn sees_alias(&mut self, room: &str, alias: Option<&str>) -> Result<()> {
+        self.sees_state(room, "m.room.canonical_alias", |content| {
+            content["alias"].as_str() == alias
+        })
+        .await
+        .map(drop)
+    }
 }

@@ -56,21 +56,24 @@ fn free_room(world: &World, name: &str) -> ObjectId {
         .unwrap()
 }
 
-/// Makes a Matrix room with each fault: encrypted, where nobody may speak, where ghosts do not get in, and bridged.
-async fn faulty_rooms(world: &World) -> [OwnedRoomId; 4] {
+/// Makes a Matrix room with each fault: encrypted, where the bot may not speak, where ghosts may not, where they do not
+/// get in, and bridged.
+async fn faulty_rooms(world: &World) -> [OwnedRoomId; 5] {
     let open = RoomOptions::default;
     let closed = RoomOptions {
         private: true,
         ..open()
     };
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
-    let silent = json!({ "users": {}, "events_default": 50, "invite": 50 });
+    let silent = json!({ "users": { BOT: -1 } });
+    let muted = json!({ "users": { BOT: 50 }, "events_default": 50 });
     let no_guests = json!({ "users": {}, "invite": 50 });
     let other = json!({ "bridgebot": "@old:localhost", "protocol": { "id": "gitter" },
         "channel": { "id": "tidepool/elsewhere" } });
     [
         room_with(world, open(), &[("m.room.encryption", "", algorithm)]).await,
         room_with(world, open(), &[("m.room.power_levels", "", silent)]).await,
+        room_with(world, open(), &[("m.room.power_levels", "", muted)]).await,
         room_with(world, closed, &[("m.room.power_levels", "", no_guests)]).await,
         room_with(world, open(), &[("uk.half-shot.bridge", "old://gitter", other)]).await,
     ]
@@ -81,7 +84,7 @@ async fn each_fault_is_named_with_its_mend(database: Database) {
     let linked = world.link("pier").await;
     free_room(&world, "dock");
     let plain = room_with(&world, RoomOptions::default(), &[]).await;
-    let [encrypted, silent, closed, bridged] = faulty_rooms(&world).await;
+    let [encrypted, silent, muted, closed, bridged] = faulty_rooms(&world).await;
     let (dock, locked) = ("tidepool/dock", "tidepool/locked");
     for (uri, matrix, check, mend) in [
         (
@@ -103,6 +106,7 @@ async fn each_fault_is_named_with_its_mend(database: Database) {
             "without encryption",
         ),
         (dock, silent.as_str(), "matrix_room_send", "power level 50"),
+        (dock, muted.as_str(), "matrix_room_ghosts_send", "events_default"),
         (dock, closed.as_str(), "matrix_room_ghosts", "power to invite"),
         (dock, bridged.as_str(), "no_other_bridge", "uk.half-shot.bridge"),
         (dock, linked.matrix.as_str(), "not_linked", "room unlink"),

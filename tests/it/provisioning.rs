@@ -48,9 +48,25 @@ async fn linking_a_pair_again_gives_the_same_portal(database: Database) {
     ] {
         assert_eq!(portal[key], value, "{key}: {portal}");
     }
-    for id in [room.gitter.to_string(), room.matrix.to_string()] {
-        assert_eq!(world.admin().portal(&id).await.0, 200, "{id}");
+    world.homeserver.plant_alias("#pier:localhost", &room.matrix);
+    for name in [
+        &room.gitter.to_string(),
+        room.matrix.as_str(),
+        &room.uri.to_uppercase(),
+        "#pier:localhost",
+    ] {
+        assert_eq!(world.admin().portal(name).await, (200, portal.clone()), "{name}");
     }
+    let query = format!("room={}", room.uri);
+    assert_eq!(
+        world.admin().items(&query).await,
+        (200, json!({ "items": [], "next": null }))
+    );
+    let (_, status) = answer(world.admin().authorized(Method::GET, "status"))
+        .await
+        .unwrap();
+    assert_eq!(status["running"]["rooms"], json!([portal]), "{status}");
+    assert_eq!(status["running"]["rooms_followed"], 1, "{status}");
     world.finish().await;
 }
 
@@ -84,7 +100,7 @@ async fn rooms_that_cannot_be_linked_are_refused_with_the_failed_check(database:
     let encrypted = make_room();
     let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
     let silent = make_room();
-    let levels = json!({ "users": {}, "events_default": 50 });
+    let levels = json!({ "users": { "@gitterbot:localhost": -1 } });
     for (room, event_type, content) in [
         (&encrypted, "m.room.encryption", algorithm),
         (&silent, "m.room.power_levels", levels),
@@ -200,26 +216,29 @@ async fn a_dry_run_leaves_nothing_behind(database: Database) {
     world.finish().await;
 }
 
+/// Every call of the admin API; tests/openapi.rs sees to it that none is missing there.
+fn admin_calls() -> Vec<(Method, String)> {
+    let mut calls = Vec::new();
+    let mut path = None;
+    for line in include_str!("../../openapi.yaml").lines() {
+        if let Some(named) = line.strip_prefix("  /") {
+            path = named.trim_end_matches(':').strip_prefix("_matrix/provision/v1/");
+        } else if let (Some(path), Some(method)) = (path, line.strip_prefix("    "))
+            && let Ok(method) = method.trim_end_matches(':').to_uppercase().parse::<Method>()
+            && [Method::GET, Method::POST, Method::PUT, Method::DELETE].contains(&method)
+        {
+            calls.push((method, path.replace(['{', '}'], "x")));
+        }
+    }
+    calls
+}
+
 async fn only_the_token_opens_the_admin_api(database: Database) {
     let world = World::start(database).await;
-    for (method, path) in [
-        (Method::GET, "rooms"),
-        (Method::POST, "rooms"),
-        (Method::GET, "rooms/x"),
-        (Method::DELETE, "rooms/x"),
-        (Method::POST, "rooms/x/sync"),
-        (Method::POST, "rooms/x/pause"),
-        (Method::POST, "rooms/x/resume"),
-        (Method::GET, "rooms/x/settings"),
-        (Method::PUT, "rooms/x/settings"),
-        (Method::GET, "items"),
-        (Method::POST, "items/x/retry"),
-        (Method::DELETE, "items/x"),
-        (Method::GET, "explain/x"),
-        (Method::DELETE, "users/x"),
-        (Method::GET, "doctor"),
-    ] {
-        let request = || world.admin().request(method.clone(), path);
+    let calls = admin_calls();
+    assert!(calls.len() > 15, "{calls:?}");
+    for (method, path) in calls {
+        let request = || world.admin().request(method.clone(), &path);
         let missing = answer(request()).await.unwrap();
         assert_eq!(refusal(&missing), (401, "M_MISSING_TOKEN"), "{method} {path}");
         let wrong = answer(request().bearer_auth("wrong")).await.unwrap();
@@ -235,6 +254,9 @@ async fn what_is_not_there_is_not_found(database: Database) {
         "!nowhere:localhost",
         "!nowhere",
         "a b",
+        "tidepool/nowhere",
+        "#nowhere:localhost",
+        "#",
     ] {
         let (shown, unlinked) = (world.admin().portal(room).await, world.admin().unlink(room).await);
         assert_eq!(refusal(&shown), (404, "M_NOT_FOUND"), "{room}");

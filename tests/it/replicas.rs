@@ -1,6 +1,7 @@
 //! Two bridges on one PostgreSQL database, with one registration; the homeserver pushes to one of them.
 
-use gitter_sandbox::{RequestEffect, RequestFault, When};
+use gitter_sandbox::{NewRoom, RequestEffect, RequestFault, When};
+use serde_json::json;
 
 use crate::world::{Room, World, bridge::Bridge, database::Database, until};
 
@@ -94,6 +95,24 @@ async fn a_room_linked_by_one_bridge_is_followed_by_the_other() {
     std::mem::swap(&mut world.bridge, &mut replica);
     world.both_say(&cove, "after", 2);
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_of_one_bridge_makes_no_room_on_the_other() {
+    let Some((world, mut replica, _room)) = two_bridges().await else {
+        return;
+    };
+    let id = world.gitter.add_room(&NewRoom::public("tidepool/quay")).unwrap();
+    world.homeserver.set_appservice(replica.appservice());
+    let body = json!({ "gitter_uri": "tidepool/quay", "dry_run": true });
+    let (status, checks) = world.admin().post_room(&body).await;
+    assert_eq!(status, 200, "{checks}");
+    let alias = format!("#gitter_{id}:localhost");
+    assert_eq!(world.homeserver.room_of(&alias), None);
+    // People may join by it at once.
+    let joined = world.homeserver.join_alias(&alias, &world.ana).await;
+    assert!(joined.is_ok(), "{joined:?}");
+    replica.stop().await;
 }
 
 #[tokio::test]

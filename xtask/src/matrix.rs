@@ -1,7 +1,5 @@
 //! A person on Matrix, with the few client-server calls that tests and the demo need.
 
-mod upkeep;
-
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
@@ -115,33 +113,6 @@ impl MatrixUser {
         self.call(Method::POST, &["rooms", room, "join"], Some(json!({})))
             .await
             .map(drop)
-    }
-
-    /// Joins a room by an alias, and gives its id.
-    ///
-    /// # Errors
-    /// When the homeserver refuses, or the alias leads nowhere.
-    pub async fn join_alias(&self, alias: &str) -> Result<String> {
-        let answer = self.call(Method::POST, &["join", alias], Some(json!({}))).await?;
-        Ok(text_at(&answer, "/room_id")?.to_owned())
-    }
-
-    /// The content of a room's state, with an empty key.
-    ///
-    /// # Errors
-    /// When the homeserver refuses, or it was never set.
-    pub async fn state(&self, room: &str, kind: &str) -> Result<Value> {
-        self.call(Method::GET, &["rooms", room, "state", kind], None)
-            .await
-    }
-
-    /// Sets a room's state, with an empty key.
-    ///
-    /// # Errors
-    /// When the homeserver refuses.
-    pub async fn set_state(&self, room: &str, kind: &str, content: Value) -> Result<()> {
-        let path = ["rooms", room, "state", kind];
-        self.call(Method::PUT, &path, Some(content)).await.map(drop)
     }
 
     /// Sends a message with the content given, and gives its event id. `transaction` must be unique for

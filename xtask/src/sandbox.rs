@@ -222,6 +222,17 @@ impl Control {
         Ok(())
     }
 
+    /// Changes somebody: `username`, `display_name` and what else the sandbox's `UserChange` has.
+    ///
+    /// # Errors
+    /// When there is nobody with this user name, or the new one is taken.
+    pub async fn alter_user(&self, username: &str, change: &Value) -> Result<()> {
+        let url = self.base.join(&format!("users/{username}"))?;
+        let answer = self.http.patch(url).json(change).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     /// Makes something go wrong, once or more; the sandbox's module `faults` says what can.
     ///
     /// # Errors

@@ -3,10 +3,7 @@
 //! What is stored is looked at first. Gitter is asked little: a query must not spend the budget of messages, nor be
 //! a way to make rooms of what is not public.
 
-use std::{
-    str::FromStr as _,
-    sync::{Arc, PoisonError},
-};
+use std::{str::FromStr as _, sync::Arc};
 
 use ruma::{OwnedRoomAliasId, RoomAliasId};
 use tracing::{info, warn};
@@ -57,17 +54,14 @@ impl Bridge {
         let Some(text) = names::named(&alias, &settings.alias_prefix, &settings.server_name) else {
             return Ok(AliasAnswer::Nothing);
         };
-        let asked = &self.aliases.asked;
-        if asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&alias)
-        {
+        let mut tx = self.db.read().await?;
+        if aliases::is_asked(&mut tx, &alias, now()).await? {
             return Ok(AliasAnswer::Nothing);
         }
+        drop(tx);
         // Two who try one alias at once ask Gitter once.
         let name = format!("alias {}", text.to_lowercase());
-        let _alone = self.aliases.locks.lock(&name).await;
+        let _alone = self.locks.lock(&name).await;
         let portal = match self.find(&alias, text).await? {
             Found::Portal(portal) => portal,
             Found::Room(_) if !self.may_make_a_room().await? => {

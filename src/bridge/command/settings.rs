@@ -2,7 +2,7 @@
 
 use super::{Asking, Failure, Outcome, code, status::provision_failed};
 use crate::{
-    bridge::{now, provision::ProvisionError, room_settings},
+    bridge::{provision::ProvisionError, room_settings},
     store::{code::CodePurpose, opt_out, setting::SettingName},
 };
 
@@ -73,8 +73,9 @@ pub(super) async fn set(
 
 /// Keeps what somebody says in Matrix.
 pub(super) async fn opt_out(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let said_at = asking.said_at().unwrap_or(asking.asked.created_at);
     let mut tx = asking.bridge.db.write().await?;
-    opt_out::opt_out(&mut tx, asking.user(), now()).await?;
+    opt_out::opt_out(&mut tx, asking.user(), said_at).await?;
     tx.commit().await?;
     Ok("From now on nothing that you say goes to Gitter, in any room. What went there stays until you delete it; what \
         you delete is deleted there too. `!gitter optin` takes this back."
@@ -84,8 +85,9 @@ pub(super) async fn opt_out(asking: &Asking<'_>) -> Result<Outcome, Failure> {
 
 /// Lets what somebody says go to Gitter again.
 pub(super) async fn opt_in(asking: &Asking<'_>) -> Result<Outcome, Failure> {
+    let said_at = asking.said_at().unwrap_or(asking.asked.created_at);
     let mut tx = asking.bridge.db.write().await?;
-    opt_out::opt_in(&mut tx, asking.user()).await?;
+    opt_out::opt_in(&mut tx, asking.user(), said_at).await?;
     tx.commit().await?;
     Ok("What you say in linked rooms goes to Gitter.".to_owned().into())
 }

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use boot_time::Instant;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::{Asking, Failure, Outcome, allowance::Ping, links::room_address};
 use crate::{
@@ -21,8 +20,7 @@ pub(super) async fn ping(asking: &Asking<'_>) -> Result<Outcome, Failure> {
     if ago > 0 {
         let _ = write!(text, " That was {ago} s ago.");
     }
-    let event: Value = serde_json::from_str(&asking.asked.body).unwrap_or(Value::Null);
-    if let Some(said_at) = event.get("origin_server_ts").and_then(Value::as_i64) {
+    if let Some(said_at) = asking.said_at() {
         let way = asking.asked.created_at - said_at;
         if (0..600_000).contains(&way) {
             let _ = write!(

@@ -56,8 +56,7 @@ pub(super) async fn named_room(
         // Not as people try it: that would make a room for it.
         Ok(alias) => alias::resolve(bridge, &alias)
             .await
-            .or_else(nothing_there)
-            .map_err(BridgeError::from)?
+            .or_else(nothing_there)?
             .ok_or_else(|| Failure::Told(format!("No room has the alias {alias}. Check its spelling.")))?,
         Err(_) => RoomId::parse(&word).map_err(|_| Failure::Told(format!("{word} is no room.")))?,
     };
@@ -71,8 +70,11 @@ pub(super) async fn named_room(
 }
 
 /// An alias of a server that cannot be asked leads nowhere.
-fn nothing_there<T>(error: MatrixError) -> Result<Option<T>, MatrixError> {
-    match error.status() {
+fn nothing_there<T>(error: BridgeError) -> Result<Option<T>, BridgeError> {
+    let BridgeError::Matrix(refused) = &error else {
+        return Err(error);
+    };
+    match refused.status() {
         Some(status) if status.is_client_error() && status != 429 => Ok(None),
         Some(status) if status == 502 || status == 504 => Ok(None),
         _ => Err(error),

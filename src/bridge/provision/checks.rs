@@ -164,8 +164,7 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
             mend: "write it as !id or #alias:server".to_owned(),
         });
     };
-    let resolved = alias::resolve(bridge, &alias).await;
-    match resolved.map_err(BridgeError::from)? {
+    match alias::resolve(bridge, &alias).await? {
         Some(id) => {
             survey.passed(CHECK, format!("{alias} is {id}"));
             survey.matrix_room = Some(id);
@@ -304,6 +303,7 @@ async fn membership(
         );
     }
     ghosts_get_in(bridge, room, &access, survey).await?;
+    ghosts_speak(&access, survey);
     others::power(bridge, &access, survey);
     others::in_matrix_room(bridge, room, survey).await
 }
@@ -336,6 +336,21 @@ async fn ghosts_get_in(
         );
     }
     Ok(())
+}
+
+/// Ghosts have the power that everyone has.
+fn ghosts_speak(access: &RoomAccess, survey: &mut Survey) {
+    const CHECK: &str = "matrix_room_ghosts_send";
+    if access.everyone_may_send() {
+        survey.passed(CHECK, "everyone may send messages, so ghosts may");
+    } else {
+        survey.failed(
+            CHECK,
+            "ghosts may not send messages: the room asks for more power than everyone has",
+            "lower the power level that messages take (m.room.message or events_default) to that of everyone \
+             (users_default)",
+        );
+    }
 }
 
 /// Whether the homeserver says that the bot is not in a room, or may not join it.

@@ -130,7 +130,7 @@ impl Bridge {
         let localpart = alias::localpart_of_id(self, gitter.id.as_str());
         let alias = alias::alias_of(self, &localpart);
         let room = match &alias {
-            Some(alias) => alias::resolve(self, alias).await.map_err(BridgeError::from)?,
+            Some(alias) => alias::resolve(self, alias).await?,
             None => None,
         };
         if let Some(room) = room
@@ -175,8 +175,7 @@ pub(super) async fn alias_is_free(bridge: &Bridge, survey: &mut Survey) -> Resul
     let Some(alias) = alias::alias_of(bridge, &localpart) else {
         return Ok(());
     };
-    let room = alias::resolve(bridge, &alias).await;
-    match room.map_err(BridgeError::from)? {
+    match alias::resolve(bridge, &alias).await? {
         None => survey.checks.passed(ALIAS_FREE, format!("{alias} is free")),
         Some(room) => {
             let ours = is_made_for(bridge, &room, &gitter).await;

@@ -8,7 +8,7 @@ use crate::cli::{Exit, admin::AdminClient, answer::tell, output};
 /// Which room.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Target {
-    /// The room's id on either side
+    /// The Gitter room, as group/room, or the Matrix room, as #alias; or the id of either
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     room: String,
     /// Print the answer of the admin API as it is

@@ -22,7 +22,7 @@ struct Settings {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The room's id on either side
+    /// The Gitter room, as group/room, or the Matrix room, as #alias; or the id of either
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     room: String,
     /// What to set

@@ -60,8 +60,8 @@ impl Page {
             live: Arc::default(),
             about: Arc::new(About {
                 server_name: admin.config.homeserver.server_name.to_string(),
-                started: Timestamp::now(),
-                version: env!("GITTER_BRIDGE_VERSION"),
+                started: admin.started_at,
+                version: crate::VERSION,
             }),
         }
     }

@@ -30,6 +30,12 @@ impl RoomAccess {
             .user_can_send_message(user, MessageLikeEventType::RoomMessage)
     }
 
+    /// Whether the power that everyone has suffices to send `m.room.message`.
+    pub fn everyone_may_send(&self) -> bool {
+        let asked = self.power_levels.for_message(MessageLikeEventType::RoomMessage);
+        asked <= self.power_levels.users_default
+    }
+
     /// Whether a member's power suffices to change how the room is bridged: to send the state that says so.
     pub fn may_change_state(&self, user: &UserId) -> bool {
         self.power_levels
@@ -176,6 +182,10 @@ mod tests {
         let access = read("10", Some(levels));
         assert!(access.may_send(user_id!("@talker:example.org")));
         assert!(!access.may_send(user_id!("@reader:example.org")));
+        assert!(!access.everyone_may_send());
+        let levels = json!({ "events_default": 20, "users_default": 20 });
+        assert!(read("10", Some(levels)).everyone_may_send());
+        assert!(read("12", None).everyone_may_send());
         assert!(!access.may_invite(user_id!("@talker:example.org")));
         assert!(!access.may_notify_room(user_id!("@talker:example.org")));
         assert!(!access.may_change_state(user_id!("@talker:example.org")));

@@ -15,6 +15,7 @@ use crate::{
 
 on_both_databases![
     who_opts_out_stays_on_matrix_until_they_opt_in,
+    what_was_said_while_out_does_not_cross_later,
     permissions_say_who_is_bridged_and_whose_invites_count,
     the_bot_comes_says_what_it_can_do_and_leaves_where_it_is_of_no_use,
 ];
@@ -64,6 +65,34 @@ async fn who_opts_out_stays_on_matrix_until_they_opt_in(database: Database) {
     world.drained().await;
     assert_eq!(world.items("skipped not_allowed").await, 3);
     assert_eq!(world.gitter.messages(room.gitter).len(), 1);
+    world.close().await;
+}
+
+async fn what_was_said_while_out_does_not_cross_later(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("pier").await;
+    let ana = world.ana.clone();
+    ask(&world, &room.matrix, &ana, "!gitter pause").await;
+    world.ana_says(&room, "before");
+    for text in ["between us", "again between us"] {
+        ask(&world, &room.matrix, &ana, "!gitter optout").await;
+        world.ana_says(&room, text);
+        ask(&world, &room.matrix, &ana, "!gitter optin").await;
+        world.ana_says(&room, &format!("after {text:?}"));
+    }
+    ask(&world, &room.matrix, &ana, "!gitter resume").await;
+    world.drained().await;
+    let texts = world
+        .gitter
+        .messages(room.gitter)
+        .into_iter()
+        .map(|message| message.text);
+    let texts: Vec<String> = texts.collect();
+    assert_eq!(
+        texts,
+        ["before", "after \"between us\"", "after \"again between us\""]
+    );
+    assert_eq!(world.items("skipped not_allowed").await, 2);
     world.close().await;
 }
 

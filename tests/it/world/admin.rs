@@ -162,5 +162,8 @@ pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
 
 /// An id as a part of a path.
 fn escaped(id: &str) -> String {
-    id.replace('!', "%21").replace(':', "%3A")
+    id.replace('!', "%21")
+        .replace(':', "%3A")
+        .replace('/', "%2F")
+        .replace('#', "%23")
 }
