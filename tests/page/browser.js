@@ -30,9 +30,9 @@ function check(holds, text) {
 /** Runs a script, and ends the process with what came of it. */
 function run(script) {
   setTimeout(() => {
-    console.error('no end after two minutes');
+    console.error('no end after four minutes');
     process.exit(1);
-  }, 120000).unref();
+  }, 240000).unref();
   launch()
     .then(async (browser) => {
       await script(browser);
