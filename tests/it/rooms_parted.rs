@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     homeserver::Stage,
-    rooms_made::{give_power, on_gitter, states},
+    rooms_made::{create, give_power, on_gitter, states},
     world::{
         Room, World,
         database::{Database, on_both_databases},
@@ -18,6 +18,7 @@ use crate::{
 on_both_databases![
     a_link_that_fails_loses_nothing_of_the_portal_that_it_was_to_replace,
     what_could_not_be_done_when_a_room_was_unlinked_is_done_later,
+    a_room_that_is_linked_anew_in_its_group_stays_in_the_space,
 ];
 
 async fn a_link_that_fails_loses_nothing_of_the_portal_that_it_was_to_replace(database: Database) {
@@ -83,5 +84,37 @@ async fn what_could_not_be_done_when_a_room_was_unlinked_is_done_later(database:
         Ok((!bridged && left).then_some(()))
     })
     .await;
+    world.close().await;
+}
+
+const LEFT: &str = "SELECT COUNT(*) FROM leaving WHERE gitter_room_id = $1";
+
+async fn a_room_that_is_linked_anew_in_its_group_stays_in_the_space(database: Database) {
+    let mut world = World::start(database).await;
+    on_gitter(&world, "tidepool/pier");
+    assert_eq!(create(&world, "tidepool/pier").await.0, 201);
+    let space = world.homeserver.room_of("#gitter_tidepool:localhost").unwrap();
+    let room = world.make_rooms("cove");
+    assert_eq!(world.admin().link(&room).await.0, 201);
+    let failure = status(StatusCode::BAD_GATEWAY);
+    world.requests_suffer(Method::PUT, "/state/m.space.child", failure, Stage::Before, 1);
+    assert_eq!(world.admin().unlink(room.matrix.as_str()).await.0, 204);
+    let id = room.gitter.to_string();
+    assert_eq!(world.database.number(LEFT, &id).await, 1);
+    let other = Room {
+        matrix: room.matrix.clone(),
+        ..world.make_rooms("quay")
+    };
+    assert_eq!(world.admin().link(&other).await.0, 201);
+    world.bridge.stop().await;
+    world.bridge.start().await;
+    until("nothing to be left", async || {
+        Ok((world.database.number(LEFT, &id).await == 0).then_some(()))
+    })
+    .await;
+    let mut children = world.homeserver.events(&space);
+    children.retain(|event| event["type"] == "m.space.child" && event["state_key"] == room.matrix.as_str());
+    let emptied = children.iter().filter(|event| event["content"] == json!({}));
+    assert_eq!(emptied.count(), 0, "{children:?}");
     world.close().await;
 }
