@@ -224,6 +224,7 @@ mod flow;
 mod folding;
 mod links;
 mod members;
+mod parted;
 mod retained;
 
 /// What may pass is waited for at the start; what needs a person is told.

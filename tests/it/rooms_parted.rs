@@ -1,11 +1,13 @@
 //! What is left of portals that were replaced or unlinked, and what is not lost where that goes wrong.
 
-use gitter_sandbox::{Fault, RequestEffect, RequestFault, When};
+use std::time::Duration;
+
+use gitter_sandbox::{Fault, NewUser, RequestEffect, RequestFault, When};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
-    homeserver::Stage,
+    homeserver::{Effect, Stage},
     rooms_made::{create, give_power, on_gitter, states},
     world::{
         Room, World,
@@ -18,6 +20,7 @@ use crate::{
 on_both_databases![
     a_link_that_fails_loses_nothing_of_the_portal_that_it_was_to_replace,
     what_could_not_be_done_when_a_room_was_unlinked_is_done_later,
+    a_room_that_is_linked_anew_while_its_ghosts_leave_keeps_the_others,
     a_room_that_is_linked_anew_in_its_group_stays_in_the_space,
 ];
 
@@ -84,6 +87,43 @@ async fn what_could_not_be_done_when_a_room_was_unlinked_is_done_later(database:
         Ok((!bridged && left).then_some(()))
     })
     .await;
+    world.close().await;
+}
+
+async fn a_room_that_is_linked_anew_while_its_ghosts_leave_keeps_the_others(database: Database) {
+    let world = World::start(database).await;
+    world.gitter.add_user(&NewUser::named("heron", "Heron")).unwrap();
+    let room = world.make_rooms("pier");
+    assert_eq!(world.admin().link(&room).await.0, 201);
+    // In the order in which they leave.
+    for who in ["heron", "wren"] {
+        world.gitter.post(who, room.gitter, who).unwrap();
+        world.arrives_on_matrix(&room, who).await;
+    }
+    let mut ghosts: Vec<_> = world.messages_on_matrix(&room);
+    let last = ghosts.pop().unwrap()["sender"].take();
+    let other = Room {
+        matrix: room.matrix.clone(),
+        ..world.make_rooms("cove")
+    };
+    let late = Effect::Latency(Duration::from_secs(8));
+    world.requests_suffer(Method::POST, "/leave", late, Stage::Before, 1);
+    let admin = world.admin();
+    let link_anew = async {
+        until("the first ghost to leave", async || {
+            Ok((world.homeserver.faults_left() == 0).then_some(()))
+        })
+        .await;
+        let (status, portal) = world.admin().link(&other).await;
+        assert_eq!(status, 201, "{portal}");
+        world.wren_says(&other, "back again");
+        world.arrives_on_matrix(&other, "back again").await;
+    };
+    let (unlinked, ()) = tokio::join!(admin.unlink(room.matrix.as_str()), link_anew);
+    assert_eq!(unlinked.0, 204);
+    let mut members = world.homeserver.events(&room.matrix);
+    members.retain(|event| event["type"] == "m.room.member" && event["state_key"] == last);
+    assert_eq!(members.last().unwrap()["content"]["membership"], "join");
     world.close().await;
 }
 
