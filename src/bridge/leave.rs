@@ -1,4 +1,4 @@
-//! What is left to do once a portal has ended: nothing may still say that its Matrix room is bridged.
+//! What is left to do once a portal has ended or moved: nothing may still say that the Matrix room is bridged.
 //!
 //! It is written down with the portal's end and tried until it is done, or for a day: the homeserver may be away, and
 //! the bridge may die. Who does it claims it in the database, step by step, and holds the lock of the Gitter room. Either
@@ -15,7 +15,7 @@ use super::{Bridge, BridgeError, alias, now, room_state, space};
 use crate::{
     ids::GitterRoomId,
     store::{
-        Portal, PortalState,
+        Portal, PortalState, StoreError, Tx,
         leaving::{self, Cause, Leaving},
         life::{self, StopCause},
         portal,
@@ -48,6 +48,7 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
         }
         tokio::select! {
             () = bridge.stop.cancelled() => return,
+            () = bridge.something_left.notified() => {}
             () = tokio::time::sleep(AGAIN) => {}
         }
     }
@@ -62,6 +63,21 @@ async fn work_off(bridge: &Bridge) -> Result<(), BridgeError> {
         go_on(bridge, &leaving, claimed_at).await;
     }
     Ok(())
+}
+
+/// Leaves it to [`run`] to take leave of a room that a portal moves away from. It begins at the next
+/// `something_left`, which is due once this is committed.
+pub(super) async fn note_moved(tx: &mut Tx, portal: &Portal) -> Result<(), StoreError> {
+    let leaving = Leaving {
+        gitter_room_id: portal.gitter_room_id.clone(),
+        matrix_room_id: portal.matrix_room_id.clone(),
+        gitter_uri: portal.gitter_uri.clone(),
+        cause: Cause::Moved,
+        ghosts: Vec::new(),
+        noted_at: now(),
+    };
+    leaving::note(tx, &leaving).await?;
+    leaving::release(tx, &leaving, leaving.noted_at).await
 }
 
 /// Takes leave of a room: its aliases lead to the successor, or are gone, and the ghosts leave. The caller has just noted
@@ -159,7 +175,7 @@ impl Links {
             .is_some_and(|portal| portal.matrix_room_id == leaving.matrix_room_id);
         match leaving.cause {
             Cause::Gone => is_as_before && self.is_gone,
-            Cause::Unlinked | Cause::Replaced => !is_as_before,
+            Cause::Unlinked | Cause::Replaced | Cause::Moved => !is_as_before,
         }
     }
 
@@ -180,6 +196,7 @@ impl Step<'_> {
             (Self::State, Cause::Unlinked | Cause::Replaced, _) => {
                 room_state::withdraw(bridge, gitter, matrix).await
             }
+            (Self::State, Cause::Moved, Some(successor)) => room_state::refresh(bridge, successor).await,
             // The Matrix room may be bridged to another Gitter room by now.
             (Self::Tombstone, Cause::Replaced, Some(successor)) if links.is_free => {
                 bury(bridge, leaving, successor).await
@@ -194,7 +211,7 @@ impl Step<'_> {
         match self {
             Self::Aliases => "The aliases of a room that is bridged no more still lead there",
             Self::Space => "A room that is bridged no more is still in its Space",
-            Self::State => "A room that is bridged no more still says that it is",
+            Self::State => "A room does not say yet how it is bridged",
             Self::Tombstone => "A room that was replaced does not say so",
             Self::Ghost(_) => "A ghost could not leave a room that is bridged no more",
         }
@@ -215,9 +232,13 @@ async fn bury(bridge: &Bridge, leaving: &Leaving, successor: &Portal) -> Result<
 fn is_done(leaving: &Leaving, what: &str, done: Result<(), BridgeError>) -> bool {
     let Err(error) = done else { return true };
     tell(leaving, what, &error);
-    matches!(error, BridgeError::Matrix(error) if error.status().is_some_and(|status| {
-        status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS
-    }))
+    match error {
+        BridgeError::Matrix(error) => error
+            .status()
+            .is_some_and(|status| status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS),
+        BridgeError::Gitter(error) => error.refuses(),
+        _ => false,
+    }
 }
 
 fn tell(leaving: &Leaving, what: &str, error: &BridgeError) {

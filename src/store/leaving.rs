@@ -31,6 +31,8 @@ words! {
         Replaced = "replaced",
         /// The Gitter room is gone; the portal is still there.
         Gone = "gone",
+        /// The portal moved to the Matrix room's successor.
+        Moved = "moved",
     }
 }
 
