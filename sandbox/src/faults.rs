@@ -16,7 +16,8 @@
 //!
 //! `times` is 1 where absent. `when` is `before` (nothing was done) or `after` (all was done, only the answer
 //! suffers); `before` where absent. `path` and `channel` are parts of the name, `method` the whole; absent
-//! ones match everything. The control endpoints themselves never suffer.
+//! ones match everything. The control endpoints themselves never suffer. With the method `SUBSCRIBE` and a status, it is
+//! subscriptions that are refused; their path is the channel.
 
 use serde::{Deserialize, Serialize};
 
@@ -165,6 +166,20 @@ impl Faults {
         }
         self.requests.retain(|fault| fault.times > 0);
         effects
+    }
+
+    /// The status with which a subscription is refused now, if it is: by a fault of requests whose method is
+    /// `SUBSCRIBE`.
+    pub(crate) fn subscription_refusal(&mut self, channel: &str) -> Option<u16> {
+        let fault = self.requests.iter_mut().find(|fault| {
+            fault.times > 0 && fault.method.as_deref() == Some("SUBSCRIBE") && channel.contains(&fault.path)
+        })?;
+        let RequestEffect::Status(status) = fault.effect else {
+            return None;
+        };
+        fault.times -= 1;
+        self.requests.retain(|fault| fault.times > 0);
+        Some(status)
     }
 
     /// What happens to a frame now: the first matching fault.

@@ -51,8 +51,8 @@ const LOOK: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Running(JoinHandle<()>);
 
-/// Subscribes to the rooms of all portals that work, or are paused, or worked until a room refused the bridge: a start
-/// tries again.
+/// Subscribes to the rooms of all portals but those that are private or gone. Those that work, or worked until a room
+/// refused the bridge, catch up: a start tries again. The others stay stopped.
 pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
     let mut tx = bridge.db.write().await?;
     let portals = portal::portals(&mut tx).await?;
@@ -60,10 +60,10 @@ pub(super) async fn subscribe_all(bridge: &Bridge) -> Result<(), BridgeError> {
     let hopeless = life::hopeless(&mut tx).await?;
     let followed: Vec<&Portal> = portals
         .iter()
-        .filter(|portal| life::is_followed(portal.state) && !hopeless.contains(&portal.gitter_room_id))
+        .filter(|portal| life::is_followed(portal.state) && !hopeless.gone.contains(&portal.gitter_room_id))
         .collect();
     for portal in &followed {
-        if portal.state != PortalState::Paused {
+        if portal.state != PortalState::Paused && !hopeless.left.contains(&portal.gitter_room_id) {
             portal::set_portal_state(
                 &mut tx,
                 &portal.gitter_room_id,

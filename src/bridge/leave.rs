@@ -11,13 +11,12 @@ use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
 use tracing::warn;
 
-use super::{Bridge, BridgeError, alias, now, room_state, space};
+use super::{Bridge, BridgeError, alias, life, now, room_state, space};
 use crate::{
     ids::GitterRoomId,
     store::{
-        Portal, PortalState, StoreError, Tx,
+        Portal, StoreError, Tx,
         leaving::{self, Cause, Leaving},
-        life::{self, StopCause},
         portal,
     },
 };
@@ -153,14 +152,14 @@ async fn claim(
     *claimed_at = now;
     let gitter = &leaving.gitter_room_id;
     let portal = portal::portal_by_gitter_room(&mut tx, gitter).await?;
-    let life = life::of(&mut tx, gitter).await?;
-    let is_broken = portal
-        .as_ref()
-        .is_some_and(|portal| portal.state == PortalState::Broken);
+    let is_gone = match &portal {
+        Some(portal) => life::is_gone(&mut tx, portal).await?,
+        None => false,
+    };
     let in_matrix_room = portal::portal_by_matrix_room(&mut tx, &leaving.matrix_room_id).await?;
     tx.commit().await?;
     Ok(Some(Links {
-        is_gone: is_broken && life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone)),
+        is_gone,
         is_free: in_matrix_room.is_none(),
         portal,
     }))

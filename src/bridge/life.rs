@@ -32,7 +32,7 @@ use super::{Bridge, BridgeError, catch_up, now, say::say};
 use crate::{
     ids::GitterRoomId,
     store::{
-        PortalState, StoreError, life,
+        Portal, PortalState, StoreError, Tx, life,
         life::{Stop, StopCause},
         portal,
     },
@@ -85,6 +85,11 @@ impl Bridge {
     /// How often a Gitter room is looked at.
     fn look_every(&self) -> Duration {
         (self.settings.privacy_check / LOOKS).clamp(ROUND, LONGEST_LOOK)
+    }
+
+    /// Has the next look bring the state of a Gitter room's Matrix room in step again, whatever it was before.
+    pub(super) fn put_out_of_step(&self, room: &GitterRoomId) {
+        lock(&self.life.in_step).remove(room);
     }
 }
 
@@ -221,13 +226,29 @@ async fn stop(
     Ok(stopped)
 }
 
-/// The Gitter rooms that a start does not try again: only somebody can mend what stopped their portals.
-pub(super) async fn hopeless(tx: &mut crate::store::Tx) -> Result<BTreeSet<GitterRoomId>, StoreError> {
-    let mut rooms = BTreeSet::new();
-    for cause in [StopCause::Gone, StopCause::Kicked] {
-        rooms.extend(life::stopped_by(tx, cause).await?);
-    }
-    Ok(rooms)
+/// The Gitter rooms of portals that are broken, and stay so whatever a start tries: only somebody can mend what stopped
+/// them.
+pub(super) struct Hopeless {
+    /// They are gone, so there is nothing to follow.
+    pub(super) gone: BTreeSet<GitterRoomId>,
+    /// The bot is not in their Matrix rooms. They are followed: what is said waits, and they may turn private.
+    pub(super) left: BTreeSet<GitterRoomId>,
+}
+
+pub(super) async fn hopeless(tx: &mut Tx) -> Result<Hopeless, StoreError> {
+    let gone = life::stopped_by(tx, StopCause::Gone).await?;
+    let left = life::stopped_by(tx, StopCause::Kicked).await?;
+    Ok(Hopeless {
+        gone: gone.into_iter().collect(),
+        left: left.into_iter().collect(),
+    })
+}
+
+/// Whether a portal has stopped because its Gitter room is gone.
+pub(super) async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
+    let life = life::of(tx, &portal.gitter_room_id).await?;
+    let for_that = life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone));
+    Ok(for_that && portal.state == PortalState::Broken)
 }
 
 /// Whether a portal's Gitter room is followed while it is in a state: what is said meanwhile then waits for it to go on.

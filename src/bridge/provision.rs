@@ -2,6 +2,7 @@
 
 pub(super) mod checks;
 mod create;
+mod end;
 mod others;
 mod sync;
 
@@ -16,16 +17,10 @@ use super::{Bridge, BridgeError, alias, catch_up, leave, now, room_state};
 use crate::{
     check::Check,
     gitter::{Class, MessagePage},
-    ids::{GitterRoomId, MediaId},
+    ids::GitterRoomId,
     matrix::JoinedMember,
     model,
-    outcome::{Outcome, Reason},
-    store::{
-        Direction, LaneKey, Member, Portal, PortalKind, PortalState, StoreError, Tx, attempt, ban, code,
-        inbox, lane,
-        leaving::{self, Cause, Leaving},
-        life, media, member, person, portal, room_admin, setting,
-    },
+    store::{Member, Portal, PortalKind, PortalState, StoreError, Tx, lane, life, media, member, portal},
 };
 
 /// How long linking waits for the subscription.
@@ -166,26 +161,22 @@ impl Bridge {
         match (survey.gitter_room, survey.matrix_room) {
             (Some(gitter), Some(matrix)) if survey.checks.all_passed() => {
                 if let Some(outlived) = survey.outlived {
-                    self.unlink(outlived.gitter_room_id.as_str()).await?;
+                    self.clear_away(&outlived).await?;
                 }
                 let _alone = self.lock_room(&gitter.id).await;
-                let portal = self.make_portal(&gitter, matrix, survey.virtual_users, survey.replaced);
+                // Somebody else may have had the lock, and linked one of the rooms.
+                let links = checks::links_now(self, linker, &gitter, &matrix).await?;
+                if let Some(portal) = links.existing {
+                    return Ok(Linked::Before(self.view(portal).await?));
+                }
+                if let Some((error, mend)) = links.already_linked {
+                    return Err(ProvisionError::AlreadyLinked { error, mend });
+                }
+                let portal = self.make_portal(&gitter, matrix, survey.virtual_users, links.replaced);
                 Ok(Linked::New(self.view(portal.await?).await?))
             }
             _ => Err(ProvisionError::Checks(survey.checks.into_vec())),
         }
-    }
-
-    /// Unlinks a room, given by either side's id. Ghosts leave; what waits is dropped; the map stays.
-    pub async fn unlink(&self, room: &str) -> Result<(), ProvisionError> {
-        let portal = self.find_portal(room).await?;
-        let _alone = self.lock_room(&portal.gitter_room_id).await;
-        // Somebody else may have had the lock, and unlinked it.
-        let portal = self.find_portal(portal.gitter_room_id.as_str()).await?;
-        let leaving = self.part(&portal, None).await?;
-        info!(portal.uri = portal.gitter_uri, portal.matrix_room = %portal.matrix_room_id, "Unlinked a room");
-        leave::take_leave(self, &leaving).await;
-        Ok(())
     }
 
     /// All linked rooms.
@@ -237,15 +228,17 @@ impl Bridge {
         }
         let (portal, members) = self.draw_up(gitter, matrix, virtual_users).await?;
         let left = if let Some(replaced) = &replaced {
-            Some(self.part(replaced, Some((&portal, members))).await?)
+            let left = self.part(replaced, Some((&portal, members))).await?;
+            Some(left.ok_or_else(|| taken(&portal))?)
         } else {
             self.store_portal(&portal, members).await?;
             None
         };
         if !self.subscribed(&portal.gitter_room_id).await? {
             if left.is_none() {
-                let leaving = self.part(&portal, None).await?;
-                leave::take_leave(self, &leaving).await;
+                if let Some(leaving) = self.part(&portal, None).await? {
+                    leave::take_leave(self, &leaving).await;
+                }
                 return Err(ProvisionError::NoSubscription);
             }
             warn!(
@@ -333,38 +326,6 @@ impl Bridge {
             anew_at: 0,
         };
         Ok((portal, members))
-    }
-
-    /// Removes a portal, and puts its successor in its place if there is one. Gives what is left to be done, which is noted
-    /// with it. The caller holds the lock of the Gitter room.
-    async fn part(
-        &self,
-        portal: &Portal,
-        successor: Option<(&Portal, Vec<JoinedMember>)>,
-    ) -> Result<Leaving, ProvisionError> {
-        self.unsubscribe(&portal.gitter_room_id);
-        catch_up::stop_catch_up(self, &portal.gitter_room_id).await;
-        let mut tx = self.db.write().await?;
-        let leaving = Leaving {
-            gitter_room_id: portal.gitter_room_id.clone(),
-            matrix_room_id: portal.matrix_room_id.clone(),
-            gitter_uri: portal.gitter_uri.clone(),
-            cause: if successor.is_some() {
-                Cause::Replaced
-            } else {
-                Cause::Unlinked
-            },
-            ghosts: member::ghosts_in(&mut tx, &portal.matrix_room_id).await?,
-            noted_at: now(),
-        };
-        leaving::note(&mut tx, &leaving).await?;
-        let rested = drop_portal(&mut tx, portal).await?;
-        if let Some((successor, members)) = successor {
-            store_portal(&mut tx, successor, members).await?;
-        }
-        tx.commit().await?;
-        self.cache.remove(&rested).await;
-        Ok(leaving)
     }
 
     async fn store_portal(&self, portal: &Portal, members: Vec<JoinedMember>) -> Result<(), ProvisionError> {
@@ -462,28 +423,4 @@ async fn view(tx: &mut Tx, portal: Portal) -> Result<PortalView, StoreError> {
         last_bridged_at: crossed.flatten(),
         state_detail: detail,
     })
-}
-
-/// Removes a portal; its items get their outcome and nothing waits for its attempts any more. Gives the links that rest,
-/// whose copies are to go after the commit.
-async fn drop_portal(tx: &mut Tx, portal: &Portal) -> Result<Vec<MediaId>, StoreError> {
-    let room = &portal.gitter_room_id;
-    let outcome = Outcome::Skipped(Reason::DroppedByOperator, "the room was unlinked".to_owned());
-    for direction in [Direction::ToGitter, Direction::ToMatrix] {
-        lane::lock_lane(tx, &LaneKey::live(Some(room), direction)).await?;
-    }
-    // Attempts before items, as everywhere: in the other order this and a delivery may wait for each other.
-    attempt::abandon_attempts(tx, room.as_str()).await?;
-    inbox::settle_waiting(tx, room, &outcome, now()).await?;
-    member::clear_members(tx, &portal.matrix_room_id).await?;
-    person::clear(tx, room).await?;
-    // What was allowed for these two rooms is not for the next that one of them is linked with.
-    setting::clear(tx, room).await?;
-    ban::clear_bans(tx, room).await?;
-    code::forget_link(tx, room, &portal.matrix_room_id).await?;
-    let rested = media::suspend(tx, room).await?;
-    life::clear_former(tx, room).await?;
-    room_admin::set_room_admins(tx, room, &[]).await?;
-    portal::delete_portal(tx, room).await?;
-    Ok(rested)
 }

@@ -58,6 +58,7 @@ pub(super) async fn keep(bridge: Arc<Bridge>) {
 async fn look(bridge: &Bridge) -> Result<(), BridgeError> {
     let mut tx = bridge.db.read().await?;
     let portals = portal::portals(&mut tx).await?;
+    let hopeless = life::hopeless(&mut tx).await?;
     drop(tx);
     let mut gone = {
         let followed = bridge.followed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,11 +66,9 @@ async fn look(bridge: &Bridge) -> Result<(), BridgeError> {
     };
     for portal in portals {
         let room = portal.gitter_room_id;
-        let works = matches!(
-            portal.state,
-            PortalState::Active | PortalState::CatchingUp | PortalState::Paused
-        );
-        if life::is_followed(portal.state) && !gone.remove(&room) && works {
+        // One that Gitter refused, a start tries again, or somebody.
+        let is_to_follow = portal.state != PortalState::Broken || hopeless.left.contains(&room);
+        if life::is_followed(portal.state) && !gone.remove(&room) && is_to_follow {
             info!(portal.room = %room, "Another process linked a room; following it, too");
             bridge.subscribe(&room);
         }

@@ -59,7 +59,7 @@ pub(super) enum Command {
     },
     /// Look through a room on Gitter for what was missed, edited or deleted, and have that cross
     #[command(
-        after_help = "A portal that stopped because a room refused the bridge tries again.\n\n\
+        after_help = "A portal that stopped because Gitter refused to have its room followed tries again.\n\n\
         Example:\n  gitter-matrix-bridge room sync tidepool/harbour"
     )]
     Sync {

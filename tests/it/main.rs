@@ -64,6 +64,8 @@ mod replicas;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod rooms_contended;
+#[cfg(test)]
 mod rooms_life;
 #[cfg(test)]
 mod rooms_made;

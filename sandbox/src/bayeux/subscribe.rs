@@ -24,6 +24,9 @@ pub(super) fn subscribe(state: &mut State, client: &str, user: ObjectId, message
         user,
         client: String::new(),
     };
+    if let Some(status) = state.faults.subscription_refusal(&name) {
+        return Reply::refused(format!("{status}::A fault on order"));
+    }
     if let Err(refusal) = state.may_follow(&caller, channel) {
         return Reply::refused(error_of(refusal));
     }

@@ -154,7 +154,6 @@ pub(super) async fn unlink(asking: &Asking<'_>) -> Result<Outcome, Failure> {
              say `!gitter unlink {uri}`."
         )));
     }
-    let room = portal.gitter_room_id.as_str();
-    asking.bridge.unlink(room).await.map_err(provision_failed)?;
+    asking.bridge.end(portal).await.map_err(provision_failed)?;
     Ok(format!("The link with {uri} is ended.").into())
 }

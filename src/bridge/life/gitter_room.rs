@@ -18,7 +18,7 @@ use crate::{
     ids::GitterRoomId,
     model,
     store::{
-        Direction, LaneKey, PortalState, StoreError, Tx, lane,
+        Direction, LaneKey, Portal, PortalState, StoreError, Tx, lane,
         leaving::{self, Cause, Leaving},
         life,
         life::Stop,
@@ -139,7 +139,7 @@ impl News {
     async fn act(self, bridge: &Arc<Bridge>) -> Result<(), BridgeError> {
         match self {
             Self::Private(room, why) => turn_private(bridge, &room, &why).await,
-            Self::Refused(room) => ask(bridge, &room).await,
+            Self::Refused(room) => ask(bridge, &room).await.map(|_| ()),
             Self::Changed(model, digest) => keep_in_step(bridge, &model, digest).await,
         }
     }
@@ -148,7 +148,6 @@ impl News {
 /// Stops both directions. What waits toward Matrix was said where not everyone may read, or may have been; links to
 /// files of the Matrix room rest.
 pub(super) async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str) -> Result<(), BridgeError> {
-    bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
     let mut tx = bridge.db.write().await?;
     for direction in [Direction::ToGitter, Direction::ToMatrix] {
@@ -174,8 +173,10 @@ pub(super) async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str
     life::unconfirm(&mut tx, room).await?;
     let rested = media::suspend(&mut tx, room).await?;
     tx.commit().await?;
+    // Not before: while it is followed, the next look brings up what could not be noted.
+    bridge.unsubscribe(room);
+    bridge.put_out_of_step(room);
     bridge.cache.remove(&rested).await;
-    lock(&bridge.life.in_step).remove(room);
     if stopped {
         tracing::error!(
             portal.uri = uri,
@@ -189,23 +190,25 @@ pub(super) async fn turn_private(bridge: &Bridge, room: &GitterRoomId, why: &str
     Ok(())
 }
 
-/// Asks what a room is that the realtime server does not tell of.
-async fn ask(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
+/// Asks how a room is of which the realtime server does not tell; `false` if it is not public, which is noted.
+pub(super) async fn ask(bridge: &Bridge, room: &GitterRoomId) -> Result<bool, BridgeError> {
     match bridge.gitter.room(room).await {
-        Ok(model) if model.public => Ok(()),
-        Ok(_) => turn_private(bridge, room, NOT_PUBLIC).await,
+        Ok(model) if model.public => return Ok(true),
+        Ok(_) => turn_private(bridge, room, NOT_PUBLIC).await?,
         Err(GitterError::Status { status, .. }) if status == StatusCode::NOT_FOUND => {
-            gone(bridge, room).await
+            gone(bridge, room).await?;
         }
         Err(GitterError::Status { status, .. }) if status == StatusCode::FORBIDDEN => {
-            turn_private(bridge, room, NOT_READABLE).await
+            turn_private(bridge, room, NOT_READABLE).await?;
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return Err(error.into()),
     }
+    Ok(false)
 }
 
 /// The room is deleted. One that is made anew at the same address is another, with another id.
 async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
+    let _alone = bridge.lock_room(room).await;
     let mut tx = bridge.db.read().await?;
     let Some(portal) = portal::portal_by_gitter_room(&mut tx, room).await? else {
         return Ok(());
@@ -229,7 +232,6 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
         ghosts: Vec::new(),
         noted_at: now(),
     };
-    let _alone = bridge.lock_room(room).await;
     let mut tx = bridge.db.write().await?;
     leaving::note(&mut tx, &leaving).await?;
     tx.commit().await?;
@@ -237,12 +239,15 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
     bridge.unsubscribe(room);
     catch_up::stop_catch_up(bridge, room).await;
     leave::take_leave(bridge, &leaving).await;
+    bridge.put_out_of_step(room);
     Ok(())
 }
 
 /// Notes a new URI, and brings the Matrix room's state in step.
 async fn keep_in_step(bridge: &Bridge, model: &model::Room, digest: Digest) -> Result<(), BridgeError> {
     let room = &model.id;
+    // Nobody links it, unlinks it or takes leave of it meanwhile.
+    let _alone = bridge.lock_room(room).await;
     let _turn = bridge.life.turn.lock().await;
     if lock(&bridge.life.in_step).get(room) == Some(&digest) {
         return Ok(());
@@ -256,7 +261,9 @@ async fn keep_in_step(bridge: &Bridge, model: &model::Room, digest: Digest) -> R
     }
     let portal = portal::portal_by_gitter_room(&mut tx, room).await?;
     tx.commit().await?;
-    if let Some(portal) = portal {
+    // One whose room is gone or private, or where the bot is not, is brought in step once it goes on.
+    let is_to_keep = |portal: &Portal| !matches!(portal.state, PortalState::Private | PortalState::Broken);
+    if let Some(portal) = portal.filter(is_to_keep) {
         room_state::write(bridge, &portal, model).await?;
         lock(&bridge.life.in_step).insert(room.clone(), digest);
     }

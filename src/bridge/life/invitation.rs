@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{
-    StopCause, lock,
+    StopCause, gitter_room, lock,
     matrix_room::{get_in, look},
 };
 use crate::{
@@ -100,24 +100,28 @@ async fn try_one(bridge: Arc<Bridge>, portal: Portal) {
 }
 
 async fn enter(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
-    match get_in(bridge, portal).await? {
-        None => {
-            if bridge.go_on(portal).await? {
-                info!(
-                    portal.uri = portal.gitter_uri,
-                    "The bot is in a Matrix room again"
-                );
-            }
-        }
-        Some(stop) if stop.cause == StopCause::Kicked => {
-            debug!(
-                portal.uri = portal.gitter_uri,
-                "The bot is invited and may not join yet"
-            );
-        }
-        Some(_) => {
-            look(bridge, portal).await?;
-        }
+    let obstacle = get_in(bridge, portal).await?;
+    if obstacle
+        .as_ref()
+        .is_some_and(|stop| stop.cause == StopCause::Kicked)
+    {
+        debug!(
+            portal.uri = portal.gitter_uri,
+            "The bot is invited and may not join yet"
+        );
+        return Ok(());
+    }
+    // It may have turned private since the last look.
+    if !gitter_room::ask(bridge, &portal.gitter_room_id).await? {
+        return Ok(());
+    }
+    if obstacle.is_some() {
+        look(bridge, portal).await?;
+    } else if bridge.go_on(portal).await? {
+        info!(
+            portal.uri = portal.gitter_uri,
+            "The bot is in a Matrix room again"
+        );
     }
     Ok(())
 }

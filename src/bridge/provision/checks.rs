@@ -5,16 +5,12 @@ use ruma::{OwnedRoomId, RoomAliasId, RoomId, events::StateEventType};
 
 use super::{LinkRequest, Linker, ProvisionError, create, others};
 use crate::{
-    bridge::{Bridge, BridgeError, alias},
+    bridge::{Bridge, BridgeError, alias, life},
     check::Checks,
     gitter::GitterError,
     matrix::{MatrixError, RoomAccess},
     model,
-    store::{
-        Portal, PortalKind, StoreError, Tx,
-        life::{self, StopCause},
-        portal,
-    },
+    store::{Portal, PortalKind, portal},
 };
 
 /// What the checks found out.
@@ -180,12 +176,6 @@ async fn known_matrix_room(bridge: &Bridge, room: &str, survey: &mut Survey) -> 
 
 const NOT_LINKED: &str = "not_linked";
 
-/// Whether a portal's Gitter room was deleted.
-async fn is_gone(tx: &mut Tx, portal: &Portal) -> Result<bool, StoreError> {
-    let life = life::of(tx, &portal.gitter_room_id).await?;
-    Ok(life.is_some_and(|life| life.stopped_by == Some(StopCause::Gone)))
-}
-
 /// A room is in at most one portal.
 async fn links(
     bridge: &Bridge,
@@ -203,7 +193,7 @@ async fn links(
         None => None,
     };
     let outlived = match &by_matrix {
-        Some(other) => is_gone(&mut tx, other).await?,
+        Some(other) => life::is_gone(&mut tx, other).await?,
         None => false,
     };
     match (by_gitter, by_matrix) {
@@ -224,6 +214,25 @@ async fn links(
         (Some(other), _) | (None, Some(other)) => linked_otherwise(&other, survey),
     }
     Ok(())
+}
+
+/// What joins one of two rooms now, which may have changed since all else was looked at.
+pub(super) async fn links_now(
+    bridge: &Bridge,
+    linker: Linker<'_>,
+    gitter: &model::Room,
+    matrix: &RoomId,
+) -> Result<Survey, ProvisionError> {
+    let mut survey = Survey {
+        gitter_room: Some(gitter.clone()),
+        matrix_room: Some(matrix.to_owned()),
+        ..Survey::default()
+    };
+    links(bridge, linker, false, &mut survey).await?;
+    if let Some(other) = survey.outlived.take() {
+        linked_otherwise(&other, &mut survey);
+    }
+    Ok(survey)
 }
 
 /// The bridge made a room for the Gitter room before: it is the one to be made, or makes way for another.

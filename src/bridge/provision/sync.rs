@@ -7,26 +7,37 @@ use tracing::{info, warn};
 use super::ProvisionError;
 use crate::{
     bridge::{Bridge, catch_up, room_state, sweep},
-    store::{PortalState, portal},
+    store::{PortalState, life, portal},
 };
 
 impl Bridge {
     /// Has a room caught up anew, given by either side's id, sets its Matrix room's state as it has to be, and looks
-    /// through its last `bridge.sweep_days` for deletions. A portal that stopped because a room refused the bridge tries again. Does not wait for any of it.
+    /// through its last `bridge.sweep_days` for deletions. A portal that stopped because Gitter refused its subscription
+    /// tries again. Does not wait for any of it.
     ///
     /// # Errors
-    /// When the room is not linked, or an operator stopped its portal.
+    /// When the room is not linked, or its portal has stopped for a reason that has to be mended first.
     pub async fn sync(self: &Arc<Self>, room: &str) -> Result<(), ProvisionError> {
         let portal = self.find_portal(room).await?;
-        if matches!(portal.state, PortalState::Paused | PortalState::Private) {
-            return Err(ProvisionError::Invalid {
-                error: format!("the portal of {} is {}", portal.gitter_uri, portal.state.as_str()),
-                mend: "sync it once it works again".to_owned(),
-            });
-        }
         let gitter_room = portal.gitter_room_id.clone();
         let mut tx = self.db.write().await?;
         catch_up::lock(&mut tx, iter::once(&gitter_room)).await?;
+        let now = portal::portal_by_gitter_room(&mut tx, &gitter_room).await?;
+        let state = now
+            .ok_or_else(|| ProvisionError::NotFound(room.to_owned()))?
+            .state;
+        let life = life::of(&mut tx, &gitter_room).await?;
+        let is_refused = match state {
+            PortalState::Active | PortalState::CatchingUp => false,
+            PortalState::Paused | PortalState::Private => true,
+            PortalState::Broken => life.is_some_and(|life| life.stopped_by.is_some()),
+        };
+        if is_refused {
+            return Err(ProvisionError::Invalid {
+                error: format!("the portal of {} is {}", portal.gitter_uri, state.as_str()),
+                mend: format!("resume it instead: gitter-matrix-bridge room resume {gitter_room}"),
+            });
+        }
         for from in [PortalState::Active, PortalState::Broken] {
             portal::set_portal_state(&mut tx, &gitter_room, from, PortalState::CatchingUp).await?;
         }

@@ -35,7 +35,7 @@ on_both_databases![
 
 const BOT: &str = "@gitterbot:localhost";
 
-fn set_bot(world: &World, room: &Room, membership: &str) {
+pub(super) fn set_bot(world: &World, room: &Room, membership: &str) {
     let content = json!({ "membership": membership });
     world
         .homeserver
@@ -413,6 +413,7 @@ async fn a_bot_that_was_removed_comes_back_when_it_is_invited(database: Database
             "{portal}"
         );
         world.both_say(&room, &format!("after the {membership}"), 2);
+        assert_eq!(ask(&world, room.matrix.as_str(), "sync").await.0, 400);
         if membership == "ban" {
             set_bot(&world, &room, "leave");
         }
