@@ -152,6 +152,8 @@ pub struct Bridge {
     /// The Gitter rooms that this process follows.
     followed: std::sync::Mutex<BTreeSet<GitterRoomId>>,
     life: life::Life,
+    /// A portal has ended, and what is left of it is nobody's yet.
+    something_left: Notify,
     /// Raised whenever a portal's state may have changed.
     portals_changed: watch::Sender<u64>,
 }
@@ -187,6 +189,7 @@ impl Bridge {
             catch_ups: Mutex::default(),
             followed: std::sync::Mutex::default(),
             life: life::Life::default(),
+            something_left: Notify::new(),
             portals_changed: watch::Sender::new(0),
         })
     }

@@ -1,11 +1,12 @@
-//! What is left to do once a portal has ended: nothing may still say that its Matrix room is bridged.
+//! What is left to do once a portal has ended or moved: nothing may still say that the Matrix room is bridged.
 //!
 //! It is written down with the portal's end and tried until it is done, or for a day: the homeserver may be away, and
-//! the bridge may die. Who does it holds the lock of the Gitter room, which may be linked anew meanwhile; that decides.
+//! the bridge may die. Who does it claims it in the database, step by step, and holds the lock of the Gitter room. Either
+//! room may be linked anew meanwhile, also by another process; that decides, before each step.
 
 use std::{sync::Arc, time::Duration};
 
-use ruma::events::StateEventType;
+use ruma::{UserId, events::StateEventType};
 use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
 use tracing::warn;
@@ -14,7 +15,7 @@ use super::{Bridge, BridgeError, alias, life, now, room_state, space};
 use crate::{
     ids::GitterRoomId,
     store::{
-        Portal,
+        Portal, StoreError, Tx,
         leaving::{self, Cause, Leaving},
         portal,
     },
@@ -22,6 +23,9 @@ use crate::{
 
 /// How long between two tries.
 const AGAIN: Duration = Duration::from_mins(1);
+
+/// How long whoever has claimed it has for one step, in milliseconds. After that another may have it.
+const CLAIM: i64 = 60 * 1000;
 
 /// How long it is tried, in milliseconds.
 const LONGEST: i64 = 24 * 60 * 60 * 1000;
@@ -43,6 +47,7 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
         }
         tokio::select! {
             () = bridge.stop.cancelled() => return,
+            () = bridge.something_left.notified() => {}
             () = tokio::time::sleep(AGAIN) => {}
         }
     }
@@ -50,108 +55,166 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
 
 async fn work_off(bridge: &Bridge) -> Result<(), BridgeError> {
     let mut tx = bridge.db.read().await?;
-    let noted = leaving::all(&mut tx).await?;
+    let due = leaving::due(&mut tx, now() - CLAIM).await?;
     drop(tx);
-    for leaving in noted {
+    for (leaving, claimed_at) in due {
         let _alone = bridge.lock_room(&leaving.gitter_room_id).await;
-        let mut tx = bridge.db.read().await?;
-        let is_left = leaving::all(&mut tx).await?.contains(&leaving);
-        drop(tx);
-        if is_left {
-            take_leave(bridge, &leaving).await;
-        }
+        go_on(bridge, &leaving, claimed_at).await;
     }
     Ok(())
 }
 
-/// Takes leave of a room: its aliases lead to the successor, or are gone, and the ghosts leave. The caller holds the
-/// lock of the Gitter room.
+/// Leaves it to [`run`] to take leave of a room that a portal moves away from. It begins at the next
+/// `something_left`, which is due once this is committed.
+pub(super) async fn note_moved(tx: &mut Tx, portal: &Portal) -> Result<(), StoreError> {
+    let leaving = Leaving {
+        gitter_room_id: portal.gitter_room_id.clone(),
+        matrix_room_id: portal.matrix_room_id.clone(),
+        gitter_uri: portal.gitter_uri.clone(),
+        cause: Cause::Moved,
+        ghosts: Vec::new(),
+        noted_at: now(),
+    };
+    leaving::note(tx, &leaving).await?;
+    leaving::release(tx, &leaving, leaving.noted_at).await
+}
+
+/// Takes leave of a room: its aliases lead to the successor, or are gone, and the ghosts leave. The caller has just noted
+/// it, and holds the lock of the Gitter room.
 pub(super) async fn take_leave(bridge: &Bridge, leaving: &Leaving) {
-    if let Err(error) = try_to_leave(bridge, leaving).await {
+    go_on(bridge, leaving, leaving.noted_at).await;
+}
+
+async fn go_on(bridge: &Bridge, leaving: &Leaving, claimed_at: i64) {
+    if let Err(error) = try_to_leave(bridge, leaving, claimed_at).await {
         tell(leaving, "An ended portal is still to be done away with", &error);
     }
 }
 
-async fn try_to_leave(bridge: &Bridge, leaving: &Leaving) -> Result<(), BridgeError> {
-    let (gitter, matrix) = (&leaving.gitter_room_id, &leaving.matrix_room_id);
-    let mut tx = bridge.db.read().await?;
+/// How both rooms are linked at a moment.
+struct Links {
+    /// The Gitter room's portal.
+    portal: Option<Portal>,
+    /// The Gitter room is gone, as far as its portal says.
+    is_gone: bool,
+    /// The Matrix room is in no portal.
+    is_free: bool,
+}
+
+/// A thing to do, which can be done again.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Aliases,
+    Space,
+    State,
+    Tombstone,
+    Ghost(&'a UserId),
+}
+
+async fn try_to_leave(bridge: &Bridge, leaving: &Leaving, mut claimed_at: i64) -> Result<(), BridgeError> {
+    let steps = [Step::Aliases, Step::Space, Step::State, Step::Tombstone];
+    let ghosts = leaving.ghosts.iter().map(|ghost| Step::Ghost(ghost));
+    let mut all_done = true;
+    for step in steps.into_iter().chain(ghosts) {
+        // Before each step: another process may be at it, or the rooms be linked anew.
+        let Some(links) = claim(bridge, leaving, &mut claimed_at).await? else {
+            return Ok(());
+        };
+        if !links.are_over(leaving) {
+            // That is what counts.
+            all_done = true;
+            break;
+        }
+        all_done &= is_done(leaving, step.undone(), step.take(bridge, leaving, &links).await);
+    }
+    let mut tx = bridge.db.write().await?;
+    if all_done || leaving.noted_at + LONGEST < now() {
+        leaving::done(&mut tx, leaving).await?;
+    } else {
+        leaving::release(&mut tx, leaving, claimed_at).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Claims what is left for the next step, and looks at how the rooms are linked; `None` if it is not this process's any
+/// more.
+async fn claim(
+    bridge: &Bridge,
+    leaving: &Leaving,
+    claimed_at: &mut i64,
+) -> Result<Option<Links>, BridgeError> {
+    let mut tx = bridge.db.write().await?;
+    let now = now();
+    if !leaving::claim(&mut tx, leaving, *claimed_at, now).await? {
+        return Ok(None);
+    }
+    *claimed_at = now;
+    let gitter = &leaving.gitter_room_id;
     let portal = portal::portal_by_gitter_room(&mut tx, gitter).await?;
     let is_gone = match &portal {
         Some(portal) => life::is_gone(&mut tx, portal).await?,
         None => false,
     };
-    let is_free = portal::portal_by_matrix_room(&mut tx, matrix).await?.is_none();
-    drop(tx);
-    let is_as_before = portal
-        .as_ref()
-        .is_some_and(|portal| portal.matrix_room_id == *matrix);
-    let all_done = match leaving.cause {
-        Cause::Gone if is_as_before && is_gone => withdraw(bridge, leaving).await,
-        Cause::Unlinked | Cause::Replaced if !is_as_before => {
-            leave(bridge, leaving, portal.as_ref(), is_free).await
-        }
-        // It was linked anew, and that is what counts.
-        _ => true,
-    };
-    if all_done || leaving.noted_at + LONGEST < now() {
-        let mut tx = bridge.db.write().await?;
-        leaving::done(&mut tx, leaving).await?;
-        tx.commit().await?;
-    }
-    Ok(())
+    let in_matrix_room = portal::portal_by_matrix_room(&mut tx, &leaving.matrix_room_id).await?;
+    tx.commit().await?;
+    Ok(Some(Links {
+        is_gone,
+        is_free: in_matrix_room.is_none(),
+        portal,
+    }))
 }
 
-/// Has no alias and no Space lead to the room; `false` if that has to be tried again.
-async fn withdraw(bridge: &Bridge, leaving: &Leaving) -> bool {
-    let (gitter, matrix) = (&leaving.gitter_room_id, &leaving.matrix_room_id);
-    let aliases = alias::withdraw(bridge, gitter, matrix).await;
-    let aliases = is_done(
-        leaving,
-        "Its aliases still lead to a room that is bridged no more",
-        aliases,
-    );
-    let child = space::withdraw(bridge, gitter, matrix).await;
-    is_done(
-        leaving,
-        "A room that is bridged no more is still in its Space",
-        child,
-    ) && aliases
+impl Links {
+    /// Whether the rooms that a portal joined are still apart, or one of them still gone.
+    fn are_over(&self, leaving: &Leaving) -> bool {
+        let is_as_before = self
+            .portal
+            .as_ref()
+            .is_some_and(|portal| portal.matrix_room_id == leaving.matrix_room_id);
+        match leaving.cause {
+            Cause::Gone => is_as_before && self.is_gone,
+            Cause::Unlinked | Cause::Replaced | Cause::Moved => !is_as_before,
+        }
+    }
+
+    /// The portal that the Gitter room has in another Matrix room.
+    fn successor(&self, leaving: &Leaving) -> Option<&Portal> {
+        let portal = self.portal.as_ref();
+        portal.filter(|portal| portal.matrix_room_id != leaving.matrix_room_id)
+    }
 }
 
-/// Everything; `false` if some has to be tried again.
-async fn leave(bridge: &Bridge, leaving: &Leaving, successor: Option<&Portal>, is_free: bool) -> bool {
-    let (gitter, matrix) = (&leaving.gitter_room_id, &leaving.matrix_room_id);
-    let mut all_done = match successor {
-        None => withdraw(bridge, leaving).await,
-        Some(successor) => {
-            let aliases = alias::follow(bridge, matrix, successor).await;
-            let aliases = is_done(
-                leaving,
-                "Its aliases still lead to a room that was replaced",
-                aliases,
-            );
-            let child = space::withdraw(bridge, gitter, matrix).await;
-            is_done(leaving, "A room that was replaced is still in its Space", child) && aliases
+impl Step<'_> {
+    async fn take(self, bridge: &Bridge, leaving: &Leaving, links: &Links) -> Result<(), BridgeError> {
+        let (gitter, matrix) = (&leaving.gitter_room_id, &leaving.matrix_room_id);
+        match (self, leaving.cause, links.successor(leaving)) {
+            (Self::Aliases, _, Some(successor)) => alias::follow(bridge, matrix, successor).await,
+            (Self::Aliases, _, None) => alias::withdraw(bridge, gitter, matrix).await,
+            (Self::Space, _, _) => space::withdraw(bridge, gitter, matrix).await,
+            (Self::State, Cause::Unlinked | Cause::Replaced, _) => {
+                room_state::withdraw(bridge, gitter, matrix).await
+            }
+            (Self::State, Cause::Moved, Some(successor)) => room_state::refresh(bridge, successor).await,
+            // The Matrix room may be bridged to another Gitter room by now.
+            (Self::Tombstone, Cause::Replaced, Some(successor)) if links.is_free => {
+                bury(bridge, leaving, successor).await
+            }
+            (Self::Ghost(ghost), _, _) if links.is_free => Ok(bridge.matrix.leave(matrix, ghost).await?),
+            _ => Ok(()),
         }
-    };
-    let state = room_state::withdraw(bridge, gitter, matrix).await;
-    all_done &= is_done(leaving, "An unlinked room still says that it is bridged", state);
-    // The Matrix room may be bridged to another Gitter room by now.
-    if !is_free {
-        return all_done;
     }
-    if let Some(successor) = successor
-        && leaving.cause == Cause::Replaced
-    {
-        let left = bury(bridge, leaving, successor).await;
-        all_done &= is_done(leaving, "A room that was replaced does not say so", left);
+
+    /// What is so until it is done.
+    const fn undone(self) -> &'static str {
+        match self {
+            Self::Aliases => "The aliases of a room that is bridged no more still lead there",
+            Self::Space => "A room that is bridged no more is still in its Space",
+            Self::State => "A room does not say yet how it is bridged",
+            Self::Tombstone => "A room that was replaced does not say so",
+            Self::Ghost(_) => "A ghost could not leave a room that is bridged no more",
+        }
     }
-    for ghost in &leaving.ghosts {
-        let left = bridge.matrix.leave(matrix, ghost).await;
-        let left = left.map_err(BridgeError::from);
-        all_done &= is_done(leaving, "A ghost could not leave an unlinked room", left);
-    }
-    all_done
 }
 
 /// Says in a room where the conversation goes on, which clients follow.
@@ -168,9 +231,13 @@ async fn bury(bridge: &Bridge, leaving: &Leaving, successor: &Portal) -> Result<
 fn is_done(leaving: &Leaving, what: &str, done: Result<(), BridgeError>) -> bool {
     let Err(error) = done else { return true };
     tell(leaving, what, &error);
-    matches!(error, BridgeError::Matrix(error) if error.status().is_some_and(|status| {
-        status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS
-    }))
+    match error {
+        BridgeError::Matrix(error) => error
+            .status()
+            .is_some_and(|status| status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS),
+        BridgeError::Gitter(error) => error.refuses(),
+        _ => false,
+    }
 }
 
 fn tell(leaving: &Leaving, what: &str, error: &BridgeError) {

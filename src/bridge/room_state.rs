@@ -8,8 +8,9 @@ mod admins;
 mod bridge_event;
 mod power;
 
-use ruma::{OwnedMxcUri, OwnedRoomAliasId, RoomId, events::StateEventType};
+use ruma::{OwnedMxcUri, OwnedRoomAliasId, OwnedUserId, RoomId, events::StateEventType};
 use serde_json::{Map, Value, json};
+use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 
 pub(super) use self::{
@@ -63,11 +64,7 @@ impl Piece {
 /// # Errors
 /// When the database or the homeserver fails; a piece that the bot may not set is none.
 pub(super) async fn write(bridge: &Bridge, portal: &Portal, room: &model::Room) -> Result<(), BridgeError> {
-    // Two at once would both find a piece missing, and write it twice.
-    let _alone = bridge
-        .locks
-        .lock(&format!("state {}", portal.matrix_room_id))
-        .await;
+    let _alone = lock_state(bridge, &portal.matrix_room_id).await;
     let created = portal.kind == PortalKind::Created;
     let mut tx = bridge.db.read().await?;
     let settings = bridge
@@ -90,6 +87,12 @@ pub(super) async fn write(bridge: &Bridge, portal: &Portal, room: &model::Room) 
         write_power(bridge, portal).await?;
     }
     space::keep(bridge, portal, room).await
+}
+
+/// Keeps everybody else of this process from writing a room's state: two at once would both find a piece missing, and
+/// write it twice.
+async fn lock_state(bridge: &Bridge, room: &RoomId) -> OwnedMutexGuard<()> {
+    bridge.locks.lock(&format!("state {room}")).await
 }
 
 /// Asks Gitter how a portal's room is now, and brings the Matrix room in step with it.
@@ -231,8 +234,8 @@ async fn uploaded(bridge: &Bridge, avatar_url: Option<&str>) -> Result<Option<Ow
 }
 
 /// Gives the bot and the Gitter admins' ghosts their power, and takes from those who are admins no more what it gave
-/// them. Everybody else's stays as it is.
-pub(super) async fn write_power(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
+/// them. Everybody else's stays as it is. The caller has locked the room's state.
+async fn write_power(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
     let room = &portal.matrix_room_id;
     let mut tx = bridge.db.read().await?;
     let admins = room_admin::room_admins(&mut tx, &portal.gitter_room_id).await?;
@@ -242,27 +245,45 @@ pub(super) async fn write_power(bridge: &Bridge, portal: &Portal) -> Result<(), 
     let Some(there) = bridge.matrix.state(room, event_type.clone(), "").await? else {
         return Ok(());
     };
+    let mut former = power::with_power_of_admins(&there);
+    former.retain(|user| given.contains(user));
+    // Whoever has another power by now has it from somebody else, and so all that comes later.
+    let outlived: Vec<_> = given.into_iter().filter(|user| !former.contains(user)).collect();
+    forget_given(bridge, room, &outlived).await?;
+    former.retain(|user| !admins.contains(user));
     let bot = bridge.matrix.bot();
     let privileged = bridge.matrix.room_access(room).await?.has_privileged_creators();
-    let mut former = power::with_power_of_admins(&there);
-    former.retain(|user| given.contains(user) && !admins.contains(user));
     let Some(wanted) = power::wanted(&there, (!privileged).then_some(bot), &admins, &former) else {
         return Ok(());
     };
     // Before it is so: what was given and not noted would never be taken back.
+    let gifts = power::without_power(&there, &admins);
     let mut tx = bridge.db.write().await?;
-    room_admin::note_given(&mut tx, room, &power::without_power(&there, &admins)).await?;
+    room_admin::note_given(&mut tx, room, &gifts).await?;
     tx.commit().await?;
     let set = bridge
         .matrix
         .set_state(room, event_type.clone(), "", &wanted)
         .await;
-    if set.is_ok() {
-        let mut tx = bridge.db.write().await?;
-        room_admin::note_taken(&mut tx, room, &former).await?;
-        tx.commit().await?;
+    match &set {
+        Ok(_) => forget_given(bridge, room, &former).await?,
+        Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
+            forget_given(bridge, room, &gifts).await?;
+        }
+        // It may be so all the same.
+        Err(_) => {}
     }
     Ok(allowed(room, &event_type, set)?)
+}
+
+/// Notes that ghosts have no power from the bridge.
+async fn forget_given(bridge: &Bridge, room: &RoomId, ghosts: &[OwnedUserId]) -> Result<(), BridgeError> {
+    if !ghosts.is_empty() {
+        let mut tx = bridge.db.write().await?;
+        room_admin::note_taken(&mut tx, room, ghosts).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

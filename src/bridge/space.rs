@@ -6,6 +6,7 @@
 
 use ruma::{OwnedRoomId, RoomId, events::StateEventType};
 use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 
 use super::{
@@ -30,7 +31,7 @@ pub(super) async fn keep(bridge: &Bridge, portal: &Portal, room: &model::Room) -
     let Some(group) = &room.group_id else {
         return Ok(());
     };
-    let _alone = bridge.locks.lock(&format!("group {group}")).await;
+    let _alone = lock_group(bridge, group).await;
     let mut tx = bridge.db.write().await?;
     spaces::set_group(&mut tx, &portal.gitter_room_id, group).await?;
     let space = spaces::space(&mut tx, group).await?;
@@ -51,16 +52,32 @@ pub(super) async fn keep(bridge: &Bridge, portal: &Portal, room: &model::Room) -
     }
 }
 
-/// Takes a room whose portal is gone out of its Space.
+/// Keeps everybody else of this process from a Space.
+async fn lock_group(bridge: &Bridge, group: &GitterGroupId) -> OwnedMutexGuard<()> {
+    bridge.locks.lock(&format!("group {group}")).await
+}
+
+/// Takes a room whose portal is gone out of its Space, unless it is there for another Gitter room of the group by now.
 pub(super) async fn withdraw(
     bridge: &Bridge,
     gitter: &GitterRoomId,
     matrix: &RoomId,
 ) -> Result<(), BridgeError> {
     let mut tx = bridge.db.read().await?;
-    let space = spaces::space_of_room(&mut tx, gitter).await?;
+    let group = spaces::group_of(&mut tx, gitter).await?;
     drop(tx);
-    if let Some(space) = space {
+    let Some(group) = group else { return Ok(()) };
+    let _alone = lock_group(bridge, &group).await;
+    let mut tx = bridge.db.read().await?;
+    let space = spaces::space(&mut tx, &group).await?;
+    let others = spaces::portals_of_group(&mut tx, &group).await?;
+    drop(tx);
+    let stays = others
+        .iter()
+        .any(|other| other.matrix_room_id == matrix && other.gitter_room_id != *gitter);
+    if let Some(space) = space
+        && !stays
+    {
         room_state::blank(bridge, &space, StateEventType::SpaceChild, matrix.as_str()).await?;
         room_state::blank(bridge, matrix, StateEventType::SpaceParent, space.as_str()).await?;
     }

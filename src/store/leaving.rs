@@ -10,12 +10,15 @@ use super::{
 use crate::ids::GitterRoomId;
 
 statements! {
-    NOTE = "INSERT INTO leaving (gitter_room_id, matrix_room_id, gitter_uri, cause, ghosts, noted_at)
-        VALUES ($1, $2, $3, $4, $5, $6)
+    NOTE = "INSERT INTO leaving (gitter_room_id, matrix_room_id, gitter_uri, cause, ghosts, noted_at, claimed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $6)
         ON CONFLICT (gitter_room_id, matrix_room_id) DO UPDATE SET gitter_uri = excluded.gitter_uri,
-            cause = excluded.cause, ghosts = excluded.ghosts, noted_at = excluded.noted_at";
-    ALL = "SELECT gitter_room_id, matrix_room_id, gitter_uri, cause, ghosts, noted_at FROM leaving
-        ORDER BY noted_at, gitter_room_id, matrix_room_id";
+            cause = excluded.cause, ghosts = excluded.ghosts, noted_at = excluded.noted_at,
+            claimed_at = excluded.claimed_at";
+    DUE = "SELECT gitter_room_id, matrix_room_id, gitter_uri, cause, ghosts, noted_at, claimed_at FROM leaving
+        WHERE claimed_at <= $1 ORDER BY noted_at, gitter_room_id, matrix_room_id";
+    CLAIM = "UPDATE leaving SET claimed_at = $5
+        WHERE gitter_room_id = $1 AND matrix_room_id = $2 AND noted_at = $3 AND claimed_at = $4";
     DONE = "DELETE FROM leaving WHERE gitter_room_id = $1 AND matrix_room_id = $2 AND noted_at = $3";
 }
 
@@ -28,8 +31,12 @@ words! {
         Replaced = "replaced",
         /// The Gitter room is gone; the portal is still there.
         Gone = "gone",
+        /// The portal moved to the Matrix room's successor.
+        Moved = "moved",
     }
 }
+
+type Row = (String, String, String, String, String, i64, i64);
 
 /// A portal that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +55,7 @@ pub struct Leaving {
     pub noted_at: i64,
 }
 
-/// Notes that something is left to be done.
+/// Notes that something is left to be done. Whoever notes it has it claimed, since it was noted.
 pub async fn note(tx: &mut Tx, leaving: &Leaving) -> Result<(), StoreError> {
     let ghosts: Vec<&str> = leaving.ghosts.iter().map(|ghost| ghost.as_str()).collect();
     execute!(
@@ -64,24 +71,39 @@ pub async fn note(tx: &mut Tx, leaving: &Leaving) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// All of which something is left, oldest first.
-pub async fn all(tx: &mut Tx) -> Result<Vec<Leaving>, StoreError> {
-    query!(tx, fetch_all, (String, String, String, String, String, i64), ALL)?
+/// Those of which something is left and which nobody has claimed after some moment, oldest first; with the moment when
+/// somebody did.
+pub async fn due(tx: &mut Tx, claimed_before: i64) -> Result<Vec<(Leaving, i64)>, StoreError> {
+    query!(tx, fetch_all, Row, DUE, claimed_before)?
         .into_iter()
-        .map(|(gitter, matrix, gitter_uri, cause, ghosts, noted_at)| {
-            let ghosts = ghosts.split_whitespace().map(str::to_owned);
-            Ok(Leaving {
-                gitter_room_id: column("leaving", "gitter_room_id", gitter)?,
-                matrix_room_id: column("leaving", "matrix_room_id", matrix)?,
-                gitter_uri,
-                cause: column("leaving", "cause", cause)?,
-                ghosts: ghosts
-                    .map(|ghost| column("leaving", "ghosts", ghost))
-                    .collect::<Result<_, _>>()?,
-                noted_at,
-            })
-        })
+        .map(
+            |(gitter, matrix, gitter_uri, cause, ghosts, noted_at, claimed_at)| {
+                let ghosts = ghosts.split_whitespace().map(str::to_owned);
+                let leaving = Leaving {
+                    gitter_room_id: column("leaving", "gitter_room_id", gitter)?,
+                    matrix_room_id: column("leaving", "matrix_room_id", matrix)?,
+                    gitter_uri,
+                    cause: column("leaving", "cause", cause)?,
+                    ghosts: ghosts
+                        .map(|ghost| column("leaving", "ghosts", ghost))
+                        .collect::<Result<_, _>>()?,
+                    noted_at,
+                };
+                Ok((leaving, claimed_at))
+            },
+        )
         .collect()
+}
+
+/// Claims what is left, by the moment of the last claim; `false` if somebody else has done so since, or nothing is left.
+pub async fn claim(tx: &mut Tx, leaving: &Leaving, last: i64, now: i64) -> Result<bool, StoreError> {
+    let (gitter, matrix) = (leaving.gitter_room_id.as_str(), leaving.matrix_room_id.as_str());
+    Ok(execute!(tx, CLAIM, gitter, matrix, leaving.noted_at, last, now)? == 1)
+}
+
+/// Lets anybody claim it.
+pub async fn release(tx: &mut Tx, leaving: &Leaving, claimed_at: i64) -> Result<(), StoreError> {
+    claim(tx, leaving, claimed_at, 0).await.map(drop)
 }
 
 /// Notes that nothing is left.

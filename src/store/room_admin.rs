@@ -60,7 +60,7 @@ pub async fn note_given(tx: &mut Tx, room: &RoomId, ghosts: &[OwnedUserId]) -> R
     Ok(())
 }
 
-/// Notes that the bridge took it away.
+/// Notes that ghosts have no power from the bridge any more.
 pub async fn note_taken(tx: &mut Tx, room: &RoomId, ghosts: &[OwnedUserId]) -> Result<(), StoreError> {
     for ghost in ghosts {
         execute!(tx, TAKE, room.as_str(), ghost.as_str())?;

@@ -12,8 +12,7 @@ use crate::ids::{GitterGroupId, GitterRoomId};
 
 statements! {
     OF_GROUP = "SELECT matrix_room_id FROM space WHERE gitter_group_id = $1";
-    OF_ROOM = "SELECT matrix_room_id FROM space JOIN room_group ON room_group.gitter_group_id = space.gitter_group_id
-        WHERE gitter_room_id = $1";
+    GROUP_OF = "SELECT gitter_group_id FROM room_group WHERE gitter_room_id = $1";
     RECORD = "INSERT INTO space (gitter_group_id, matrix_room_id, uri) VALUES ($1, $2, $3)
         ON CONFLICT (gitter_group_id) DO UPDATE SET matrix_room_id = excluded.matrix_room_id, uri = excluded.uri";
     SET_GROUP = "INSERT INTO room_group (gitter_room_id, gitter_group_id) VALUES ($1, $2)
@@ -30,10 +29,10 @@ pub async fn space(tx: &mut Tx, group: &GitterGroupId) -> Result<Option<OwnedRoo
         .transpose()
 }
 
-/// The Space that a portal's room is in.
-pub async fn space_of_room(tx: &mut Tx, room: &GitterRoomId) -> Result<Option<OwnedRoomId>, StoreError> {
-    query!(tx, fetch_optional, (String,), OF_ROOM, room.as_str())?
-        .map(|(room,)| column("space", "matrix_room_id", room))
+/// The group that was noted for a portal's room.
+pub async fn group_of(tx: &mut Tx, room: &GitterRoomId) -> Result<Option<GitterGroupId>, StoreError> {
+    query!(tx, fetch_optional, (String,), GROUP_OF, room.as_str())?
+        .map(|(group,)| column("room_group", "gitter_group_id", group))
         .transpose()
 }
 

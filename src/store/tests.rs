@@ -257,6 +257,7 @@ mod glance;
 mod links;
 mod members;
 mod opted_out;
+mod parted;
 mod retained;
 
 /// What may pass is waited for at the start; what needs a person is told.

@@ -4,14 +4,14 @@
 //! to be one. Ids of rooms are opaque; the server to ask is that of whoever wrote the tombstone.
 
 use ruma::{OwnedRoomId, RoomId, events::StateEventType};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     StopCause,
     matrix_room::{is_in, is_refusal},
 };
 use crate::{
-    bridge::{Bridge, BridgeError, alias, catch_up, now, room_state, space},
+    bridge::{Bridge, BridgeError, catch_up, leave, now},
     matrix::{JoinedMember, RoomAccess},
     store::{
         Direction, LaneKey, Member, Portal, PortalKind, PortalState, lane, life, life::Stop, member, portal,
@@ -52,19 +52,7 @@ pub(super) async fn follow(bridge: &Bridge, portal: &Portal) -> Result<Option<St
         return Ok(Some(stop("its successor was linked with another room")));
     }
     info!(portal.uri = portal.gitter_uri, portal.matrix_room = %successor.room, "Followed a Matrix room to its successor");
-    if let Some(moved) = bridge.portal_now(portal).await?
-        && let Err(error) = furnish(bridge, portal, &moved).await
-    {
-        warn!(portal.uri = moved.gitter_uri, error = %error, "The state of a room's successor could not be set");
-    }
     Ok(None)
-}
-
-/// Has aliases, Space and state lead to the new room and say what it is.
-async fn furnish(bridge: &Bridge, old: &Portal, moved: &Portal) -> Result<(), BridgeError> {
-    alias::follow(bridge, &old.matrix_room_id, moved).await?;
-    space::withdraw(bridge, &old.gitter_room_id, &old.matrix_room_id).await?;
-    room_state::refresh(bridge, moved).await
 }
 
 /// The successor, with the bot in it; or why it cannot be followed.
@@ -183,7 +171,10 @@ async fn move_there(bridge: &Bridge, portal: &Portal, successor: &Successor) -> 
         linked.gitter_uri
     );
     life::tell(&mut tx, room, &text, now()).await?;
+    // Aliases, Space and state of the new room.
+    leave::note_moved(&mut tx, &linked).await?;
     tx.commit().await?;
+    bridge.something_left.notify_one();
     // A catch-up that was under way was one for the old room.
     bridge.subscribe(room);
     bridge.portals_changed();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::warn;
 
-use super::write_power;
+use super::{lock_state, write_power};
 use crate::{
     bridge::{Bridge, BridgeError, ghost},
     model,
@@ -46,6 +46,7 @@ async fn look(bridge: &Bridge) -> Result<(), BridgeError> {
 
 async fn look_at(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError> {
     refresh(bridge, portal).await?;
+    let _alone = lock_state(bridge, &portal.matrix_room_id).await;
     write_power(bridge, portal).await
 }
 

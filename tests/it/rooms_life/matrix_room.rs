@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{ask, becomes, bot_says, has_crossed, watchful};
@@ -12,6 +12,7 @@ use crate::{
     world::{
         Room, World,
         database::{Database, on_both_databases},
+        faults::status,
         id_of, until,
     },
 };
@@ -24,6 +25,7 @@ on_both_databases![
     a_tombstone_takes_the_bot_from_no_room_that_it_was_in,
     what_is_refused_in_a_room_that_the_portal_has_left_stops_nothing,
     a_portal_that_the_bridge_made_needs_power_in_its_successor,
+    what_follows_a_move_is_tried_until_it_is_done,
     a_room_that_cannot_be_joined_holds_up_no_other,
     a_portal_whose_bot_cannot_join_the_successor_waits_for_it,
     a_room_that_gets_encrypted_stops,
@@ -259,6 +261,45 @@ async fn a_portal_that_the_bridge_made_needs_power_in_its_successor(database: Da
         .set_state(&new.matrix, &world.ana, "m.room.power_levels", "", levels);
     assert_eq!(ask(&world, &old.gitter.to_string(), "resume").await.0, 202);
     moves_to(&world, &new).await;
+    world.close().await;
+}
+
+const TO_DO: &str = "SELECT COUNT(*) FROM leaving WHERE gitter_room_id = $1 AND claimed_at = 0";
+
+async fn what_follows_a_move_is_tried_until_it_is_done(database: Database) {
+    let mut world = World::start(database).await;
+    on_gitter(&world, "tidepool/pier");
+    let old = room_of(&create(&world, "tidepool/pier").await.1);
+    let space = world.homeserver.room_of("#gitter_tidepool:localhost").unwrap();
+    let failure = status(StatusCode::BAD_GATEWAY);
+    world.requests_suffer(Method::PUT, "/state/m.space.child", failure, Stage::Before, 1);
+    let bot = ruma::UserId::parse(BOT).unwrap();
+    let new = Room {
+        matrix: world.homeserver.upgrade(&old.matrix, &bot, "12"),
+        ..old.clone()
+    };
+    moves_to(&world, &new).await;
+    let id = old.gitter.to_string();
+    until("it to be tried once", async || {
+        let tried = world.homeserver.faults_left() == 0;
+        Ok((tried && world.database.number(TO_DO, &id).await == 1).then_some(()))
+    })
+    .await;
+    world.bridge.kill().await;
+    world.bridge.start().await;
+    let child = |room: &Room| {
+        let mut events = world.homeserver.events(&space);
+        events.retain(|event| event["type"] == "m.space.child" && event["state_key"] == room.matrix.as_str());
+        events.pop().map(|mut event| event["content"].take())
+    };
+    until("the Space to have the new room in place of the old", async || {
+        let (old, new) = (child(&old), child(&new));
+        let moved = old == Some(json!({})) && new.is_some_and(|new| new["order"] == "pier");
+        Ok(moved.then_some(()))
+    })
+    .await;
+    let alias = world.homeserver.room_of("#gitter_tidepool_pier:localhost");
+    assert_eq!(alias, Some(new.matrix.clone()));
     world.close().await;
 }
 
