@@ -135,7 +135,12 @@ async fn what_is_asked_each_time_is_found_by_an_index() {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")).into_sql_str();
             let plan: Vec<(i64, i64, i64, String)> =
                 sqlx::query_as(explain).fetch_all(&mut **tx).await.unwrap();
-            assert!(plan.iter().any(|(.., step)| step == index), "{name}: {plan:?}");
+            // Newer ones see that some need not even the items.
+            let covering = index.replace("USING INDEX", "USING COVERING INDEX");
+            assert!(
+                plan.iter().any(|(.., step)| step == index || *step == covering),
+                "{name}: {plan:?}"
+            );
             looked_at += 1;
         }
     }
