@@ -31,6 +31,7 @@ use crate::{
     media::Signer,
     registration::Registration,
     store::{self, Db, StoreError, restored::Restored},
+    telemetry,
 };
 
 /// How long what is under way may take to finish once the bridge is told to stop.
@@ -63,6 +64,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let _lock = lock_data_dir(config)?;
+    telemetry::start(&config.telemetry)?;
     let reached = stop.run_until_cancelled(reach_database(config, restored)).await;
     let Some(reached) = reached else {
         return Ok(());
@@ -336,5 +338,6 @@ impl Process<'_> {
             warn!("Something did not finish in time; it goes on when the bridge is started again");
         }
         tokio::time::timeout(DRAIN, self.db.close()).await.ok();
+        telemetry::stop().await;
     }
 }

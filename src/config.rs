@@ -9,6 +9,7 @@ mod access;
 mod database;
 pub(crate) mod document;
 mod example;
+mod headers;
 mod problem;
 pub mod secret;
 pub(crate) mod section;
@@ -31,6 +32,7 @@ pub use self::{
     access::{Permission, Permissions, RoomPatterns},
     database::DatabaseUrl,
     example::example,
+    headers::HeaderFile,
     problem::{ConfigError, Problem},
     secret::SecretFile,
     sections::{

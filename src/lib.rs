@@ -30,4 +30,5 @@ pub mod names;
 pub mod outcome;
 pub mod registration;
 pub mod store;
+pub mod telemetry;
 pub mod translate;

@@ -5,6 +5,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
+use http::StatusCode;
 use metrics::{Unit, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
@@ -160,14 +161,21 @@ pub struct Reading {
 
 /// Counts items of one direction that got their outcome.
 pub fn settled(direction: &'static str, outcome: &Outcome, times: u64) {
-    let (outcome, reason) = match outcome {
-        Outcome::Bridged => ("bridged", ""),
-        Outcome::Skipped(reason, _) => ("skipped", reason.as_str()),
-        Outcome::Failed(reason, _) => ("failed", reason.as_str()),
-    };
+    let (outcome, reason) = outcome.words();
     with_local_recorder(&*RECORDER, || {
         counter!(ITEMS, "direction" => direction, "outcome" => outcome, "reason" => reason).increment(times);
     });
+}
+
+/// The word for what a status says.
+pub fn result_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+        status if status.is_success() => "ok",
+        status if status.is_server_error() => "failed",
+        _ => "refused",
+    }
 }
 
 /// Notes how long a request to Gitter waited for its budget.

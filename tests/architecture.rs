@@ -32,16 +32,17 @@ const MAY_IMPORT: &str = "
     config:
     metrics:
     logging:      config
+    telemetry:    config
     registration: config
     media:        config metrics
     cache:
-    store:        config metrics
-    matrix:       config metrics registration
-    gitter:       config metrics
-    bridge:       translate store matrix gitter media cache config metrics registration
+    store:        config metrics telemetry
+    matrix:       config metrics telemetry registration
+    gitter:       config metrics telemetry
+    bridge:       translate store matrix gitter media cache config metrics telemetry registration
     doctor:       store matrix gitter media config registration
     http:         bridge doctor translate store matrix gitter media cache config metrics registration
-    app:          http bridge doctor translate store matrix gitter media cache config metrics registration logging
+    app:          http bridge doctor translate store matrix gitter media cache config metrics telemetry registration logging
     cli:          app http bridge doctor translate store matrix gitter media config metrics registration logging
     main:         cli
 ";

@@ -12,6 +12,7 @@ use url::Url;
 use super::{
     access::{Permissions, RoomPatterns, permissions, room_patterns},
     database::{DatabaseUrl, database_url},
+    headers::{HeaderFile, header_file},
     secret::{SecretFile, secret, secret_file},
     section::{Key, Presence, Reader, Section, section},
     template::{alias_prefix, ghost_display_name, ghost_localpart},
@@ -194,6 +195,8 @@ section! {
     pub Telemetry {
         /// Where the collector takes OTLP over HTTP; without it, no traces are sent.
         otlp_endpoint: Option<Url> = optional(web_address), Hidden("http://localhost:4318");
+        /// A file with headers that it asks for, such as `Authorization: Bearer ...`, one a line.
+        headers_file: Option<HeaderFile> = optional(header_file), Hidden("otlp.headers");
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::header::AUTHORIZATION;
+use http::{StatusCode, header::AUTHORIZATION};
 use reqwest::{Client, redirect};
 use ruma::api::{
     AppserviceUserIdentity, IncomingResponseExt as _, MatrixVersion, OutgoingRequest,
@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{Endpoint, MatrixError};
+use crate::{metrics::result_of, telemetry::Step};
 
 /// To connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,6 +96,15 @@ impl Transport {
         endpoint: Endpoint,
         request: http::Request<Vec<u8>>,
     ) -> Result<R::IncomingResponse, MatrixError> {
+        let exchange = self.exchange_once::<R>(endpoint, request);
+        observed(endpoint, |_| StatusCode::OK, exchange).await
+    }
+
+    async fn exchange_once<R: OutgoingRequest>(
+        &self,
+        endpoint: Endpoint,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<R::IncomingResponse, MatrixError> {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|source| unwritable(endpoint, source.without_url()))?;
         if let Some(token) = request.headers_mut().get_mut(AUTHORIZATION) {
@@ -137,14 +147,15 @@ impl Transport {
         &self,
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
-    ) -> Result<(http::StatusCode, http::HeaderMap, Bytes), MatrixError> {
-        let response = request
-            .send()
-            .await
-            .map_err(|source| self.failed(endpoint, source))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.read(endpoint, response).await?;
-        Ok((status, headers, body))
+    ) -> Result<(StatusCode, http::HeaderMap, Bytes), MatrixError> {
+        let answer = async {
+            let response = request.send().await;
+            let response = response.map_err(|source| self.failed(endpoint, source))?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = self.read(endpoint, response).await?;
+            Ok((status, headers, body))
+        };
+        observed(endpoint, |(status, ..)| *status, answer).await
     }
 
     /// Sends a request of no type of ruma's, whose answer is read later if it is good.
@@ -153,16 +164,17 @@ impl Transport {
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, MatrixError> {
-        let response = request
-            .send()
-            .await
-            .map_err(|source| self.failed(endpoint, source))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.read(endpoint, response).await.unwrap_or_default();
-        Err(MatrixError::from_answer(endpoint, status, &headers, &body))
+        let answer = async {
+            let response = request.send().await;
+            let response = response.map_err(|source| self.failed(endpoint, source))?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = self.read(endpoint, response).await.unwrap_or_default();
+            Err(MatrixError::from_answer(endpoint, status, &headers, &body))
+        };
+        observed(endpoint, reqwest::Response::status, answer).await
     }
 
     /// The base that paths are appended to.
@@ -216,6 +228,24 @@ impl fmt::Debug for Transport {
             .field("base_url", &self.base_url)
             .finish_non_exhaustive()
     }
+}
+
+/// Makes a request, and tells how it ended.
+async fn observed<T>(
+    endpoint: Endpoint,
+    status: impl FnOnce(&T) -> StatusCode,
+    request: impl Future<Output = Result<T, MatrixError>>,
+) -> Result<T, MatrixError> {
+    let step = Step::request("matrix", endpoint.as_str());
+    let answered = step.run(request).await;
+    match &answered {
+        Ok(answer) => {
+            let status = status(answer);
+            step.ended(result_of(status), Some(status));
+        }
+        Err(error) => step.ended(error.result(), error.status()),
+    }
+    answered
 }
 
 pub(super) fn unreadable(

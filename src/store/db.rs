@@ -16,8 +16,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Direction, StoreError};
-use crate::{config::DatabaseUrl, metrics, outcome::Outcome};
+use super::{StoreError, news::News};
+use crate::{config::DatabaseUrl, telemetry};
 
 /// The schema, from the `migrations` folder. Forward only.
 static MIGRATOR: Migrator = sqlx::migrate!();
@@ -40,8 +40,8 @@ pub enum Db {
 #[derive(Debug)]
 pub struct Tx {
     pub(super) open: Open,
-    /// What is to be counted once it is committed.
-    settled: Vec<(Direction, Outcome, u64)>,
+    /// What is to be told once it is committed.
+    pub(super) news: News,
 }
 
 /// The transaction of one of the databases.
@@ -257,13 +257,8 @@ impl Tx {
     fn new(open: Open) -> Self {
         Self {
             open,
-            settled: Vec::new(),
+            news: News::new(),
         }
-    }
-
-    /// Lets items that got their outcome be counted once that is committed.
-    pub(super) fn count_settled(&mut self, direction: Direction, outcome: &Outcome, times: u64) {
-        self.settled.push((direction, outcome.clone(), times));
     }
 
     /// Makes what was written durable.
@@ -271,13 +266,14 @@ impl Tx {
     /// # Errors
     /// When the database cannot be reached, or refuses; then nothing was written.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.open {
-            Open::Sqlite(tx) => tx.commit().await?,
-            Open::Postgres(tx) => tx.commit().await?,
-        }
-        for (direction, outcome, times) in self.settled {
-            metrics::settled(direction.as_str(), &outcome, times);
-        }
+        let commit = async {
+            match self.open {
+                Open::Sqlite(tx) => tx.commit().await,
+                Open::Postgres(tx) => tx.commit().await,
+            }
+        };
+        telemetry::Step::part("commit").run(commit).await?;
+        self.news.tell();
         Ok(())
     }
 }

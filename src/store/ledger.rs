@@ -10,6 +10,7 @@ use super::{
     db::{execute, query, statements},
     error::column,
     inbox::ItemState,
+    news::Subject,
 };
 use crate::{
     ids::ItemId,
@@ -53,7 +54,8 @@ statements! {
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     DROP = "UPDATE inbox SET state = 'settled', outcome = 'skipped', reason = $5, detail = $6, settled_at = $7
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4
-            AND (state = 'waiting' OR outcome = 'failed')";
+            AND (state = 'waiting' OR outcome = 'failed')
+        RETURNING source_key, source_id";
     IS_WORKED = "SELECT 1 FROM lane
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND owner <> '' AND lease_until >= $4";
     PAIRS = "SELECT gitter_room_id, matrix_room_id, gitter_message_id, event_id, part, kind, origin
@@ -334,8 +336,10 @@ pub async fn hurry(tx: &mut Tx, place: &Place, not_before: i64) -> Result<bool, 
 pub async fn drop_item(tx: &mut Tx, place: &Place, detail: &str, now: i64) -> Result<bool, StoreError> {
     let (room, direction, purpose, number) = place.columns();
     let reason = Reason::DroppedByOperator;
-    let dropped = execute!(
+    let dropped = query!(
         tx,
+        fetch_optional,
+        (String, String),
         DROP,
         room,
         direction,
@@ -344,12 +348,17 @@ pub async fn drop_item(tx: &mut Tx, place: &Place, detail: &str, now: i64) -> Re
         reason.as_str(),
         detail,
         now
-    )? == 1;
-    if dropped {
-        let outcome = Outcome::Skipped(reason, detail.to_owned());
-        tx.count_settled(place.lane.direction, &outcome, 1);
-    }
-    Ok(dropped)
+    )?;
+    let Some((source_key, source_id)) = dropped else {
+        return Ok(false);
+    };
+    let outcome = Outcome::Skipped(reason, detail.to_owned());
+    tx.news.settled(&place.lane, &outcome, || Subject {
+        place: place.clone(),
+        source_key,
+        source_id,
+    });
+    Ok(true)
 }
 
 /// An event and a Gitter message that are the same thing, in whichever rooms.

@@ -9,6 +9,8 @@ mod changes;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod copying;
@@ -79,6 +81,8 @@ mod spaces;
 mod third_party;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod transactions;
 #[cfg(test)]

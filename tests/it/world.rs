@@ -65,6 +65,8 @@ pub(crate) struct Options {
     pub(crate) membership: &'static str,
     /// `bridge.privacy_check`; rooms are looked at five times in it.
     pub(crate) privacy_check: &'static str,
+    /// Other sections, whole: each takes the place of the usual one.
+    pub(crate) other_sections: Value,
 }
 
 impl Default for Options {
@@ -82,6 +84,7 @@ impl Default for Options {
             flood_limit: 60,
             membership: "lazy",
             privacy_check: "5m",
+            other_sections: Value::Null,
         }
     }
 }
@@ -157,6 +160,9 @@ impl World {
             config["gitter"]["token_file"] = json!(file);
         }
         config["bridge"] = section;
+        for (name, section) in options.other_sections.as_object().into_iter().flatten() {
+            config[name] = section.clone();
+        }
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

@@ -28,6 +28,7 @@ use crate::{
         Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt,
         awaited::AwaitedEcho, inbox, lane, message,
     },
+    telemetry,
     translate::{Context, GitterAction, Translation, to_gitter},
 };
 
@@ -210,7 +211,8 @@ impl Delivery<'_> {
     /// attempt: the attempt's time is then that of the request.
     pub(super) async fn gitter_permit(self) -> Result<Option<Permit>, BridgeError> {
         let permit = self.bridge.gitter.permit(self.class().await?);
-        let permit = self.bridge.stop.run_until_cancelled(permit).await;
+        let permit = self.bridge.stop.run_until_cancelled(permit);
+        let permit = telemetry::Step::part("budget").run(permit).await;
         Ok(permit.filter(|_| !self.bridge.gitter.token().is_refused()))
     }
 

@@ -13,11 +13,15 @@ use tokio::{sync::watch, time::Instant};
 use url::Url;
 
 use super::ClientSettings;
-use crate::gitter::{
-    MAX_REPLY_BYTES, USER_AGENT,
-    budget::{Budget, Class, Permit, Report},
-    error::{BodyError, GitterError, SetupError},
-    token::Token,
+use crate::{
+    gitter::{
+        MAX_REPLY_BYTES, USER_AGENT,
+        budget::{Budget, Class, Permit, Report},
+        error::{BodyError, GitterError, SetupError},
+        token::Token,
+    },
+    metrics::result_of,
+    telemetry::Step,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -87,6 +91,21 @@ impl Transport {
 
     /// Sends a request that the budget has room for.
     pub(super) async fn send_with(
+        &self,
+        permit: Permit,
+        endpoint: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Reply, GitterError> {
+        let step = Step::request("gitter", endpoint);
+        let replied = step.run(self.exchange(permit, endpoint, request)).await;
+        match &replied {
+            Ok(reply) => step.ended(result_of(reply.status), Some(reply.status)),
+            Err(error) => step.ended(error.result(), error.status()),
+        }
+        replied
+    }
+
+    async fn exchange(
         &self,
         permit: Permit,
         endpoint: &'static str,
