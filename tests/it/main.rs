@@ -42,6 +42,8 @@ mod ledger;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod matrix_client;
 #[cfg(test)]
 mod media;

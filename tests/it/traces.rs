@@ -66,7 +66,7 @@ async fn a_trace_follows_an_item_each_way(database: Database) {
     world.arrives_on_matrix(&room, "the dog barks").await;
     let to_matrix = collector.trace_of("to_matrix", &message).await;
     assert_eq!(parts_of(&to_matrix, named(&to_matrix, "accept")), ["wait", "translate", "deliver"]);
-    let deliver = ["commit", "matrix: send", "commit", "settle"];
+    let deliver = ["prepare", "commit", "matrix: send", "commit", "settle"];
     assert_eq!(parts_of(&to_matrix, named(&to_matrix, "deliver")), deliver);
 
     for (direction, spans) in [("to_gitter", &to_gitter), ("to_matrix", &to_matrix)] {

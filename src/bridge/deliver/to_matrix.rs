@@ -22,6 +22,7 @@ use crate::{
     model,
     outcome::Reason,
     store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, ghost as ghosts},
+    telemetry,
     translate::{
         Context, MatrixAction, Translation,
         to_matrix::{self, Operation},
@@ -104,7 +105,8 @@ impl Delivery<'_> {
     pub(super) async fn send_to_matrix(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         let action: MatrixAction = self.action(attempt)?;
         let sender = action.sender();
-        let device = match self.prepare(&action).await {
+        let prepared = telemetry::Step::part("prepare").run(self.prepare(&action)).await;
+        let device = match prepared {
             Ok(device) => device,
             Err(BridgeError::Matrix(error)) => return self.not_sent(attempt, &error).await,
             Err(error) => return Err(error),
