@@ -2,7 +2,12 @@
 //!
 //! It never repeats a request. (The HTTP library does where the request provably never left.)
 
-use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error as StdError,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, header::AUTHORIZATION};
@@ -18,7 +23,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{Endpoint, MatrixError};
-use crate::{metrics::result_of, telemetry::Step};
+use crate::{
+    metrics::{requested, result_of},
+    telemetry::Step,
+};
 
 /// To connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -236,15 +244,17 @@ async fn observed<T>(
     status: impl FnOnce(&T) -> StatusCode,
     request: impl Future<Output = Result<T, MatrixError>>,
 ) -> Result<T, MatrixError> {
-    let step = Step::request("matrix", endpoint.as_str());
+    let (step, begun) = (Step::request("matrix", endpoint.as_str()), Instant::now());
     let answered = step.run(request).await;
-    match &answered {
+    let (result, status) = match &answered {
         Ok(answer) => {
             let status = status(answer);
-            step.ended(result_of(status), Some(status));
+            (result_of(status), Some(status))
         }
-        Err(error) => step.ended(error.result(), error.status()),
-    }
+        Err(error) => (error.result(), error.status()),
+    };
+    step.ended(result, status);
+    requested("matrix", endpoint.as_str(), result, begun.elapsed());
     answered
 }
 

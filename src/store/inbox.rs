@@ -337,6 +337,9 @@ pub async fn settle_item(tx: &mut Tx, item: &Item, outcome: &Outcome, now: i64) 
     )? == 1;
     if settled {
         tx.news.settled(&item.lane, outcome, || item.subject());
+        if *outcome == Outcome::Bridged {
+            tx.news.delivered(item.lane.direction, now - item.created_at);
+        }
     }
     Ok(settled)
 }

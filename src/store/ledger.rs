@@ -66,8 +66,10 @@ statements! {
         ORDER BY 1, 2, 3, 4, 5, 6";
     // Grouped by an expression: SQLite would otherwise read the whole table along an index that begins with the
     // direction, instead of the few rows that this is about.
-    WAITING = "SELECT direction || '' AS way, COUNT(*), MIN(created_at) FROM inbox WHERE state <> 'settled'
-        GROUP BY direction || ''";
+    WAITING = "SELECT way, CAST(SUM(items) AS BIGINT), MIN(oldest), COUNT(*), MAX(items)
+        FROM (SELECT direction || '' AS way, COUNT(*) AS items, MIN(created_at) AS oldest FROM inbox
+            WHERE state <> 'settled' GROUP BY direction || '', gitter_room_id, purpose) AS lanes
+        GROUP BY way";
     FAILURES = "SELECT direction || '' AS way, COUNT(*) FROM inbox WHERE outcome = 'failed' GROUP BY direction || ''";
     BODY = "SELECT body FROM inbox WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
 }
@@ -396,11 +398,15 @@ pub struct Backlog {
     pub oldest: Option<i64>,
     /// Items that have failed.
     pub failed: i64,
+    /// Lanes with items without an outcome.
+    pub lanes: i64,
+    /// How many the lane with the most has.
+    pub deepest: i64,
 }
 
 /// How many items of each direction wait or have failed.
 pub async fn backlogs(tx: &mut Tx) -> Result<[Backlog; 2], StoreError> {
-    let waiting = query!(tx, fetch_all, (String, i64, Option<i64>), WAITING)?;
+    let waiting = query!(tx, fetch_all, (String, i64, i64, i64, i64), WAITING)?;
     let failures = query!(tx, fetch_all, (String, i64), FAILURES)?;
     Ok([Direction::ToGitter, Direction::ToMatrix].map(|direction| {
         let is_own = |found: &String| found == direction.as_str();
@@ -408,9 +414,11 @@ pub async fn backlogs(tx: &mut Tx) -> Result<[Backlog; 2], StoreError> {
         let failed = failures.iter().find(|(found, _)| is_own(found));
         Backlog {
             direction,
-            waiting: waiting.map_or(0, |(_, count, _)| *count),
-            oldest: waiting.and_then(|(.., oldest)| *oldest),
+            waiting: waiting.map_or(0, |(_, count, ..)| *count),
+            oldest: waiting.map(|(_, _, oldest, ..)| *oldest),
             failed: failed.map_or(0, |(_, count)| *count),
+            lanes: waiting.map_or(0, |(.., lanes, _)| *lanes),
+            deepest: waiting.map_or(0, |(.., deepest)| *deepest),
         }
     }))
 }

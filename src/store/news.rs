@@ -1,6 +1,6 @@
 //! What a transaction tells once it is committed: to the metrics, and to the traces of items.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{Direction, LaneKey, ledger::Place};
 use crate::{metrics, outcome::Outcome, telemetry};
@@ -11,6 +11,8 @@ pub(super) struct News {
     begun: SystemTime,
     accepted: Vec<Subject>,
     settled: Vec<Settled>,
+    /// Which way items crossed, and how long it took.
+    delivered: Vec<(Direction, Duration)>,
 }
 
 /// An item, as far as anybody is told of it.
@@ -40,7 +42,14 @@ impl News {
             begun: SystemTime::now(),
             accepted: Vec::new(),
             settled: Vec::new(),
+            delivered: Vec::new(),
         }
+    }
+
+    /// An item crossed, in so many milliseconds.
+    pub(super) fn delivered(&mut self, direction: Direction, took: i64) {
+        let took = Duration::from_millis(u64::try_from(took).unwrap_or(0));
+        self.delivered.push((direction, took));
     }
 
     /// An item is new.
@@ -72,6 +81,9 @@ impl News {
 
     /// Tells it, after the commit.
     pub(super) fn tell(self) {
+        for (direction, took) in &self.delivered {
+            metrics::delivered(direction.as_str(), *took);
+        }
         for subject in &self.accepted {
             subject.tell(|item| item.accepted(self.begun));
         }

@@ -22,7 +22,7 @@ use crate::{
         worker::Step,
     },
     gitter::{GitterError, NewMessage, Permit},
-    model,
+    metrics, model,
     outcome::Reason,
     store::{
         Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt,
@@ -338,6 +338,7 @@ pub(in crate::bridge) async fn settle_echo(
     if !attempt::settle_unknown(tx, attempt, message.id.as_str(), now).await? {
         return Ok(false);
     }
+    metrics::recovered(attempt.lane.direction.as_str(), true);
     // Not always its lane's head: an older item may have been retried since.
     let Some(item) = inbox::waiting_item(tx, &attempt.lane, attempt.number).await? else {
         return Ok(true);

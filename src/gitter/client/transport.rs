@@ -20,7 +20,7 @@ use crate::{
         error::{BodyError, GitterError, SetupError},
         token::Token,
     },
-    metrics::result_of,
+    metrics::{requested, result_of},
     telemetry::Step,
 };
 
@@ -96,12 +96,14 @@ impl Transport {
         endpoint: &'static str,
         request: RequestBuilder,
     ) -> Result<Reply, GitterError> {
-        let step = Step::request("gitter", endpoint);
+        let (step, begun) = (Step::request("gitter", endpoint), Instant::now());
         let replied = step.run(self.exchange(permit, endpoint, request)).await;
-        match &replied {
-            Ok(reply) => step.ended(result_of(reply.status), Some(reply.status)),
-            Err(error) => step.ended(error.result(), error.status()),
-        }
+        let (result, status) = match &replied {
+            Ok(reply) => (result_of(reply.status), Some(reply.status)),
+            Err(error) => (error.result(), error.status()),
+        };
+        step.ended(result, status);
+        requested("gitter", endpoint, result, begun.elapsed());
         replied
     }
 
