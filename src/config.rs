@@ -36,8 +36,8 @@ pub use self::{
     problem::{ConfigError, Problem},
     secret::SecretFile,
     sections::{
-        Admin, Appservice, Bridge, Database, Gitter, Homeserver, LogFormat, LogRotation, Logging, Media, Membership,
-        Reactions, Telemetry, Threads,
+        Admin, Appservice, Bridge, Database, Gitter, Homeserver, LogFormat, LogRotation, Logging, Media,
+        Membership, Reactions, Telemetry, Threads,
     },
     value::LONGEST_PUBLIC_URL,
 };

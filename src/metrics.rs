@@ -7,33 +7,37 @@ mod declared;
 use std::{sync::LazyLock, time::Duration};
 
 use http::StatusCode;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
+use metrics::{
+    counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use metrics_process::collector::collect;
 
-pub use self::declared::{Kind, METRICS, Metric};
 use self::declared::{
-    ACCOUNTS, BUDGET_BACKLOG, BUDGET_LIMIT, BUDGET_QUEUE, BUDGET_REMAINING, BUDGET_WAIT, BUDGET_WAITED, BUILD,
-    CATCH_UP_ITEMS, CATCH_UPS, CPU, DATABASE, DEEPEST, DELIVERY, FAILED, GAPS, INTERRUPTIONS, ITEMS, LANES, MEMORY,
-    MOST_FILES, NEARNESS, OLDEST, OPEN_FILES, PORTALS, RECOVERED, REQUEST_SECONDS, REQUESTS, SOCKETS, STARTED,
-    THREADS, UNCONFIRMED, VIRTUAL_MEMORY, WAITING,
+    ACCOUNTS, BUDGET_BACKLOG, BUDGET_LIMIT, BUDGET_QUEUE, BUDGET_REMAINING, BUDGET_WAIT, BUDGET_WAITED,
+    BUILD, CATCH_UP_ITEMS, CATCH_UPS, CPU, DATABASE, DEEPEST, DELIVERY, FAILED, GAPS, INTERRUPTIONS, ITEMS,
+    LANES, MEMORY, MOST_FILES, NEARNESS, OLDEST, OPEN_FILES, PORTALS, RECOVERED, REQUEST_SECONDS, REQUESTS,
+    SOCKETS, STARTED, THREADS, UNCONFIRMED, VIRTUAL_MEMORY, WAITING,
 };
+pub use self::declared::{Kind, METRICS, Metric};
 use crate::outcome::Outcome;
 
 const DIRECTIONS: [&str; 2] = ["to_gitter", "to_matrix"];
 
 /// The one of this process.
 static RECORDER: LazyLock<PrometheusRecorder> = LazyLock::new(|| {
-    let builder = METRICS.iter().fold(PrometheusBuilder::new(), |builder, metric| match metric.kind {
-        Kind::Histogram(buckets) => {
-            let matcher = Matcher::Full(metric.name.to_owned());
-            // Refused only where there are none.
-            builder
-                .set_buckets_for_metric(matcher, buckets)
-                .unwrap_or_else(|_| PrometheusBuilder::new())
-        }
-        _ => builder,
-    });
+    let builder = METRICS
+        .iter()
+        .fold(PrometheusBuilder::new(), |builder, metric| match metric.kind {
+            Kind::Histogram(buckets) => {
+                let matcher = Matcher::Full(metric.name.to_owned());
+                // Refused only where there are none.
+                builder
+                    .set_buckets_for_metric(matcher, buckets)
+                    .unwrap_or_else(|_| PrometheusBuilder::new())
+            }
+            _ => builder,
+        });
     let recorder = builder.build_recorder();
     with_local_recorder(&recorder, || {
         for metric in METRICS {
@@ -341,6 +345,7 @@ mod tests {
             }),
         };
         waited_for_budget("of_this_test", Duration::from_secs(5));
+        requested("gitter", "of_this_test", "ok", Duration::from_secs(5));
         let text = render(Some(&reading));
         for line in [
             r#"gitter_bridge_items_total{direction="to_gitter",outcome="skipped",reason="empty"} 2"#,
@@ -377,11 +382,20 @@ mod tests {
         sockets[1].set_up(true);
         sockets[1].set_up(true);
         let text = render(None);
-        assert!(text.contains("gitter_bridge_realtime_sockets{state=\"up\"} 1\n"), "{text}");
-        assert!(text.contains("gitter_bridge_realtime_sockets{state=\"down\"} 1\n"), "{text}");
+        assert!(
+            text.contains("gitter_bridge_realtime_sockets{state=\"up\"} 1\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("gitter_bridge_realtime_sockets{state=\"down\"} 1\n"),
+            "{text}"
+        );
         drop(sockets);
         let text = render(None);
-        assert!(text.contains("gitter_bridge_realtime_sockets{state=\"up\"} 0\n"), "{text}");
+        assert!(
+            text.contains("gitter_bridge_realtime_sockets{state=\"up\"} 0\n"),
+            "{text}"
+        );
     }
 
     #[test]

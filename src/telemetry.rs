@@ -151,7 +151,8 @@ impl Item<'_> {
             attributes.push(KeyValue::new("portal.room", self.room.to_owned()));
         }
         // Of what could not be read it may be anything.
-        let is_id = self.source.len() <= LONGEST_SOURCE && self.source.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_id =
+            self.source.len() <= LONGEST_SOURCE && self.source.bytes().all(|byte| byte.is_ascii_graphic());
         if is_id && !self.source.is_empty() {
             attributes.push(KeyValue::new("item.source", self.source.to_owned()));
         }

@@ -45,10 +45,21 @@ fn the_page_lists_what_is_measured() {
 #[test]
 fn each_is_named_once_and_says_what_it_is() {
     for (place, metric) in METRICS.iter().enumerate() {
-        let Metric { name, help, labels, .. } = metric;
-        assert!(METRICS.iter().skip(place + 1).all(|other| other.name != *name), "{name}");
-        assert!(name.starts_with("gitter_bridge_") || name.starts_with("process_"), "{name}");
-        assert!(!help.is_empty() && !help.ends_with('.') && !help.contains('|'), "{name}: {help}");
+        let Metric {
+            name, help, labels, ..
+        } = metric;
+        assert!(
+            METRICS.iter().skip(place + 1).all(|other| other.name != *name),
+            "{name}"
+        );
+        assert!(
+            name.starts_with("gitter_bridge_") || name.starts_with("process_"),
+            "{name}"
+        );
+        assert!(
+            !help.is_empty() && !help.ends_with('.') && !help.contains('|'),
+            "{name}: {help}"
+        );
         for id in ["room", "user", "message", "event", "item"] {
             assert!(!labels.contains(&id), "{name} has a label for each {id}");
         }

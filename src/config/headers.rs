@@ -33,7 +33,9 @@ pub(super) fn header_file(node: &Node, folders: &Folders) -> Result<HeaderFile, 
         }
         let (name, value) = header(line).ok_or_else(|| {
             let path = path.display();
-            format!("names the file {path}, whose line {number} is no header such as `Authorization: Bearer ...`")
+            format!(
+                "names the file {path}, whose line {number} is no header such as `Authorization: Bearer ...`"
+            )
         })?;
         headers.append(name, value);
     }

@@ -17,9 +17,9 @@ use super::{
     section::{Key, Presence, Reader, Section, section},
     template::{alias_prefix, ghost_display_name, ghost_localpart},
     value::{
-        byte_size, byte_size_or_none, choice, duration, duration_or_never, host, list, log_filter, log_rotation, number,
-        optional, path_beside_config, path_in_data, public_address, server_name, socket_address, switch,
-        web_address,
+        byte_size, byte_size_or_none, choice, duration, duration_or_never, host, list, log_filter,
+        log_rotation, number, optional, path_beside_config, path_in_data, public_address, server_name,
+        socket_address, switch, web_address,
     },
 };
 use crate::ids::GhostTemplate;

@@ -30,7 +30,10 @@ impl LogFile {
     pub(super) fn open(path: &Path, rotation: LogRotation, kept: u32) -> io::Result<Self> {
         let file = open(path)?;
         let known = file.metadata()?;
-        let day = known.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+        let day = known
+            .modified()
+            .ok()
+            .and_then(|time| Timestamp::try_from(time).ok());
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -95,7 +98,11 @@ impl Write for LogFile {
 /// Opens a file to append to, for its owner alone: it tells who says what where. Appended to, so that it may be cut by
 /// others.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn today() -> Date {
@@ -135,7 +142,9 @@ mod tests {
     }
 
     fn named(files: &[(&str, &str)]) -> Vec<(String, String)> {
-        let owned = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let owned = files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
         owned.collect()
     }
 
@@ -171,7 +180,10 @@ mod tests {
         file.day = file.day.yesterday().unwrap();
         file.write_all(b"the next day\n").unwrap();
         file.write_all(b"later\n").unwrap();
-        let expected = [("bridge.log", "the next day\nlater\n"), ("bridge.log.1", "today\n")];
+        let expected = [
+            ("bridge.log", "the next day\nlater\n"),
+            ("bridge.log.1", "today\n"),
+        ];
         assert_eq!(files(&folder), named(&expected));
     }
 

@@ -77,7 +77,9 @@ pub(super) fn build(
         .with_max_queue_size(QUEUE)
         .with_scheduled_delay(COLLECTED)
         .build();
-    let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
+    let processor = BatchSpanProcessor::builder(exporter)
+        .with_batch_config(batches)
+        .build();
     let instance = format!("{:032x}", rand::random::<u128>());
     let resource = Resource::builder_empty().with_attributes([
         KeyValue::new("service.name", env!("CARGO_PKG_NAME")),
@@ -164,7 +166,10 @@ mod tests {
         for (endpoint, url) in [
             ("http://localhost:4318", "http://localhost:4318/v1/traces"),
             ("https://example.org/otlp", "https://example.org/otlp/v1/traces"),
-            ("https://example.org/otlp/v1/traces", "https://example.org/otlp/v1/traces"),
+            (
+                "https://example.org/otlp/v1/traces",
+                "https://example.org/otlp/v1/traces",
+            ),
         ] {
             assert_eq!(traces_url(&endpoint.parse().unwrap()), url);
         }

@@ -52,7 +52,9 @@ pub(super) struct Generator(RandomIdGenerator);
 
 impl IdGenerator for Generator {
     fn new_trace_id(&self) -> TraceId {
-        GIVEN.get().map_or_else(|| self.0.new_trace_id(), |(trace, _)| trace)
+        GIVEN
+            .get()
+            .map_or_else(|| self.0.new_trace_id(), |(trace, _)| trace)
     }
 
     fn new_span_id(&self) -> SpanId {
@@ -71,7 +73,11 @@ mod tests {
         assert_eq!(trace.to_string(), "e285ff9db5b4e3aa5fbb65eba7405d31");
         assert_eq!(span.to_string(), "1b1a75fc0a5df0fe");
         assert_eq!(of_item("to_gitter", "$event"), (trace, span));
-        for other in [("to_matrix", "$event"), ("to_gitter", "$event2"), ("to_gitte", "r$event")] {
+        for other in [
+            ("to_matrix", "$event"),
+            ("to_gitter", "$event2"),
+            ("to_gitte", "r$event"),
+        ] {
             assert_ne!(of_item(other.0, other.1).0, trace);
         }
     }

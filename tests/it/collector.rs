@@ -77,13 +77,18 @@ impl Collector {
         until(&format!("{expected:?} in the trace of {source}"), async || {
             let spans = self.state.lock().unwrap().spans.clone();
             let names = |span: &Seen| {
-                let is = |key: &str, value: &str| span.attributes.get(key).is_some_and(|found| found == value);
+                let is =
+                    |key: &str, value: &str| span.attributes.get(key).is_some_and(|found| found == value);
                 is("item.source", source) && is("lane.direction", direction)
             };
             let Some(named) = spans.iter().find(|span| names(span)) else {
                 anyhow::bail!("no trace of {source} yet");
             };
-            let mut found: Vec<Seen> = spans.iter().filter(|span| span.trace == named.trace).cloned().collect();
+            let mut found: Vec<Seen> = spans
+                .iter()
+                .filter(|span| span.trace == named.trace)
+                .cloned()
+                .collect();
             found.sort_by_key(|span| (span.begun, std::cmp::Reverse(span.ended)));
             let is_there = |name: &&str| found.iter().any(|span| span.name == **name);
             Ok(expected.iter().all(is_there).then_some(found))
@@ -101,7 +106,10 @@ impl Collector {
     /// Whether something stands in what came, whatever it is there.
     pub(crate) fn holds(&self, text: &str) -> bool {
         let state = self.state.lock().unwrap();
-        state.bodies.windows(text.len()).any(|window| window == text.as_bytes())
+        state
+            .bodies
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
     }
 }
 
@@ -155,27 +163,34 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A trace as a tree for people: when each span began, how long it took, what it is, and what it says of itself.
+/// A trace as a tree for people: when each span began, how long it took, what it is, and what it says beyond those that
+/// it is a part of.
 pub(crate) fn tree(spans: &[Seen]) -> String {
     let mut text = String::new();
     let first = spans.iter().find(|span| span.parent.is_empty()).unwrap();
-    branch(&mut text, spans, first, (first.begun, 0));
+    branch(&mut text, spans, &[first]);
     text
 }
 
-fn branch(text: &mut String, spans: &[Seen], span: &Seen, (origin, depth): (u64, usize)) {
+/// The last span of a path, and its parts.
+fn branch(text: &mut String, spans: &[Seen], path: &[&Seen]) {
     let milliseconds = |nanoseconds: u64| Duration::from_nanos(nanoseconds).as_secs_f64() * 1_000.0;
-    let name = format!("{:indent$}{}", "", span.name, indent = depth * 2);
-    let attributes = span.attributes.iter().map(|(key, value)| format!("{key}={value}"));
-    let attributes: Vec<String> = attributes.collect();
+    let (span, above) = path.split_last().unwrap();
+    let name = format!("{:indent$}{}", "", span.name, indent = above.len() * 2);
+    let is_new = |(key, value): &(&String, &String)| {
+        let mut told = above.iter().rev().filter_map(|span| span.attributes.get(*key));
+        told.next() != Some(*value)
+    };
+    let new = span.attributes.iter().filter(is_new);
+    let attributes: Vec<String> = new.map(|(key, value)| format!("{key}={value}")).collect();
     let line = format!(
         "{:>6.1} ms {:>6.1} ms  {name:<28} {}",
-        milliseconds(span.begun.saturating_sub(origin)),
+        milliseconds(span.begun.saturating_sub(path[0].begun)),
         milliseconds(span.ended - span.begun),
         attributes.join(" ")
     );
     let _ = writeln!(text, "{}", line.trim_end());
     for part in spans.iter().filter(|part| part.parent == span.id) {
-        branch(text, spans, part, (origin, depth + 1));
+        branch(text, spans, &[path, &[part]].concat());
     }
 }

@@ -39,11 +39,17 @@ async fn texts_and_tokens_are_not_logged(database: Database) {
     let log = world.bridge.whole_log();
     assert!(log.lines().count() > 50, "{log}");
     for line in log.lines() {
-        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "not JSON: {line}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(line).is_ok(),
+            "not JSON: {line}"
+        );
     }
     let settings = world.homeserver.settings();
     let secrets = [world.gitter_token(), &settings.as_token, &settings.hs_token];
-    for text in ["the weather", "the cat", "the horse", "the dog"].into_iter().chain(secrets) {
+    for text in ["the weather", "the cat", "the horse", "the dog"]
+        .into_iter()
+        .chain(secrets)
+    {
         let telling = log.lines().find(|line| line.contains(text));
         assert_eq!(telling, None, "{text:?} is logged");
     }

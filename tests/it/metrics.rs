@@ -100,17 +100,27 @@ async fn all_that_is_declared_is_measured_and_nothing_else(database: Database) {
     let lines = world.admin().metrics().await.unwrap();
     let types = lines.iter().filter_map(|line| line.strip_prefix("# TYPE "));
     let found: BTreeSet<String> = types.map(str::to_owned).collect();
-    let declared = METRICS.iter().map(|metric| format!("{} {}", metric.name, metric.kind.as_str()));
+    let declared = METRICS
+        .iter()
+        .map(|metric| format!("{} {}", metric.name, metric.kind.as_str()));
     assert_eq!(found, declared.collect::<BTreeSet<_>>());
 
     let label = Regex::new(r#"([a-z_]+)="([^"]*)""#).unwrap();
-    for line in lines.iter().filter(|line| !line.starts_with('#')) {
+    for line in lines
+        .iter()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let metric = METRICS.iter().filter(|metric| line.starts_with(metric.name));
         let metric = metric.max_by_key(|metric| metric.name.len()).unwrap();
         for pair in label.captures_iter(line) {
             let (name, value) = (&pair[1], &pair[2]);
-            assert!(metric.labels.contains(&name) || ["le", "quantile"].contains(&name), "{line}");
-            let is_word = value.bytes().all(|byte| byte.is_ascii_lowercase() || b"_ ".contains(&byte));
+            assert!(
+                metric.labels.contains(&name) || ["le", "quantile"].contains(&name),
+                "{line}"
+            );
+            let is_word = value
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || b"_ ".contains(&byte));
             assert!(is_word || ["le", "quantile", "version"].contains(&name), "{line}");
         }
     }

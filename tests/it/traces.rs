@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     collector::{Collector, Seen, tree},
-    world::{Options, World, database::{Database, on_both_databases}},
+    world::{
+        Options, World,
+        database::{Database, on_both_databases},
+    },
 };
 
 /// Where two real traces are shown; `BLESS=1 cargo nextest run --test it traces::` writes them anew.
@@ -44,7 +47,11 @@ async fn a_trace_follows_an_item_each_way(database: Database) {
     let collector = Collector::start().await;
     let folder = tempfile::tempdir().unwrap();
     let headers = folder.path().join("otlp.headers");
-    fs::write(&headers, "# for the collector\nAuthorization: Bearer S3CRET-of-the-collector\n").unwrap();
+    fs::write(
+        &headers,
+        "# for the collector\nAuthorization: Bearer S3CRET-of-the-collector\n",
+    )
+    .unwrap();
     let telemetry = json!({ "otlp_endpoint": collector.url, "headers_file": headers });
     let mut world = world(database, telemetry).await;
     let room = world.link("pier").await;
@@ -55,7 +62,10 @@ async fn a_trace_follows_an_item_each_way(database: Database) {
     let event = world.ana_says(&room, "the cat sleeps");
     let own = world.arrives_on_gitter(&room, "the cat sleeps").await.id;
     let to_gitter = collector.trace_of("to_gitter", event.as_str()).await;
-    assert_eq!(parts_of(&to_gitter, named(&to_gitter, "accept")), ["wait", "translate", "deliver"]);
+    assert_eq!(
+        parts_of(&to_gitter, named(&to_gitter, "accept")),
+        ["wait", "translate", "deliver"]
+    );
     assert_eq!(parts_of(&to_gitter, named(&to_gitter, "translate")), ["commit"]);
     let deliver = ["budget", "commit", "gitter: create message", "commit", "settle"];
     assert_eq!(parts_of(&to_gitter, named(&to_gitter, "deliver")), deliver);
@@ -65,7 +75,10 @@ async fn a_trace_follows_an_item_each_way(database: Database) {
     let message = world.wren_says(&room, "the dog barks").to_string();
     world.arrives_on_matrix(&room, "the dog barks").await;
     let to_matrix = collector.trace_of("to_matrix", &message).await;
-    assert_eq!(parts_of(&to_matrix, named(&to_matrix, "accept")), ["wait", "translate", "deliver"]);
+    assert_eq!(
+        parts_of(&to_matrix, named(&to_matrix, "accept")),
+        ["wait", "translate", "deliver"]
+    );
     let deliver = ["prepare", "commit", "matrix: send", "commit", "settle"];
     assert_eq!(parts_of(&to_matrix, named(&to_matrix, "deliver")), deliver);
 
@@ -81,14 +94,24 @@ async fn a_trace_follows_an_item_each_way(database: Database) {
         assert_eq!(settle.attributes["lane.direction"], direction);
         assert_eq!(settle.attributes["portal.room"], room.gitter.to_string());
         let (_, explained) = world.admin().explain(&settle.attributes["item.source"]).await;
-        assert!(explained.to_string().contains(&settle.attributes["item.id"]), "{explained}");
+        assert!(
+            explained.to_string().contains(&settle.attributes["item.id"]),
+            "{explained}"
+        );
     }
     // The bridge's own message, when it comes back, is an item too, and says why it did not cross.
-    let echo = collector.spans_of("to_matrix", &own.to_string(), &["settle"]).await;
+    let echo = collector
+        .spans_of("to_matrix", &own.to_string(), &["settle"])
+        .await;
     assert_eq!(named(&echo, "settle").attributes["item.reason"], "own_echo");
 
     let authorised = collector.header("authorization");
-    assert!(!authorised.is_empty() && authorised.iter().all(|value| value == "Bearer S3CRET-of-the-collector"));
+    assert!(
+        !authorised.is_empty()
+            && authorised
+                .iter()
+                .all(|value| value == "Bearer S3CRET-of-the-collector")
+    );
     assert_nothing_leaks(&world, &collector);
     if is_sqlite {
         shown(&to_gitter, &to_matrix);
@@ -102,7 +125,10 @@ fn assert_nothing_leaks(world: &World, collector: &Collector) {
     for text in told {
         assert!(!collector.holds(text), "{text:?} was told to the collector");
     }
-    assert!(!collector.holds(world.gitter_token()), "the token was told to the collector");
+    assert!(
+        !collector.holds(world.gitter_token()),
+        "the token was told to the collector"
+    );
     let settings = world.homeserver.settings();
     for token in [&settings.as_token, &settings.hs_token] {
         assert!(!collector.holds(token), "a token was told to the collector");
@@ -115,7 +141,10 @@ fn shown(to_gitter: &[Seen], to_matrix: &[Seen]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
     let mut page = fs::read_to_string(&path).unwrap();
     for (mark, spans) in [("to_gitter", to_gitter), ("to_matrix", to_matrix)] {
-        let (begin, end) = (format!("<!-- Generated: {mark} -->\n"), format!("<!-- End: {mark} -->\n"));
+        let (begin, end) = (
+            format!("<!-- Generated: {mark} -->\n"),
+            format!("<!-- End: {mark} -->\n"),
+        );
         let (before, rest) = page.split_once(&begin).unwrap();
         let (found, after) = rest.split_once(&end).unwrap();
         let text = format!("\n```\n{}```\n\n", tree(spans));
@@ -135,7 +164,10 @@ fn timeless(tree: &str) -> String {
     let times = Regex::new(r" *\d+\.\d ms").unwrap().replace_all(tree, "_");
     let ids = Regex::new(r"\b[0-9a-f]{24}\b").unwrap().replace_all(&times, "_");
     let events = Regex::new(r"\$[A-Za-z0-9_-]+").unwrap().replace_all(&ids, "_");
-    Regex::new(r"live\.\d+").unwrap().replace_all(&events, "_").into_owned()
+    Regex::new(r"live\.\d+")
+        .unwrap()
+        .replace_all(&events, "_")
+        .into_owned()
 }
 
 async fn a_trace_goes_on_in_another_process(database: Database) {
@@ -144,7 +176,9 @@ async fn a_trace_goes_on_in_another_process(database: Database) {
     let room = world.link("quay").await;
     world.posts_suffer(&room, RequestEffect::Status(500), When::Before, 1);
     let event = world.ana_says(&room, "once more");
-    collector.spans_of("to_gitter", event.as_str(), &["accept", "translate", "deliver"]).await;
+    collector
+        .spans_of("to_gitter", event.as_str(), &["accept", "translate", "deliver"])
+        .await;
     world.bridge.kill().await;
     world.bridge.start().await;
     world.arrives_on_gitter(&room, "once more").await;
@@ -152,9 +186,16 @@ async fn a_trace_goes_on_in_another_process(database: Database) {
     let (first, last) = (named(&spans, "accept"), named(&spans, "settle"));
     assert_ne!(first.instance, last.instance, "{}", tree(&spans));
     let tries: Vec<&Seen> = spans.iter().filter(|span| span.name == "deliver").collect();
-    assert!(tries.len() > 1 && tries.iter().all(|span| span.parent == first.id), "{}", tree(&spans));
+    assert!(
+        tries.len() > 1 && tries.iter().all(|span| span.parent == first.id),
+        "{}",
+        tree(&spans)
+    );
     let refused = named(&spans, "gitter: create message");
-    assert!(refused.failed && refused.attributes["http.response.status_code"] == "500", "{refused:?}");
+    assert!(
+        refused.failed && refused.attributes["http.response.status_code"] == "500",
+        "{refused:?}"
+    );
     world.finish().await;
 }
 

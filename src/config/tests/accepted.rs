@@ -58,7 +58,10 @@ fn the_shortest_configuration_has_the_defaults_of_the_design() {
         ("info", LogFormat::Pretty)
     );
     assert_eq!(config.logging.file, None);
-    assert_eq!((config.logging.rotate, config.logging.keep), (LogRotation::Never, 7));
+    assert_eq!(
+        (config.logging.rotate, config.logging.keep),
+        (LogRotation::Never, 7)
+    );
     assert_eq!(config.telemetry.otlp_endpoint, None);
 }
 
@@ -86,7 +89,11 @@ fn every_example_value_behind_a_hash_can_be_used() {
             _ => format!("{line}\n"),
         })
         .collect();
-    fs::write(folder.path().join("otlp.headers"), "Authorization: Bearer S3CRET\n").unwrap();
+    fs::write(
+        folder.path().join("otlp.headers"),
+        "Authorization: Bearer S3CRET\n",
+    )
+    .unwrap();
     let config = Config::read(&file, &text, []).unwrap();
     assert!(!format!("{config:?}").contains("S3CRET"), "{config:?}");
     assert_eq!(
@@ -110,7 +117,11 @@ fn every_key_can_be_set_in_the_environment() {
     let token_file = folder.path().join("token");
     fs::write(&token_file, "S3CRET").unwrap();
     let header_file = folder.path().join("headers");
-    fs::write(&header_file, "# of the collector\n\nAuthorization: Basic S3CRET: x\nX-Scope-OrgID:tidepool\n").unwrap();
+    fs::write(
+        &header_file,
+        "# of the collector\n\nAuthorization: Basic S3CRET: x\nX-Scope-OrgID:tidepool\n",
+    )
+    .unwrap();
     let token_file = token_file.to_str().unwrap();
     // Everything from the environment, once over nothing and once over the example.
     for (name, text) in [("nothing", String::new()), ("the example", example())] {

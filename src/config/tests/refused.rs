@@ -250,10 +250,17 @@ fn bad_tokens_and_token_files_are_named_without_their_content() {
 fn what_is_no_header_is_named_by_its_line_and_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("headers");
-    for text in ["# x\nS3CRET\n", "\nbad name: S3CRET\n", "X: y\nS3CRET\u{7f}: \u{7f}\n"] {
+    for text in [
+        "# x\nS3CRET\n",
+        "\nbad name: S3CRET\n",
+        "X: y\nS3CRET\u{7f}: \u{7f}\n",
+    ] {
         std::fs::write(&path, text).unwrap();
         let problem = problem_of(&format!("telemetry:\n  headers_file: {}", path.display()));
-        assert!(problem.contains("headers, whose line 2 is no header such as"), "{problem}");
+        assert!(
+            problem.contains("headers, whose line 2 is no header such as"),
+            "{problem}"
+        );
         assert!(!problem.contains("S3CRET"), "{problem}");
     }
     let problem = problem_of("telemetry:\n  headers_file: no/such");
