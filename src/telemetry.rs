@@ -197,11 +197,8 @@ impl Step {
     }
 
     /// Does something as this step: what it does in turn are parts of it.
-    pub async fn run<F: Future>(&self, work: F) -> F::Output {
-        match &self.0 {
-            Some(context) => work.with_context(context.clone()).await,
-            None => work.await,
-        }
+    pub fn run<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        work.with_context(self.0.clone().unwrap_or_else(Context::current))
     }
 
     /// Notes a word of the product, or a number.

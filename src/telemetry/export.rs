@@ -13,10 +13,12 @@ use async_trait::async_trait;
 use http::{HeaderMap, Request, Response};
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::{
+    ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+};
 use opentelemetry_sdk::{
     Resource,
-    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider},
+    trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider},
 };
 use tokio::runtime::Handle;
 use tracing::warn;
@@ -71,6 +73,7 @@ pub(super) fn build(
         .with_http()
         .with_http_client(client)
         .with_endpoint(traces_url(endpoint))
+        .with_protocol(Protocol::HttpBinary)
         .with_timeout(REQUEST_TIMEOUT)
         .build()?;
     let batches = BatchConfigBuilder::default()
@@ -88,6 +91,8 @@ pub(super) fn build(
     ]);
     let provider = SdkTracerProvider::builder()
         .with_id_generator(Generator::default())
+        // Whole traces or none: a sampler would judge each process's part of a trace by itself.
+        .with_sampler(Sampler::AlwaysOn)
         .with_span_processor(processor)
         .with_resource(resource.build())
         .build();

@@ -27,7 +27,8 @@ async fn texts_and_tokens_are_not_logged(database: Database) {
         json!({ "msgtype": "m.text", "body": "the horse", "format": "org.matrix.custom.html",
             "formatted_body": "<b>the horse</b>" }),
     );
-    world.crossed().await;
+    world.arrives_on_gitter(&room, "**the horse**").await;
+    world.drained().await;
     // What fails says why, and what is found again says what.
     world.posts_suffer(&room, RequestEffect::Status(500), When::After, 1);
     world.posts_suffer(&room, RequestEffect::Status(403), When::Before, 1);
