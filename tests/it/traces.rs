@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     collector::{Collector, Seen, tree},
     world::{
-        Options, World,
+        Options, Room, World,
         database::{Database, on_both_databases},
     },
 };
@@ -31,15 +31,35 @@ async fn world(database: Database, telemetry: Value) -> World {
     World::with(database, options).await
 }
 
-/// The parts of a span, in their order.
-fn parts_of<'a>(spans: &'a [Seen], parent: &Seen) -> Vec<&'a str> {
-    let parts = spans.iter().filter(|span| span.parent == parent.id);
-    parts.map(|span| span.name.as_str()).collect()
-}
-
 fn named<'a>(spans: &'a [Seen], name: &str) -> &'a Seen {
     let found = spans.iter().find(|span| span.name == name);
     found.unwrap_or_else(|| panic!("no {name} in\n{}", tree(spans)))
+}
+
+/// Makes sure that a span has these parts, in this order.
+#[track_caller]
+fn expect_parts(spans: &[Seen], parent: &str, expected: &[&str]) {
+    let id = &named(spans, parent).id;
+    let parts = spans.iter().filter(|span| span.parent == *id);
+    let names: Vec<&str> = parts.map(|span| span.name.as_str()).collect();
+    assert_eq!(names, expected, "{}", tree(spans));
+}
+
+/// Makes sure that a trace is whole: one first span, all others below it, and an outcome that the ledger knows too.
+async fn expect_whole(world: &World, room: &Room, direction: &str, spans: &[Seen]) {
+    let first = named(spans, "accept");
+    assert!(first.parent.is_empty(), "{first:?}");
+    for span in spans {
+        assert!(span.ended >= span.begun && !span.failed, "{span:?}");
+        assert!(span.parent.is_empty() == (span.id == first.id), "{span:?}");
+    }
+    expect_parts(spans, "accept", &["wait", "translate", "deliver"]);
+    let told = &named(spans, "settle").attributes;
+    assert_eq!(told["item.outcome"], "bridged");
+    assert_eq!(told["lane.direction"], direction);
+    assert_eq!(told["portal.room"], room.gitter.to_string());
+    let (_, explained) = world.admin().explain(&told["item.source"]).await;
+    assert!(explained.to_string().contains(&told["item.id"]), "{explained}");
 }
 
 async fn a_trace_follows_an_item_each_way(database: Database) {
@@ -47,11 +67,7 @@ async fn a_trace_follows_an_item_each_way(database: Database) {
     let collector = Collector::start().await;
     let folder = tempfile::tempdir().unwrap();
     let headers = folder.path().join("otlp.headers");
-    fs::write(
-        &headers,
-        "# for the collector\nAuthorization: Bearer S3CRET-of-the-collector\n",
-    )
-    .unwrap();
+    fs::write(&headers, "# for the collector\nAuthorization: Bearer S3CRET\n").unwrap();
     let telemetry = json!({ "otlp_endpoint": collector.url, "headers_file": headers });
     let mut world = world(database, telemetry).await;
     let room = world.link("pier").await;
@@ -62,56 +78,27 @@ async fn a_trace_follows_an_item_each_way(database: Database) {
     let event = world.ana_says(&room, "the cat sleeps");
     let own = world.arrives_on_gitter(&room, "the cat sleeps").await.id;
     let to_gitter = collector.trace_of("to_gitter", event.as_str()).await;
-    assert_eq!(
-        parts_of(&to_gitter, named(&to_gitter, "accept")),
-        ["wait", "translate", "deliver"]
-    );
-    assert_eq!(parts_of(&to_gitter, named(&to_gitter, "translate")), ["commit"]);
-    let deliver = ["budget", "commit", "gitter: create message", "commit", "settle"];
-    assert_eq!(parts_of(&to_gitter, named(&to_gitter, "deliver")), deliver);
+    expect_whole(&world, &room, "to_gitter", &to_gitter).await;
+    expect_parts(&to_gitter, "translate", &["commit"]);
+    let parts = ["budget", "commit", "gitter: create message", "commit", "settle"];
+    expect_parts(&to_gitter, "deliver", &parts);
     let posted = named(&to_gitter, "gitter: create message");
     assert_eq!(posted.attributes["http.response.status_code"], "200");
 
     let message = world.wren_says(&room, "the dog barks").to_string();
     world.arrives_on_matrix(&room, "the dog barks").await;
     let to_matrix = collector.trace_of("to_matrix", &message).await;
-    assert_eq!(
-        parts_of(&to_matrix, named(&to_matrix, "accept")),
-        ["wait", "translate", "deliver"]
-    );
-    let deliver = ["prepare", "commit", "matrix: send", "commit", "settle"];
-    assert_eq!(parts_of(&to_matrix, named(&to_matrix, "deliver")), deliver);
+    expect_whole(&world, &room, "to_matrix", &to_matrix).await;
+    let parts = ["prepare", "commit", "matrix: send", "commit", "settle"];
+    expect_parts(&to_matrix, "deliver", &parts);
 
-    for (direction, spans) in [("to_gitter", &to_gitter), ("to_matrix", &to_matrix)] {
-        let first = named(spans, "accept");
-        assert!(first.parent.is_empty(), "{first:?}");
-        for span in spans {
-            assert!(span.ended >= span.begun && !span.failed, "{span:?}");
-            assert!(span.parent.is_empty() == (span.id == first.id), "{span:?}");
-        }
-        let settle = named(spans, "settle");
-        assert_eq!(settle.attributes["item.outcome"], "bridged");
-        assert_eq!(settle.attributes["lane.direction"], direction);
-        assert_eq!(settle.attributes["portal.room"], room.gitter.to_string());
-        let (_, explained) = world.admin().explain(&settle.attributes["item.source"]).await;
-        assert!(
-            explained.to_string().contains(&settle.attributes["item.id"]),
-            "{explained}"
-        );
-    }
     // The bridge's own message, when it comes back, is an item too, and says why it did not cross.
-    let echo = collector
-        .spans_of("to_matrix", &own.to_string(), &["settle"])
-        .await;
+    let own = own.to_string();
+    let echo = collector.spans_of("to_matrix", &own, &["settle"]).await;
     assert_eq!(named(&echo, "settle").attributes["item.reason"], "own_echo");
 
-    let authorised = collector.header("authorization");
-    assert!(
-        !authorised.is_empty()
-            && authorised
-                .iter()
-                .all(|value| value == "Bearer S3CRET-of-the-collector")
-    );
+    let shown_tokens = collector.header("authorization");
+    assert!(!shown_tokens.is_empty() && shown_tokens.iter().all(|value| value == "Bearer S3CRET"));
     assert_nothing_leaks(&world, &collector);
     if is_sqlite {
         shown(&to_gitter, &to_matrix);

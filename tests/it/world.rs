@@ -90,8 +90,14 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The section `bridge` of the configuration.
-    fn section(&self) -> Value {
+    /// The sections of the configuration that they say.
+    fn sections(&self) -> serde_json::Map<String, Value> {
+        let mut sections = self.other_sections.as_object().cloned().unwrap_or_default();
+        sections.insert("bridge".to_owned(), self.bridge_section());
+        sections
+    }
+
+    fn bridge_section(&self) -> Value {
         json!({
             "give_up_after": self.give_up_after,
             "permissions": self.permissions,
@@ -130,7 +136,7 @@ impl World {
             .prefix("gitter-bridge-it-")
             .tempdir()
             .unwrap();
-        let section = options.section();
+        let sections = options.sections();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
         let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
@@ -159,9 +165,8 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = section;
-        for (name, section) in options.other_sections.as_object().into_iter().flatten() {
-            config[name] = section.clone();
+        for (name, section) in sections {
+            config[name] = section;
         }
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
