@@ -41,14 +41,19 @@ pub enum LoggingError {
     Started(#[from] TryInitError),
 }
 
-/// WebSocket frames, which the most verbose lines of these crates hold, may hold the token of a handshake.
-const SECRET_TRACES: [&str; 2] = ["tungstenite", "tokio_tungstenite"];
+/// Crates whose verbose lines tell what must not be logged, and the most verbose level of theirs that does not: `WebSocket`
+/// frames may hold the token of a handshake, and the parser of HTML tells each piece of what people say.
+const TELLING: [(&str, Level); 4] = [
+    ("tungstenite", Level::DEBUG),
+    ("tokio_tungstenite", Level::DEBUG),
+    ("html5ever", Level::INFO),
+    ("selectors", Level::INFO),
+];
 
 fn tells_no_secret(line: &Metadata<'_>) -> bool {
-    *line.level() != Level::TRACE
-        || !SECRET_TRACES
-            .iter()
-            .any(|target| line.target().starts_with(target))
+    TELLING
+        .iter()
+        .all(|(target, level)| !line.target().starts_with(target) || line.level() <= level)
 }
 
 /// Starts logging, for the whole process and once.
