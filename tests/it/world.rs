@@ -90,11 +90,12 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The sections of the configuration that they say.
-    fn sections(&self) -> serde_json::Map<String, Value> {
-        let mut sections = self.other_sections.as_object().cloned().unwrap_or_default();
-        sections.insert("bridge".to_owned(), self.bridge_section());
-        sections
+    /// Puts the sections that they say into a configuration.
+    fn put_into(&self, config: &mut Value) {
+        config["bridge"] = self.bridge_section();
+        for (name, section) in self.other_sections.as_object().into_iter().flatten() {
+            config[name] = section.clone();
+        }
     }
 
     fn bridge_section(&self) -> Value {
@@ -136,7 +137,6 @@ impl World {
             .prefix("gitter-bridge-it-")
             .tempdir()
             .unwrap();
-        let sections = options.sections();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
         let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
@@ -165,9 +165,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        for (name, section) in sections {
-            config[name] = section;
-        }
+        options.put_into(&mut config);
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),
