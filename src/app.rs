@@ -36,6 +36,7 @@ use crate::{
     media::Signer,
     registration::Registration,
     store::{self, Db, StoreError, restored::Restored},
+    telemetry,
 };
 
 /// How long what is under way may take to finish once the bridge is told to stop.
@@ -70,6 +71,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let started_at = jiff::Timestamp::now();
     let _lock = lock_data_dir(&config)?;
+    telemetry::start(&config.telemetry)?;
     let (health, tracker) = (Health::default(), TaskTracker::new());
     let doors = Doors::open(&config, &health, &stop, &tracker).await?;
     let gathered = credentials::gather(config, registration, &health);
@@ -129,6 +131,7 @@ async fn finish(tracker: &TaskTracker) {
     if tokio::time::timeout(DRAIN, tracker.wait()).await.is_err() {
         warn!("Something did not finish in time; it goes on when the bridge is started again");
     }
+    telemetry::stop().await;
 }
 
 /// What all parts of the running program share.

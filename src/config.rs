@@ -9,6 +9,7 @@ mod access;
 mod database;
 pub(crate) mod document;
 mod example;
+mod headers;
 mod problem;
 pub mod secret;
 pub(crate) mod section;
@@ -31,11 +32,12 @@ pub use self::{
     access::{Permission, Permissions, RoomPatterns},
     database::DatabaseUrl,
     example::example,
+    headers::HeaderFile,
     problem::{ConfigError, Problem},
     secret::SecretFile,
     sections::{
-        Admin, Appservice, Bridge, Database, Gitter, Homeserver, LogFormat, Logging, Media, Membership,
-        Reactions, Telemetry, Threads,
+        Admin, Appservice, Bridge, Database, Gitter, Homeserver, LogFormat, LogRotation, Logging, Media,
+        Membership, Reactions, Telemetry, Threads,
     },
     value::LONGEST_PUBLIC_URL,
 };

@@ -31,6 +31,7 @@ pub mod names;
 pub mod outcome;
 pub mod registration;
 pub mod store;
+pub mod telemetry;
 pub mod translate;
 
 /// The version, with the commit it was built from.

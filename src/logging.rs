@@ -1,13 +1,13 @@
 //! Where log lines go and how they look, by the configuration's `logging`.
 //!
-//! They go to the standard error stream or to a file; the standard output belongs to what commands print.
+//! They go to the standard error stream or to a file (`file`); the standard output belongs to what commands print.
+
+mod file;
 
 use std::{
-    fs::OpenOptions,
     io::{self, IsTerminal as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
-    sync::Arc,
+    sync::Mutex,
 };
 
 use tracing::{Level, Metadata};
@@ -19,6 +19,7 @@ use tracing_subscriber::{
     util::{SubscriberInitExt as _, TryInitError},
 };
 
+use self::file::LogFile;
 use crate::config::{LogFormat, Logging};
 
 /// Why nothing can be logged.
@@ -40,32 +41,32 @@ pub enum LoggingError {
     Started(#[from] TryInitError),
 }
 
-/// WebSocket frames, which the most verbose lines of these crates hold, may hold the token of a handshake.
-const SECRET_TRACES: [&str; 2] = ["tungstenite", "tokio_tungstenite"];
+/// Crates whose verbose lines tell what must not be logged, and the most verbose level of theirs that does not: `WebSocket`
+/// frames may hold the token of a handshake, and the parser of HTML tells each piece of what people say.
+const TELLING: [(&str, Level); 4] = [
+    ("tungstenite", Level::DEBUG),
+    ("tokio_tungstenite", Level::DEBUG),
+    ("html5ever", Level::INFO),
+    ("selectors", Level::INFO),
+];
 
 fn tells_no_secret(line: &Metadata<'_>) -> bool {
-    *line.level() != Level::TRACE
-        || !SECRET_TRACES
-            .iter()
-            .any(|target| line.target().starts_with(target))
+    TELLING
+        .iter()
+        .all(|(target, level)| !line.target().starts_with(target) || line.level() <= level)
 }
 
-/// Starts logging, for the whole process and once. A file is appended to, so that it may be cut by others.
+/// Starts logging, for the whole process and once.
 pub fn start(logging: &Logging) -> Result<(), LoggingError> {
     let filter = EnvFilter::builder().parse(&logging.level)?;
     let layer = match &logging.file {
         Some(path) => {
-            // It tells who says what where: its owner's business alone.
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .mode(0o600)
-                .open(path);
+            let file = LogFile::open(path, logging.rotate, logging.keep);
             let file = file.map_err(|source| LoggingError::File {
                 path: path.clone(),
                 source,
             })?;
-            layer(logging.format, false, Arc::new(file))
+            layer(logging.format, false, Mutex::new(file))
         }
         None => layer(logging.format, io::stderr().is_terminal(), io::stderr),
     };

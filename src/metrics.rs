@@ -1,124 +1,85 @@
-//! Everything that is measured, with what it means. Labels hold words of the product, never an id of a person, a room
-//! or a message.
+//! What is measured, and how it is shown. What there is and what it means is declared in `declared`.
 //!
-//! Nothing is measured under a name that is not declared here. docs/metrics.md tells operators the same.
+//! Labels hold words of the product, never an id of a person, a room or a message.
+
+mod declared;
 
 use std::{sync::LazyLock, time::Duration};
 
-use metrics::{Unit, counter, gauge, histogram, with_local_recorder};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use http::StatusCode;
+use metrics::{
+    counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use metrics_process::collector::collect;
 
+use self::declared::{
+    ACCOUNTS, BUDGET_BACKLOG, BUDGET_LIMIT, BUDGET_QUEUE, BUDGET_REMAINING, BUDGET_WAIT, BUDGET_WAITED,
+    BUILD, CATCH_UP_ITEMS, CATCH_UPS, CPU, DATABASE, DEEPEST, DELIVERY, FAILED, GAPS, INTERRUPTIONS, ITEMS,
+    LANES, MEMORY, MOST_FILES, NEARNESS, OLDEST, OPEN_FILES, OTHER_INSTANCE, PORTALS, RECOVERED, REQUEST_SECONDS, REQUESTS,
+    SOCKETS, STARTED, THREADS, UNCONFIRMED, VIRTUAL_MEMORY, WAITING,
+};
+pub use self::declared::{Kind, METRICS, Metric};
 use crate::outcome::Outcome;
 
-/// What is counted as it happens.
-const COUNTERS: [(&str, &str); 1] = [(
-    ITEMS,
-    "Items that got their outcome since this process started, by direction, outcome and reason",
-)];
-
-/// What is read when somebody asks.
-const GAUGES: [(&str, Unit, &str); 13] = [
-    (WAITING, Unit::Count, "Items without an outcome, by direction"),
-    (
-        FAILED,
-        Unit::Count,
-        "Items that have failed and were neither retried nor dropped, by direction",
-    ),
-    (
-        OLDEST,
-        Unit::Seconds,
-        "How long ago the oldest item without an outcome was accepted, by direction; 0 if there is none",
-    ),
-    (PORTALS, Unit::Count, "Linked pairs of rooms, by state"),
-    (
-        UNCONFIRMED,
-        Unit::Count,
-        "Portals toward Matrix that wait because Gitter does not confirm that their room is public",
-    ),
-    (
-        ACCOUNTS,
-        Unit::Count,
-        "Gitter accounts that send nothing, by reason: `silent_ban`, `token_refused`",
-    ),
-    (
-        OTHER_INSTANCE,
-        Unit::Count,
-        "Whether another bridge with the same tokens and another database was seen in the last 15 minutes: 0 or 1",
-    ),
-    (
-        NEARNESS,
-        Unit::Count,
-        "How near the account is to what makes Gitter ban it silently, 1 being there, by trigger",
-    ),
-    (
-        BUDGET_LIMIT,
-        Unit::Count,
-        "Requests that Gitter allows in one window; absent before its first answer",
-    ),
-    (
-        BUDGET_REMAINING,
-        Unit::Count,
-        "Requests left in this window; absent before Gitter's first answer",
-    ),
-    (
-        BUDGET_WAIT,
-        Unit::Seconds,
-        "How long the next message has to wait for Gitter's budget in a room where no other waits; absent before \
-         Gitter's first answer",
-    ),
-    (
-        BUDGET_BACKLOG,
-        Unit::Seconds,
-        "How long the next message has to wait for Gitter's budget behind all that waits to cross, at most; absent \
-         before Gitter's first answer",
-    ),
-    (
-        BUDGET_QUEUE,
-        Unit::Count,
-        "Requests to Gitter that wait for their budget, by class; absent before Gitter's first answer",
-    ),
-];
-
-/// How long something took.
-const SUMMARIES: [(&str, Unit, &str); 1] = [(
-    BUDGET_WAITED,
-    Unit::Seconds,
-    "How long requests to Gitter waited for their budget, by class; the quantiles are of the last minutes",
-)];
-
-const ITEMS: &str = "gitter_bridge_items_total";
-const WAITING: &str = "gitter_bridge_items_waiting";
-const FAILED: &str = "gitter_bridge_items_failed";
-const OLDEST: &str = "gitter_bridge_oldest_waiting_age_seconds";
-const PORTALS: &str = "gitter_bridge_portals";
-const UNCONFIRMED: &str = "gitter_bridge_portals_unconfirmed";
-const ACCOUNTS: &str = "gitter_bridge_accounts_stopped";
-const OTHER_INSTANCE: &str = "gitter_bridge_other_instance";
-const NEARNESS: &str = "gitter_bridge_silent_ban_nearness_ratio";
-const BUDGET_LIMIT: &str = "gitter_bridge_gitter_budget_limit";
-const BUDGET_REMAINING: &str = "gitter_bridge_gitter_budget_remaining";
-const BUDGET_WAIT: &str = "gitter_bridge_gitter_budget_wait_seconds";
-const BUDGET_BACKLOG: &str = "gitter_bridge_gitter_budget_backlog_wait_seconds";
-const BUDGET_QUEUE: &str = "gitter_bridge_gitter_budget_queue";
-const BUDGET_WAITED: &str = "gitter_bridge_gitter_budget_waited_seconds";
+const DIRECTIONS: [&str; 2] = ["to_gitter", "to_matrix"];
 
 /// The one of this process.
 static RECORDER: LazyLock<PrometheusRecorder> = LazyLock::new(|| {
-    let recorder = PrometheusBuilder::new().build_recorder();
+    let builder = METRICS
+        .iter()
+        .fold(PrometheusBuilder::new(), |builder, metric| match metric.kind {
+            Kind::Histogram(buckets) => {
+                let matcher = Matcher::Full(metric.name.to_owned());
+                // Refused only where there are none.
+                builder
+                    .set_buckets_for_metric(matcher, buckets)
+                    .unwrap_or_else(|_| PrometheusBuilder::new())
+            }
+            _ => builder,
+        });
+    let recorder = builder.build_recorder();
     with_local_recorder(&recorder, || {
-        for (name, help) in COUNTERS {
-            metrics::describe_counter!(name, Unit::Count, help);
+        for metric in METRICS {
+            let Metric { name, unit, help, .. } = *metric;
+            match metric.kind {
+                Kind::Counter => describe_counter!(name, unit, help),
+                Kind::Gauge => describe_gauge!(name, unit, help),
+                Kind::Histogram(_) | Kind::Summary => describe_histogram!(name, unit, help),
+            }
         }
-        for (name, unit, help) in GAUGES {
-            metrics::describe_gauge!(name, unit, help);
-        }
-        for (name, unit, help) in SUMMARIES {
-            metrics::describe_histogram!(name, unit, help);
-        }
+        begin();
     });
     recorder
 });
 
+/// Shows what may not happen for long as 0 from the beginning, so that the first time is seen as a change.
+fn begin() {
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1);
+    gauge!(OTHER_INSTANCE).set(0);
+    for direction in DIRECTIONS {
+        counter!(ITEMS, "direction" => direction, "outcome" => "bridged", "reason" => "").absolute(0);
+        for result in ["found", "sent_again"] {
+            counter!(RECOVERED, "direction" => direction, "result" => result).absolute(0);
+        }
+        drop(histogram!(DELIVERY, "direction" => direction));
+    }
+    for result in ["done", "failed"] {
+        counter!(CATCH_UPS, "result" => result).absolute(0);
+    }
+    for name in [CATCH_UP_ITEMS, INTERRUPTIONS, GAPS] {
+        counter!(name).absolute(0);
+    }
+    for state in ["up", "down"] {
+        gauge!(SOCKETS, "state" => state).set(0);
+    }
+    for side in ["gitter", "matrix"] {
+        drop(histogram!(REQUEST_SECONDS, "side" => side));
+    }
+    for kind in ["read", "write"] {
+        drop(histogram!(DATABASE, "kind" => kind));
+    }
+}
 /// How the items of one direction are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
@@ -130,6 +91,10 @@ pub struct Backlog {
     pub failed: u32,
     /// The age of the oldest without an outcome.
     pub oldest: Duration,
+    /// How many lanes have some.
+    pub lanes: u32,
+    /// How many the lane with the most has.
+    pub deepest: u32,
 }
 
 /// The budget of requests to Gitter.
@@ -166,14 +131,112 @@ pub struct Reading {
 
 /// Counts items of one direction that got their outcome.
 pub fn settled(direction: &'static str, outcome: &Outcome, times: u64) {
-    let (outcome, reason) = match outcome {
-        Outcome::Bridged => ("bridged", ""),
-        Outcome::Skipped(reason, _) => ("skipped", reason.as_str()),
-        Outcome::Failed(reason, _) => ("failed", reason.as_str()),
-    };
+    let (outcome, reason) = outcome.words();
     with_local_recorder(&*RECORDER, || {
         counter!(ITEMS, "direction" => direction, "outcome" => outcome, "reason" => reason).increment(times);
     });
+}
+
+/// Notes how long an item took that crossed.
+pub fn delivered(direction: &'static str, took: Duration) {
+    with_local_recorder(&*RECORDER, || {
+        histogram!(DELIVERY, "direction" => direction).record(took.as_secs_f64());
+    });
+}
+
+/// Counts an attempt of unknown outcome that was looked for: whether it was found, or is sent again.
+pub fn recovered(direction: &'static str, is_found: bool) {
+    let result = if is_found { "found" } else { "sent_again" };
+    with_local_recorder(&*RECORDER, || {
+        counter!(RECOVERED, "direction" => direction, "result" => result).increment(1);
+    });
+}
+
+/// Counts a try to catch up with a room, and what was found by it; nothing where it failed.
+pub fn caught_up(found: Option<usize>) {
+    let result = if found.is_some() { "done" } else { "failed" };
+    let found = u64::try_from(found.unwrap_or(0)).unwrap_or(u64::MAX);
+    with_local_recorder(&*RECORDER, || {
+        counter!(CATCH_UPS, "result" => result).increment(1);
+        counter!(CATCH_UP_ITEMS).increment(found);
+    });
+}
+
+/// Counts a realtime connection that was lost with rooms on it.
+pub fn interrupted() {
+    with_local_recorder(&*RECORDER, || counter!(INTERRUPTIONS).increment(1));
+}
+
+/// Counts that a realtime connection lost something.
+pub fn gap() {
+    with_local_recorder(&*RECORDER, || counter!(GAPS).increment(1));
+}
+
+/// A connection to Gitter's realtime server, counted for as long as it is there.
+#[derive(Debug)]
+pub struct Socket {
+    is_up: bool,
+}
+
+impl Socket {
+    /// One that is not up yet.
+    pub fn new() -> Self {
+        count_socket(false, 1.0);
+        Self { is_up: false }
+    }
+
+    /// It is up, or it is not.
+    pub fn set_up(&mut self, is_up: bool) {
+        if self.is_up != is_up {
+            count_socket(self.is_up, -1.0);
+            count_socket(is_up, 1.0);
+            self.is_up = is_up;
+        }
+    }
+}
+
+impl Default for Socket {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        count_socket(self.is_up, -1.0);
+    }
+}
+
+fn count_socket(is_up: bool, change: f64) {
+    let state = if is_up { "up" } else { "down" };
+    with_local_recorder(&*RECORDER, || gauge!(SOCKETS, "state" => state).increment(change));
+}
+
+/// Notes a request to a side: its endpoint is a word of the code's, its result one of [`result_of`] or for what went
+/// wrong before there was a status.
+pub fn requested(side: &'static str, endpoint: &'static str, result: &'static str, took: Duration) {
+    with_local_recorder(&*RECORDER, || {
+        counter!(REQUESTS, "side" => side, "endpoint" => endpoint, "result" => result).increment(1);
+        histogram!(REQUEST_SECONDS, "side" => side).record(took.as_secs_f64());
+    });
+}
+
+/// Notes how long a transaction of the database took; `kind` is `read` or `write`.
+pub fn transacted(kind: &'static str, took: Duration) {
+    with_local_recorder(&*RECORDER, || {
+        histogram!(DATABASE, "kind" => kind).record(took.as_secs_f64());
+    });
+}
+
+/// The word for what a status says.
+pub fn result_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+        status if status.is_success() => "ok",
+        status if status.is_server_error() => "failed",
+        _ => "refused",
+    }
 }
 
 /// Notes how long a request to Gitter waited for its budget.
@@ -195,10 +258,37 @@ pub fn tidy() {
 
 /// Everything in Prometheus's text format, with what was just read.
 pub fn render(reading: Option<&Reading>) -> String {
-    if let Some(reading) = reading {
-        with_local_recorder(&*RECORDER, || note(reading));
-    }
+    with_local_recorder(&*RECORDER, || {
+        note_process();
+        if let Some(reading) = reading {
+            note(reading);
+        }
+    });
     RECORDER.handle().render()
+}
+
+/// What the operating system says of the process.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float, and nothing here needs more than its 53 bits"
+)]
+fn note_process() {
+    let process = collect();
+    if let Some(seconds) = process.cpu_seconds_total {
+        gauge!(CPU).set(seconds);
+    }
+    for (name, value) in [
+        (MEMORY, process.resident_memory_bytes),
+        (VIRTUAL_MEMORY, process.virtual_memory_bytes),
+        (OPEN_FILES, process.open_fds),
+        (MOST_FILES, process.max_fds),
+        (THREADS, process.threads),
+        (STARTED, process.start_time_seconds),
+    ] {
+        if let Some(value) = value {
+            gauge!(name).set(value as f64);
+        }
+    }
 }
 
 fn note(reading: &Reading) {
@@ -207,6 +297,8 @@ fn note(reading: &Reading) {
         gauge!(WAITING, "direction" => direction).set(backlog.waiting);
         gauge!(FAILED, "direction" => direction).set(backlog.failed);
         gauge!(OLDEST, "direction" => direction).set(backlog.oldest.as_secs_f64());
+        gauge!(LANES, "direction" => direction).set(backlog.lanes);
+        gauge!(DEEPEST, "direction" => direction).set(backlog.deepest);
     }
     for (state, count) in &reading.portals {
         gauge!(PORTALS, "state" => *state).set(*count);
@@ -243,6 +335,8 @@ mod tests {
                 waiting: 3,
                 failed: 1,
                 oldest: Duration::from_millis(1_500),
+                lanes: 2,
+                deepest: 3,
             }],
             portals: vec![("active", 4)],
             unconfirmed: 2,
@@ -258,6 +352,7 @@ mod tests {
         };
         waited_for_budget("of_this_test", Duration::from_secs(5));
         other_instance(true);
+        requested("gitter", "of_this_test", "ok", Duration::from_secs(5));
         let text = render(Some(&reading));
         for line in [
             r#"gitter_bridge_items_total{direction="to_gitter",outcome="skipped",reason="empty"} 2"#,
@@ -265,6 +360,8 @@ mod tests {
             r#"gitter_bridge_items_failed{direction="to_matrix"} 1"#,
             r#"gitter_bridge_oldest_waiting_age_seconds{direction="to_matrix"} 1.5"#,
             r#"gitter_bridge_portals{state="active"} 4"#,
+            r#"gitter_bridge_lanes_waiting{direction="to_matrix"} 2"#,
+            r#"gitter_bridge_deepest_lane_items{direction="to_matrix"} 3"#,
             "gitter_bridge_portals_unconfirmed 2",
             r#"gitter_bridge_accounts_stopped{reason="silent_ban"} 1"#,
             "gitter_bridge_other_instance 1",
@@ -279,7 +376,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
-        for (name, help) in declared() {
+        for Metric { name, help, .. } in METRICS {
             assert!(
                 text.contains(&format!("# HELP {name} {help}\n")),
                 "{name} in {text}"
@@ -288,16 +385,36 @@ mod tests {
     }
 
     #[test]
-    fn the_documentation_lists_them_all() {
-        let page = include_str!("../docs/metrics.md");
-        let listed = page.lines().filter(|line| line.starts_with("| `gitter_bridge_"));
-        let expected = declared().map(|(name, help)| format!("| `{name}` | {help} |"));
-        assert_eq!(listed.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    fn a_socket_is_counted_for_as_long_as_it_is_there() {
+        let mut sockets = [Socket::new(), Socket::new()];
+        sockets[1].set_up(true);
+        sockets[1].set_up(true);
+        let text = render(None);
+        assert!(
+            text.contains("gitter_bridge_realtime_sockets{state=\"up\"} 1\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("gitter_bridge_realtime_sockets{state=\"down\"} 1\n"),
+            "{text}"
+        );
+        drop(sockets);
+        let text = render(None);
+        assert!(
+            text.contains("gitter_bridge_realtime_sockets{state=\"up\"} 0\n"),
+            "{text}"
+        );
     }
 
-    fn declared() -> impl Iterator<Item = (&'static str, &'static str)> {
-        let gauges = GAUGES.map(|(name, _, help)| (name, help));
-        let summaries = SUMMARIES.map(|(name, _, help)| (name, help));
-        COUNTERS.into_iter().chain(gauges).chain(summaries)
+    #[test]
+    fn times_fall_into_buckets() {
+        transacted("of_this_test", Duration::from_millis(3));
+        let text = render(None);
+        for line in [
+            r#"gitter_bridge_database_seconds_bucket{kind="of_this_test",le="0.0025"} 0"#,
+            r#"gitter_bridge_database_seconds_bucket{kind="of_this_test",le="0.005"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
     }
 }

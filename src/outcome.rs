@@ -93,3 +93,22 @@ pub enum Outcome {
     /// It could not cross; the text says more for people.
     Failed(Reason, String),
 }
+
+impl Outcome {
+    /// The words for how it ended, and why; the latter is empty for what crossed.
+    pub const fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Bridged => ("bridged", ""),
+            Self::Skipped(reason, _) => ("skipped", reason.as_str()),
+            Self::Failed(reason, _) => ("failed", reason.as_str()),
+        }
+    }
+
+    /// What it says for people.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Bridged => "",
+            Self::Skipped(_, detail) | Self::Failed(_, detail) => detail,
+        }
+    }
+}

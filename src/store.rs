@@ -27,6 +27,7 @@ pub mod life;
 pub mod media;
 pub mod member;
 pub mod message;
+mod news;
 pub mod notice;
 pub mod opt_out;
 pub mod overview;

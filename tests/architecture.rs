@@ -33,16 +33,17 @@ const MAY_IMPORT: &str = "
     health:
     metrics:
     logging:      config
+    telemetry:    config
     registration: config
     media:        config metrics
     cache:
-    store:        config metrics
-    matrix:       config metrics registration
-    gitter:       config metrics
-    bridge:       translate store matrix gitter media cache config metrics registration
+    store:        config metrics telemetry
+    matrix:       config metrics telemetry registration
+    gitter:       config metrics telemetry
+    bridge:       translate store matrix gitter media cache config metrics telemetry registration
     doctor:       store matrix gitter media config registration
     http:         bridge doctor health translate store matrix gitter media cache config metrics registration
-    app:          http health bridge doctor translate store matrix gitter media cache config metrics registration logging
+    app:          http health bridge doctor translate store matrix gitter media cache config metrics telemetry registration logging
     cli:          app http bridge doctor translate store matrix gitter media config metrics registration logging
     main:         cli
 ";

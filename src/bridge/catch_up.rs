@@ -24,7 +24,7 @@ use super::{
 use crate::{
     gitter::{Class, MessagePage, RealtimeEvent, SNAPSHOT, Snapshot},
     ids::{GitterMessageId, GitterRoomId},
-    model,
+    metrics, model,
     outcome::{Outcome, Reason},
     store::{Direction, LaneKey, NewItem, Portal, PortalState, StoreError, Tx, inbox, lane, message, portal},
 };
@@ -308,12 +308,16 @@ async fn catch_up(bridge: Arc<Bridge>, room: GitterRoomId, snapshot: Vec<Box<Raw
             // The portal is in another Matrix room by now, or in none.
             Ok(None) => continue,
             Ok(Some(found)) => {
+                metrics::caught_up(Some(found));
                 info!(portal.room = %room, messages = found, "A room is caught up");
                 bridge.wake.notify_one();
                 bridge.portals_changed();
                 return;
             }
-            Err(error) => warn!(portal.room = %room, error = %error, "A room cannot be caught up yet"),
+            Err(error) => {
+                metrics::caught_up(None);
+                warn!(portal.room = %room, error = %error, "A room cannot be caught up yet");
+            }
         }
         failures += 1;
         let wait = failure::back_off(failures, LONGEST_WAIT);

@@ -29,6 +29,7 @@ use self::to_gitter::Again;
 pub(super) use self::to_gitter::{RECOVERY_WAIT, changed_event, settle_echo};
 use super::{Bridge, BridgeError, kill_point::KillPoint, life, now, portal, worker::Step};
 use crate::{
+    metrics,
     outcome::{Outcome, Reason},
     store::{
         Attempt, AttemptState, Direction, Item, Lane, MappedMessage, NewAttempt, Portal, Tx, account,
@@ -241,6 +242,7 @@ impl Delivery<'_> {
 
     /// Notes, once, that an item was found on the other side instead of being sent again.
     fn found_again(self, result_id: &str) {
+        metrics::recovered(self.lane.key.direction.as_str(), true);
         info!(
             portal.room = self.lane.key.room,
             item.source = self.item.source_id,

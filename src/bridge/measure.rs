@@ -49,6 +49,8 @@ impl Bridge {
             waiting: count(backlog.waiting),
             failed: count(backlog.failed),
             oldest: duration(backlog.oldest.map_or(0, |oldest| now - oldest)),
+            lanes: count(backlog.lanes),
+            deepest: count(backlog.deepest),
         });
         let nearness = self.nearness.percents();
         Ok(Reading {

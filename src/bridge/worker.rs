@@ -5,7 +5,10 @@ use std::time::Duration;
 use tracing::{Instrument as _, error, info_span, warn};
 
 use super::{Bridge, BridgeError, deliver::Delivery, life::portal_of, now};
-use crate::store::{Lane, attempt, inbox, lane, ledger::Place, life, portal};
+use crate::{
+    store::{Item, Lane, attempt, inbox, lane, life, portal},
+    telemetry,
+};
 
 /// How long a lane waits after an error that is not its item's.
 const AFTER_ERROR: i64 = 1_000;
@@ -82,14 +85,11 @@ async fn step(bridge: &Bridge, lane: &Lane) -> Result<Step, BridgeError> {
         portal: &portal,
         item: &item,
     };
-    let place = Place {
-        lane: item.lane.clone(),
-        number: item.number,
-    };
+    let id = item.place().id().to_string();
     // Whatever is logged about an item names it, so that its lines are found by the id that `item list` shows.
     let span = info_span!(
         "item",
-        item.id = %place.id(),
+        item.id = id,
         item.source = item.source_id,
         portal.room = lane.key.room,
         lane.direction = lane.key.direction.as_str(),
@@ -101,7 +101,30 @@ async fn step(bridge: &Bridge, lane: &Lane) -> Result<Step, BridgeError> {
             delivery.go_on(&attempts).await
         }
     };
-    stepped.instrument(span).await
+    let traced = traced_step(&item, &id, attempts.is_empty());
+    let step = traced.run(stepped.instrument(span)).await;
+    match &step {
+        Ok(Step::Next | Step::Empty) => {}
+        Ok(Step::Wait { .. }) => traced.note("step.result", "waits"),
+        Ok(Step::Lost) => traced.note("step.result", "lost"),
+        Err(_) => traced.fail("stopped"),
+    }
+    step
+}
+
+/// The step in the trace of its item, which begins with how long that has waited for its first.
+fn traced_step(item: &Item, id: &str, is_new: bool) -> telemetry::Step {
+    let traced = telemetry::Item {
+        direction: item.lane.direction.as_str(),
+        source_key: &item.source_key,
+        id,
+        source: &item.source_id,
+        room: &item.lane.room,
+    };
+    if is_new && item.next_attempt_at == 0 {
+        traced.waited(item.created_at);
+    }
+    traced.step(if is_new { "translate" } else { "deliver" })
 }
 
 /// Gives the lane back. Our claim would be renewed for ever, so it is tried until it works or we stop.

@@ -12,13 +12,14 @@ use url::Url;
 use super::{
     access::{Permissions, RoomPatterns, permissions, room_patterns},
     database::{DatabaseUrl, database_url},
+    headers::{HeaderFile, header_file},
     secret::{SecretFile, secret, secret_file},
     section::{Key, Presence, Reader, Section, section},
     template::{alias_prefix, ghost_display_name, ghost_localpart},
     value::{
-        byte_size, byte_size_or_none, choice, duration, duration_or_never, host, list, log_filter, number,
-        optional, path_beside_config, path_in_data, public_address, server_name, socket_address, switch,
-        web_address,
+        byte_size, byte_size_or_none, choice, duration, duration_or_never, host, list, log_filter,
+        log_rotation, number, optional, path_beside_config, path_in_data, public_address, server_name,
+        socket_address, switch, web_address,
     },
 };
 use crate::ids::GhostTemplate;
@@ -185,6 +186,10 @@ section! {
         format: LogFormat = choice(&FORMATS), Default("pretty");
         /// A file in `data_dir` to append to, instead of the standard error stream.
         file: Option<PathBuf> = optional(path_in_data), Hidden("bridge.log");
+        /// When the file begins anew: `never`, `daily` (UTC), or when it would be larger than, such as, `10MiB`.
+        rotate: LogRotation = log_rotation, Default("never");
+        /// How many older files are kept then.
+        keep: u32 = number(1..=1_000), Default("7");
     }
 }
 
@@ -194,6 +199,8 @@ section! {
     pub Telemetry {
         /// Where the collector takes OTLP over HTTP; without it, no traces are sent.
         otlp_endpoint: Option<Url> = optional(web_address), Hidden("http://localhost:4318");
+        /// A file with headers that it asks for, such as `Authorization: Bearer ...`, one a line.
+        headers_file: Option<HeaderFile> = optional(header_file), Hidden("otlp.headers");
     }
 }
 
@@ -237,6 +244,17 @@ pub enum LogFormat {
     Pretty,
     /// A JSON object a line.
     Json,
+}
+
+/// When a log file begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogRotation {
+    /// It does not.
+    Never,
+    /// With the first line of each day.
+    Daily,
+    /// Before it gets larger than so many bytes.
+    Size(u64),
 }
 
 const FORMATS: [(&str, LogFormat); 2] = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];

@@ -18,6 +18,7 @@ use url::Url;
 use super::{
     document::{Node, Value},
     section::{Folders, Refusal},
+    sections::LogRotation,
 };
 
 /// Most characters of `appservice.public_url`, so that a signed link is no longer than translation counts.
@@ -220,6 +221,17 @@ pub(super) fn byte_size_or_none(node: &Node, _: &Folders) -> Result<u64, Refusal
         .ok()
         .map(|size| size.as_u64())
         .ok_or_else(|| "must be a number of bytes such as `500KiB`, `100MiB` or `1GiB`".into())
+}
+
+/// When a log file begins anew.
+pub(super) fn log_rotation(node: &Node, folders: &Folders) -> Result<LogRotation, Refusal> {
+    match scalar(node)? {
+        "never" => Ok(LogRotation::Never),
+        "daily" => Ok(LogRotation::Daily),
+        _ => byte_size(node, folders)
+            .map(LogRotation::Size)
+            .map_err(|_| "must be `never`, `daily`, or a number of bytes such as `10MiB`, and not 0".into()),
+    }
 }
 
 /// What is logged: a level, or `target=level`, or several of them with commas between.

@@ -65,6 +65,7 @@ pub(super) fn registration(config: &Config, checks: &mut Checks) -> Option<Regis
 pub(super) fn rights(config: &Config, checks: &mut Checks) {
     const CHECK: &str = "file_rights";
     let token = config.gitter.token_file.as_ref().map(|file| file.path.as_path());
+    let headers = config.telemetry.headers_file.as_ref();
     let database = match &config.database.url {
         DatabaseUrl::Sqlite(path) => Some(path.as_path()),
         DatabaseUrl::Postgres(_) => None,
@@ -75,6 +76,7 @@ pub(super) fn rights(config: &Config, checks: &mut Checks) {
         Some(config.media.key_file.as_path()),
         database,
         token,
+        headers.map(|file| file.path.as_path()),
     ];
     let open: Vec<String> = secrets
         .into_iter()

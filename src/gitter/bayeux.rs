@@ -25,7 +25,7 @@ pub(super) use self::{
     message::{Frame, Transport},
 };
 use super::event::RealtimeEvent;
-use crate::ids::GitterRoomId;
+use crate::{ids::GitterRoomId, metrics};
 
 /// How long opening the socket may take, TLS included, and how long the answer to a handshake.
 const OPENING: Duration = Duration::from_secs(30);
@@ -224,6 +224,7 @@ impl Session {
     fn start_over(&mut self, after: Duration, now: Instant) {
         let rooms = self.channels.lost();
         if !rooms.is_empty() {
+            metrics::interrupted();
             self.tell(RealtimeEvent::Interrupted { rooms });
         }
         self.reset_at = None;

@@ -6,6 +6,8 @@
 use http::StatusCode;
 use jiff::Timestamp;
 
+use crate::metrics::result_of;
+
 /// Why a request to Gitter did not give what was asked for. `endpoint` is this bridge's name of the call.
 #[derive(Debug, thiserror::Error)]
 pub enum GitterError {
@@ -105,6 +107,22 @@ impl GitterError {
             Self::Interrupted { .. } | Self::Unreadable { .. } => true,
             Self::Status { status, .. } => status.is_server_error(),
             _ => false,
+        }
+    }
+
+    /// The word for how the request ended.
+    pub(super) fn result(&self) -> &'static str {
+        match self {
+            Self::Status { status, .. } => result_of(*status),
+            Self::RateLimited { .. } => result_of(StatusCode::TOO_MANY_REQUESTS),
+            Self::Unauthorized { .. } => result_of(StatusCode::UNAUTHORIZED),
+            Self::Unreachable { .. } => "unreachable",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Unreadable { .. } => "unreadable",
+            Self::NotARoomUri { .. }
+            | Self::OneToOne { .. }
+            | Self::Renamed { .. }
+            | Self::OtherRoom { .. } => "ok",
         }
     }
 

@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
 
 use super::Endpoint;
+use crate::metrics::result_of;
 
 /// The most of a homeserver's message that is kept, in characters: a proxy may answer with a page.
 const MESSAGE_CHARS: usize = 300;
@@ -93,6 +94,17 @@ impl MatrixError {
         match self {
             Self::Api { status, .. } => Some(*status),
             _ => None,
+        }
+    }
+
+    /// The word for how the request ended.
+    pub(super) fn result(&self) -> &'static str {
+        match self {
+            Self::Api { status, .. } => result_of(*status),
+            Self::Unreachable { .. } => "unreachable",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Unwritable { .. } => "unwritable",
         }
     }
 

@@ -2,10 +2,15 @@
 //!
 //! It never repeats a request. (The HTTP library does where the request provably never left.)
 
-use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error as StdError,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
-use http::header::AUTHORIZATION;
+use http::{StatusCode, header::AUTHORIZATION};
 use reqwest::{Client, redirect};
 use ruma::api::{
     AppserviceUserIdentity, IncomingResponseExt as _, MatrixVersion, OutgoingRequest,
@@ -18,6 +23,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{Endpoint, MatrixError};
+use crate::{
+    metrics::{requested, result_of},
+    telemetry::Step,
+};
 
 /// To connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,6 +104,15 @@ impl Transport {
         endpoint: Endpoint,
         request: http::Request<Vec<u8>>,
     ) -> Result<R::IncomingResponse, MatrixError> {
+        let exchange = self.exchange_once::<R>(endpoint, request);
+        observed(endpoint, |_| StatusCode::OK, exchange).await
+    }
+
+    async fn exchange_once<R: OutgoingRequest>(
+        &self,
+        endpoint: Endpoint,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<R::IncomingResponse, MatrixError> {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|source| unwritable(endpoint, source.without_url()))?;
         if let Some(token) = request.headers_mut().get_mut(AUTHORIZATION) {
@@ -137,14 +155,15 @@ impl Transport {
         &self,
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
-    ) -> Result<(http::StatusCode, http::HeaderMap, Bytes), MatrixError> {
-        let response = request
-            .send()
-            .await
-            .map_err(|source| self.failed(endpoint, source))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.read(endpoint, response).await?;
-        Ok((status, headers, body))
+    ) -> Result<(StatusCode, http::HeaderMap, Bytes), MatrixError> {
+        let answer = async {
+            let response = request.send().await;
+            let response = response.map_err(|source| self.failed(endpoint, source))?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = self.read(endpoint, response).await?;
+            Ok((status, headers, body))
+        };
+        observed(endpoint, |(status, ..)| *status, answer).await
     }
 
     /// Sends a request of no type of ruma's, whose answer is read later if it is good.
@@ -153,16 +172,17 @@ impl Transport {
         endpoint: Endpoint,
         request: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, MatrixError> {
-        let response = request
-            .send()
-            .await
-            .map_err(|source| self.failed(endpoint, source))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.read(endpoint, response).await.unwrap_or_default();
-        Err(MatrixError::from_answer(endpoint, status, &headers, &body))
+        let answer = async {
+            let response = request.send().await;
+            let response = response.map_err(|source| self.failed(endpoint, source))?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = self.read(endpoint, response).await.unwrap_or_default();
+            Err(MatrixError::from_answer(endpoint, status, &headers, &body))
+        };
+        observed(endpoint, reqwest::Response::status, answer).await
     }
 
     /// The base that paths are appended to.
@@ -216,6 +236,26 @@ impl fmt::Debug for Transport {
             .field("base_url", &self.base_url)
             .finish_non_exhaustive()
     }
+}
+
+/// Makes a request, and tells how it ended.
+async fn observed<T>(
+    endpoint: Endpoint,
+    status: impl FnOnce(&T) -> StatusCode,
+    request: impl Future<Output = Result<T, MatrixError>>,
+) -> Result<T, MatrixError> {
+    let (step, begun) = (Step::request("matrix", endpoint.as_str()), Instant::now());
+    let answered = step.run(request).await;
+    let (result, status) = match &answered {
+        Ok(answer) => {
+            let status = status(answer);
+            (result_of(status), Some(status))
+        }
+        Err(error) => (error.result(), error.status()),
+    };
+    step.ended(result, status);
+    requested("matrix", endpoint.as_str(), result, begun.elapsed());
+    answered
 }
 
 pub(super) fn unreadable(

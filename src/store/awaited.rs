@@ -8,6 +8,7 @@ use super::{
     db::{execute, query, statements},
     error::column,
     ledger::Place,
+    news::Subject,
 };
 use crate::{
     ids::{GitterMessageId, GitterRoomId, GitterUserId},
@@ -29,7 +30,8 @@ statements! {
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND result_id = $5
             AND state = 'done'";
     UNDO_ITEM = "UPDATE inbox SET outcome = 'failed', reason = $5, detail = $6
-        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND outcome = 'bridged'";
+        WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND outcome = 'bridged'
+        RETURNING source_key, source_id";
     UNDO_PAIRS = "DELETE FROM message WHERE gitter_room_id = $1 AND gitter_message_id = $2 AND origin = 'matrix'";
 }
 
@@ -132,8 +134,10 @@ pub async fn take_back(
     )?;
     execute!(tx, UNDO_PAIRS, room, message)?;
     let reason = Reason::SilentBan;
-    let undone = execute!(
+    let undone = query!(
         tx,
+        fetch_optional,
+        (String, String),
         UNDO_ITEM,
         room,
         direction,
@@ -141,10 +145,15 @@ pub async fn take_back(
         number,
         reason.as_str(),
         detail
-    )? == 1;
-    if undone {
-        let outcome = Outcome::Failed(reason, detail.to_owned());
-        tx.count_settled(place.lane.direction, &outcome, 1);
-    }
-    Ok(undone)
+    )?;
+    let Some((source_key, source_id)) = undone else {
+        return Ok(false);
+    };
+    let outcome = Outcome::Failed(reason, detail.to_owned());
+    tx.news.settled(&place.lane, &outcome, || Subject {
+        place: place.clone(),
+        source_key,
+        source_id,
+    });
+    Ok(true)
 }

@@ -5,7 +5,11 @@
 //! later fails under load otherwise. There is one writing connection on SQLite, so writers queue in order.
 
 use std::{
-    fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr as _, time::Duration,
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    str::FromStr as _,
+    time::{Duration, Instant},
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,8 +20,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Direction, StoreError};
-use crate::{config::DatabaseUrl, metrics, outcome::Outcome};
+use super::{StoreError, news::News};
+use crate::{config::DatabaseUrl, metrics, telemetry};
 
 /// The schema, from the `migrations` folder. Forward only.
 static MIGRATOR: Migrator = sqlx::migrate!();
@@ -40,8 +44,32 @@ pub enum Db {
 #[derive(Debug)]
 pub struct Tx {
     pub(super) open: Open,
-    /// What is to be counted once it is committed.
-    settled: Vec<(Direction, Outcome, u64)>,
+    /// What is to be told once it is committed.
+    pub(super) news: News,
+    /// Notes how long it took, however it ends.
+    _timer: Timer,
+}
+
+/// Measures a transaction, from when it was asked for.
+#[derive(Debug)]
+struct Timer {
+    kind: &'static str,
+    begun: Instant,
+}
+
+impl Timer {
+    fn new(kind: &'static str) -> Self {
+        Self {
+            kind,
+            begun: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        metrics::transacted(self.kind, self.begun.elapsed());
+    }
 }
 
 /// The transaction of one of the databases.
@@ -168,10 +196,12 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        Ok(Tx::new(match self {
+        let timer = Timer::new("read");
+        let open = match self {
             Self::Sqlite { readers, .. } => Open::Sqlite(readers.begin().await?),
             Self::Postgres(pool) => Open::Postgres(pool.begin().await?),
-        }))
+        };
+        Ok(Tx::new(open, timer))
     }
 
     /// Begins a transaction that reads, and sees the database to its end as it is at its first look.
@@ -179,13 +209,15 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn read_one_moment(&self) -> Result<Tx, StoreError> {
-        Ok(Tx::new(match self {
+        let timer = Timer::new("read");
+        let open = match self {
             Self::Sqlite { readers, .. } => Open::Sqlite(readers.begin().await?),
             Self::Postgres(pool) => Open::Postgres(
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     .await?,
             ),
-        }))
+        };
+        Ok(Tx::new(open, timer))
     }
 
     /// Begins a transaction that writes.
@@ -193,10 +225,12 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn write(&self) -> Result<Tx, StoreError> {
-        Ok(Tx::new(match self {
+        let timer = Timer::new("write");
+        let open = match self {
             Self::Sqlite { writer, .. } => Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Open::Postgres(pool.begin().await?),
-        }))
+        };
+        Ok(Tx::new(open, timer))
     }
 
     /// Whether other processes may work on the same database.
@@ -254,16 +288,12 @@ pub(super) fn address(options: &PgConnectOptions) -> String {
 }
 
 impl Tx {
-    fn new(open: Open) -> Self {
+    fn new(open: Open, timer: Timer) -> Self {
         Self {
             open,
-            settled: Vec::new(),
+            news: News::new(),
+            _timer: timer,
         }
-    }
-
-    /// Lets items that got their outcome be counted once that is committed.
-    pub(super) fn count_settled(&mut self, direction: Direction, outcome: &Outcome, times: u64) {
-        self.settled.push((direction, outcome.clone(), times));
     }
 
     /// Makes what was written durable.
@@ -271,13 +301,14 @@ impl Tx {
     /// # Errors
     /// When the database cannot be reached, or refuses; then nothing was written.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.open {
-            Open::Sqlite(tx) => tx.commit().await?,
-            Open::Postgres(tx) => tx.commit().await?,
-        }
-        for (direction, outcome, times) in self.settled {
-            metrics::settled(direction.as_str(), &outcome, times);
-        }
+        let commit = async {
+            match self.open {
+                Open::Sqlite(tx) => tx.commit().await,
+                Open::Postgres(tx) => tx.commit().await,
+            }
+        };
+        telemetry::Step::part("commit").run(commit).await?;
+        self.news.tell();
         Ok(())
     }
 }

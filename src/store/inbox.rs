@@ -8,6 +8,8 @@ use super::{
     db::{execute, query, statements},
     error::words,
     lane::{NEVER, take_number, take_numbers},
+    ledger::Place,
+    news::Subject,
 };
 use crate::{
     ids::{GitterMessageId, GitterRoomId},
@@ -128,6 +130,37 @@ pub struct Item {
     pub target: String,
 }
 
+impl NewItem {
+    fn subject(&self, number: i64) -> Subject {
+        Subject {
+            place: Place {
+                lane: self.lane.clone(),
+                number,
+            },
+            source_key: self.source_key.clone(),
+            source_id: self.source_id.clone(),
+        }
+    }
+}
+
+impl Item {
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        Place {
+            lane: self.lane.clone(),
+            number: self.number,
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            place: self.place(),
+            source_key: self.source_key.clone(),
+            source_id: self.source_id.clone(),
+        }
+    }
+}
+
 #[derive(FromRow)]
 pub(super) struct Row {
     number: i64,
@@ -164,11 +197,8 @@ impl Row {
 
 /// The columns `outcome`, `reason` and `detail` of an outcome.
 fn outcome_columns(outcome: &Outcome) -> (&'static str, &'static str, &str) {
-    match outcome {
-        Outcome::Bridged => ("bridged", "", ""),
-        Outcome::Skipped(reason, detail) => ("skipped", reason.as_str(), detail),
-        Outcome::Failed(reason, detail) => ("failed", reason.as_str(), detail),
-    }
+    let (word, reason) = outcome.words();
+    (word, reason, outcome.detail())
 }
 
 /// Whether an item was accepted before.
@@ -223,8 +253,10 @@ pub async fn enqueue(tx: &mut Tx, items: &[NewItem], now: i64) -> Result<usize, 
         )?;
         if inserted == 1 {
             added += 1;
+            let subject = || item.subject(number);
+            tx.news.accepted(subject);
             if let Some(outcome) = &item.outcome {
-                tx.count_settled(item.lane.direction, outcome, 1);
+                tx.news.settled(&item.lane, outcome, subject);
             }
         }
     }
@@ -304,7 +336,10 @@ pub async fn settle_item(tx: &mut Tx, item: &Item, outcome: &Outcome, now: i64) 
         now
     )? == 1;
     if settled {
-        tx.count_settled(item.lane.direction, outcome, 1);
+        tx.news.settled(&item.lane, outcome, || item.subject());
+        if *outcome == Outcome::Bridged {
+            tx.news.delivered(item.lane.direction, now - item.created_at);
+        }
     }
     Ok(settled)
 }
@@ -367,7 +402,7 @@ pub async fn settle_waiting(
             detail,
             now
         )?;
-        tx.count_settled(direction, outcome, settled);
+        tx.news.settled_together(direction, outcome, settled);
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::{
     db::{execute, query, statements},
     error::column,
     inbox::ItemState,
+    news::Subject,
 };
 use crate::{
     ids::ItemId,
@@ -56,7 +57,8 @@ statements! {
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4 AND state = 'waiting'";
     DROP = "UPDATE inbox SET state = 'settled', outcome = 'skipped', reason = $5, detail = $6, settled_at = $7
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4
-            AND (state = 'waiting' OR outcome = 'failed')";
+            AND (state = 'waiting' OR outcome = 'failed')
+        RETURNING source_key, source_id";
     IS_WORKED = "SELECT 1 FROM lane
         WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND owner <> '' AND lease_until >= $4";
     PAIRS = "SELECT gitter_room_id, matrix_room_id, gitter_message_id, event_id, part, kind, origin
@@ -67,8 +69,10 @@ statements! {
         ORDER BY 1, 2, 3, 4, 5, 6";
     // Grouped by an expression: SQLite would otherwise read the whole table along an index that begins with the
     // direction, instead of the few rows that this is about.
-    WAITING = "SELECT direction || '' AS way, COUNT(*), MIN(created_at) FROM inbox WHERE state <> 'settled'
-        GROUP BY direction || ''";
+    WAITING = "SELECT way, CAST(SUM(items) AS BIGINT), MIN(oldest), COUNT(*), MAX(items)
+        FROM (SELECT direction || '' AS way, COUNT(*) AS items, MIN(created_at) AS oldest FROM inbox
+            WHERE state <> 'settled' GROUP BY direction || '', gitter_room_id, purpose) AS lanes
+        GROUP BY way";
     FAILURES = "SELECT direction || '' AS way, COUNT(*) FROM inbox WHERE outcome = 'failed' GROUP BY direction || ''";
     BODY = "SELECT body FROM inbox WHERE gitter_room_id = $1 AND direction = $2 AND purpose = $3 AND number = $4";
 }
@@ -342,8 +346,10 @@ pub async fn hurry(tx: &mut Tx, place: &Place, not_before: i64) -> Result<bool, 
 pub async fn drop_item(tx: &mut Tx, place: &Place, detail: &str, now: i64) -> Result<bool, StoreError> {
     let (room, direction, purpose, number) = place.columns();
     let reason = Reason::DroppedByOperator;
-    let dropped = execute!(
+    let dropped = query!(
         tx,
+        fetch_optional,
+        (String, String),
         DROP,
         room,
         direction,
@@ -352,12 +358,17 @@ pub async fn drop_item(tx: &mut Tx, place: &Place, detail: &str, now: i64) -> Re
         reason.as_str(),
         detail,
         now
-    )? == 1;
-    if dropped {
-        let outcome = Outcome::Skipped(reason, detail.to_owned());
-        tx.count_settled(place.lane.direction, &outcome, 1);
-    }
-    Ok(dropped)
+    )?;
+    let Some((source_key, source_id)) = dropped else {
+        return Ok(false);
+    };
+    let outcome = Outcome::Skipped(reason, detail.to_owned());
+    tx.news.settled(&place.lane, &outcome, || Subject {
+        place: place.clone(),
+        source_key,
+        source_id,
+    });
+    Ok(true)
 }
 
 /// An event and a Gitter message that are the same thing, in whichever rooms.
@@ -395,11 +406,15 @@ pub struct Backlog {
     pub oldest: Option<i64>,
     /// Items that have failed.
     pub failed: i64,
+    /// Lanes with items without an outcome.
+    pub lanes: i64,
+    /// How many the lane with the most has.
+    pub deepest: i64,
 }
 
 /// How many items of each direction wait or have failed.
 pub async fn backlogs(tx: &mut Tx) -> Result<[Backlog; 2], StoreError> {
-    let waiting = query!(tx, fetch_all, (String, i64, Option<i64>), WAITING)?;
+    let waiting = query!(tx, fetch_all, (String, i64, i64, i64, i64), WAITING)?;
     let failures = query!(tx, fetch_all, (String, i64), FAILURES)?;
     Ok([Direction::ToGitter, Direction::ToMatrix].map(|direction| {
         let is_own = |found: &String| found == direction.as_str();
@@ -407,9 +422,11 @@ pub async fn backlogs(tx: &mut Tx) -> Result<[Backlog; 2], StoreError> {
         let failed = failures.iter().find(|(found, _)| is_own(found));
         Backlog {
             direction,
-            waiting: waiting.map_or(0, |(_, count, _)| *count),
-            oldest: waiting.and_then(|(.., oldest)| *oldest),
+            waiting: waiting.map_or(0, |(_, count, ..)| *count),
+            oldest: waiting.map(|(_, _, oldest, ..)| *oldest),
             failed: failed.map_or(0, |(_, count)| *count),
+            lanes: waiting.map_or(0, |(.., lanes, _)| *lanes),
+            deepest: waiting.map_or(0, |(.., deepest)| *deepest),
         }
     }))
 }

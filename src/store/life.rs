@@ -255,7 +255,7 @@ pub async fn withhold(tx: &mut Tx, room: &GitterRoomId, detail: &str, now: i64) 
     let reason = Reason::PrivateRoom;
     let settled = execute!(tx, WITHHOLD, room.as_str(), reason.as_str(), detail, now)?;
     let outcome = Outcome::Skipped(reason, detail.to_owned());
-    tx.count_settled(Direction::ToMatrix, &outcome, settled);
+    tx.news.settled_together(Direction::ToMatrix, &outcome, settled);
     Ok(settled)
 }
 

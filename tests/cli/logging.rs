@@ -1,7 +1,7 @@
 //! Logging to a file; the one test of this program that logs, since a process can start logging once.
 
 use gitter_matrix_bridge::{
-    config::{LogFormat, Logging},
+    config::{LogFormat, LogRotation, Logging},
     logging::{self, LoggingError},
 };
 
@@ -15,6 +15,8 @@ fn lines_of_the_level_go_to_the_file() {
         level: "info".to_owned(),
         format: LogFormat::Json,
         file: Some(place.path("bridge.log")),
+        rotate: LogRotation::Size(1_000),
+        keep: 2,
     };
     let nowhere = Logging {
         file: Some(place.path("none/bridge.log")),
@@ -33,5 +35,10 @@ fn lines_of_the_level_go_to_the_file() {
     assert_eq!(line["message"], "The rooms are linked");
     assert_eq!(line["room.id"], "5f0000000000000000000a01");
     assert_eq!(line["level"], "INFO");
+    for _ in 0..10 {
+        tracing::info!(filling = "x".repeat(200), "Much is said");
+    }
+    assert!(place.read("bridge.log.1").ends_with("}\n") && place.read("bridge.log.2").starts_with('{'));
+    assert!(!place.path("bridge.log.3").exists());
     assert!(matches!(logging::start(&settings), Err(LoggingError::Started(_))));
 }

@@ -40,6 +40,7 @@ const WITHOUT_DEVICES: Options = Options {
     flood_limit: 60,
     membership: "lazy",
     privacy_check: "5m",
+    other_sections: serde_json::Value::Null,
 };
 
 /// What happens to a send, and how often it is made in the end where repeats are safe.

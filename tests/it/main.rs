@@ -9,6 +9,8 @@ mod changes;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod copying;
@@ -45,6 +47,8 @@ mod ledger;
 mod lifecycle;
 #[cfg(test)]
 mod listeners;
+#[cfg(test)]
+mod logs;
 #[cfg(test)]
 mod matrix_client;
 #[cfg(test)]
@@ -89,6 +93,8 @@ mod status_page;
 mod third_party;
 #[cfg(test)]
 mod token;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod transactions;
 #[cfg(test)]

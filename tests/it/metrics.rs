@@ -1,14 +1,22 @@
 //! What monitoring sees.
 
-use gitter_sandbox::{RequestEffect, When};
+use std::collections::BTreeSet;
+
+use gitter_matrix_bridge::metrics::METRICS;
+use gitter_sandbox::{FrameEffect, RequestEffect, When};
+use regex::Regex;
 
 use crate::world::{
-    World,
+    Options, World,
     database::{Database, on_both_databases},
     until,
 };
 
-on_both_databases![what_crosses_waits_and_fails_is_measured];
+on_both_databases![
+    what_crosses_waits_and_fails_is_measured,
+    all_that_is_declared_is_measured_and_nothing_else,
+    troubles_are_counted,
+];
 
 /// Waits until all these lines are among the metrics.
 async fn measured(world: &World, expected: &[&str]) {
@@ -34,6 +42,14 @@ async fn what_crosses_waits_and_fails_is_measured(database: Database) {
             r#"gitter_bridge_items_total{direction="to_gitter",outcome="bridged",reason=""} 2"#,
             r#"gitter_bridge_items_total{direction="to_matrix",outcome="bridged",reason=""} 2"#,
             r#"gitter_bridge_items_total{direction="to_matrix",outcome="skipped",reason="own_echo"} 2"#,
+            r#"gitter_bridge_delivery_seconds_count{direction="to_gitter"} 2"#,
+            r#"gitter_bridge_delivery_seconds_count{direction="to_matrix"} 2"#,
+            r#"gitter_bridge_requests_total{side="gitter",endpoint="create message",result="ok"} 2"#,
+            r#"gitter_bridge_requests_total{side="matrix",endpoint="send",result="ok"} 2"#,
+            r#"gitter_bridge_realtime_sockets{state="up"} 1"#,
+            r#"gitter_bridge_realtime_sockets{state="down"} 0"#,
+            r#"gitter_bridge_catch_ups_total{result="done"} 1"#,
+            r#"gitter_bridge_lanes_waiting{direction="to_gitter"} 0"#,
             r#"gitter_bridge_items_waiting{direction="to_gitter"} 0"#,
             r#"gitter_bridge_oldest_waiting_age_seconds{direction="to_gitter"} 0"#,
             r#"gitter_bridge_portals{state="active"} 1"#,
@@ -52,6 +68,10 @@ async fn what_crosses_waits_and_fails_is_measured(database: Database) {
             r#"gitter_bridge_items_total{direction="to_gitter",outcome="failed",reason="forbidden"} 1"#,
             r#"gitter_bridge_items_failed{direction="to_gitter"} 1"#,
             r#"gitter_bridge_items_waiting{direction="to_gitter"} 2"#,
+            r#"gitter_bridge_lanes_waiting{direction="to_gitter"} 1"#,
+            r#"gitter_bridge_deepest_lane_items{direction="to_gitter"} 2"#,
+            r#"gitter_bridge_requests_total{side="gitter",endpoint="create message",result="refused"} 1"#,
+            r#"gitter_bridge_requests_total{side="gitter",endpoint="create message",result="failed"} 1"#,
         ],
     )
     .await;
@@ -66,4 +86,70 @@ async fn what_crosses_waits_and_fails_is_measured(database: Database) {
         assert!(!metrics.contains(&id), "{id} in {metrics}");
     }
     world.close().await;
+}
+
+async fn all_that_is_declared_is_measured_and_nothing_else(database: Database) {
+    let options = Options {
+        rate_limit: 100,
+        ..Options::default()
+    };
+    let mut world = World::with(database, options).await;
+    let room = world.link("pier").await;
+    world.both_say(&room, "message", 1);
+    world.crossed().await;
+    let lines = world.admin().metrics().await.unwrap();
+    let types = lines.iter().filter_map(|line| line.strip_prefix("# TYPE "));
+    let found: BTreeSet<String> = types.map(str::to_owned).collect();
+    let declared = METRICS
+        .iter()
+        .map(|metric| format!("{} {}", metric.name, metric.kind.as_str()));
+    assert_eq!(found, declared.collect::<BTreeSet<_>>());
+
+    let label = Regex::new(r#"([a-z_]+)="([^"]*)""#).unwrap();
+    for line in lines
+        .iter()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let metric = METRICS.iter().filter(|metric| line.starts_with(metric.name));
+        let metric = metric.max_by_key(|metric| metric.name.len()).unwrap();
+        for pair in label.captures_iter(line) {
+            let (name, value) = (&pair[1], &pair[2]);
+            assert!(
+                metric.labels.contains(&name) || ["le", "quantile"].contains(&name),
+                "{line}"
+            );
+            let is_word = value
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || b"_ ".contains(&byte));
+            assert!(is_word || ["le", "quantile", "version"].contains(&name), "{line}");
+        }
+    }
+    world.finish().await;
+}
+
+async fn troubles_are_counted(database: Database) {
+    let mut world = World::start(database).await;
+    let room = world.link("quay").await;
+    // It arrives and nobody says so.
+    world.posts_suffer(&room, RequestEffect::Status(500), When::After, 1);
+    world.ana_says(&room, "did it arrive?");
+    world.crossed().await;
+    // It does not arrive.
+    world.posts_suffer(&room, RequestEffect::Status(500), When::Before, 1);
+    world.ana_says(&room, "it did not");
+    world.crossed().await;
+    world.frames_suffer(&room, FrameEffect::Drop, 1);
+    world.wren_says(&room, "lost on the way");
+    world.wren_says(&room, "and noticed");
+    world.crossed().await;
+    measured(
+        &world,
+        &[
+            r#"gitter_bridge_attempts_recovered_total{direction="to_gitter",result="found"} 1"#,
+            r#"gitter_bridge_attempts_recovered_total{direction="to_gitter",result="sent_again"} 1"#,
+            "gitter_bridge_realtime_gaps_total 1",
+        ],
+    )
+    .await;
+    world.finish().await;
 }

@@ -65,6 +65,8 @@ pub(crate) struct Options {
     pub(crate) membership: &'static str,
     /// `bridge.privacy_check`; rooms are looked at five times in it.
     pub(crate) privacy_check: &'static str,
+    /// Other sections, whole: each takes the place of the usual one.
+    pub(crate) other_sections: Value,
 }
 
 impl Default for Options {
@@ -82,13 +84,21 @@ impl Default for Options {
             flood_limit: 60,
             membership: "lazy",
             privacy_check: "5m",
+            other_sections: Value::Null,
         }
     }
 }
 
 impl Options {
-    /// The section `bridge` of the configuration.
-    fn section(&self) -> Value {
+    /// Puts the sections that they say into a configuration.
+    fn put_into(&self, config: &mut Value) {
+        config["bridge"] = self.bridge_section();
+        for (name, section) in self.other_sections.as_object().into_iter().flatten() {
+            config[name] = section.clone();
+        }
+    }
+
+    fn bridge_section(&self) -> Value {
         json!({
             "give_up_after": self.give_up_after,
             "permissions": self.permissions,
@@ -127,7 +137,6 @@ impl World {
             .prefix("gitter-bridge-it-")
             .tempdir()
             .unwrap();
-        let section = options.section();
         let place = options.database_folder.as_deref().unwrap_or(folder.path());
         let database = TestDatabase::make(database, options.database_server.clone(), place).await;
         let sandbox = Sandbox::start(gitter_sandbox::Settings {
@@ -156,7 +165,7 @@ impl World {
             config["gitter"]["token"] = Value::Null;
             config["gitter"]["token_file"] = json!(file);
         }
-        config["bridge"] = section;
+        options.put_into(&mut config);
         let mut bridge = Bridge::prepare(&folder.path().join("bridge"), &config);
         let registration = Registration {
             as_token: homeserver.settings().as_token.clone().into(),

@@ -13,7 +13,7 @@ use crate::{
     bridge::{BridgeError, echo, failure::Decision, now, worker::Step},
     gitter::{Class, MessagePage},
     ids::{GitterMessageId, GitterRoomId},
-    model,
+    metrics, model,
     store::{Attempt, AttemptState, message},
     translate::GitterAction,
 };
@@ -62,7 +62,10 @@ impl Delivery<'_> {
                 self.found_again(message.id.as_str());
                 self.posted(attempt, last, &message, Stored::Seen).await
             }
-            Ok(None) => self.send_to_gitter(attempt, last).await,
+            Ok(None) => {
+                metrics::recovered(self.lane.key.direction.as_str(), false);
+                self.send_to_gitter(attempt, last).await
+            }
             Err(BridgeError::Gitter(error)) => self.look_failed(attempt, &error).await,
             Err(error) => Err(error),
         }

@@ -22,12 +22,13 @@ use crate::{
         worker::Step,
     },
     gitter::{GitterError, NewMessage, Permit},
-    model,
+    metrics, model,
     outcome::Reason,
     store::{
         Attempt, AttemptState, Item, MappedMessage, MessageKind, Origin, Portal, Tx, attempt,
         awaited::AwaitedEcho, inbox, lane, message,
     },
+    telemetry,
     translate::{Context, GitterAction, Translation, to_gitter},
 };
 
@@ -210,7 +211,8 @@ impl Delivery<'_> {
     /// attempt: the attempt's time is then that of the request.
     pub(super) async fn gitter_permit(self) -> Result<Option<Permit>, BridgeError> {
         let permit = self.bridge.gitter.permit(self.class().await?);
-        let permit = self.bridge.stop.run_until_cancelled(permit).await;
+        let permit = self.bridge.stop.run_until_cancelled(permit);
+        let permit = telemetry::Step::part("budget").run(permit).await;
         Ok(permit.filter(|_| !self.bridge.gitter.token().is_refused()))
     }
 
@@ -336,6 +338,7 @@ pub(in crate::bridge) async fn settle_echo(
     if !attempt::settle_unknown(tx, attempt, message.id.as_str(), now).await? {
         return Ok(false);
     }
+    metrics::recovered(attempt.lane.direction.as_str(), true);
     // Not always its lane's head: an older item may have been retried since.
     let Some(item) = inbox::waiting_item(tx, &attempt.lane, attempt.number).await? else {
         return Ok(true);

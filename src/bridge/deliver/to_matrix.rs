@@ -19,9 +19,10 @@ use crate::{
     },
     ids::transaction_id,
     matrix::{Endpoint, MatrixError, Redact, SendEvent},
-    model,
+    metrics, model,
     outcome::Reason,
     store::{Attempt, AttemptState, MappedMessage, MessageKind, Origin, deleted, ghost as ghosts},
+    telemetry,
     translate::{
         Context, MatrixAction, Translation,
         to_matrix::{self, Operation},
@@ -104,7 +105,8 @@ impl Delivery<'_> {
     pub(super) async fn send_to_matrix(self, attempt: &Attempt, last: bool) -> Result<Step, BridgeError> {
         let action: MatrixAction = self.action(attempt)?;
         let sender = action.sender();
-        let device = match self.prepare(&action).await {
+        let prepared = telemetry::Step::part("prepare").run(self.prepare(&action)).await;
+        let device = match prepared {
             Ok(device) => device,
             Err(BridgeError::Matrix(error)) => return self.not_sent(attempt, &error).await,
             Err(error) => return Err(error),
@@ -170,6 +172,7 @@ impl Delivery<'_> {
         let remembered = self.bridge.has_device_memory() && had_device && attempt.opened_at > now() - MEMORY;
         // Some homeservers do not remember redactions at all, and what is redacted shows on the event.
         if remembered && !matches!(action, MatrixAction::Redact { .. }) {
+            metrics::recovered(self.lane.key.direction.as_str(), false);
             return self.send_to_matrix(attempt, last).await;
         }
         match self.find_effect(attempt, &action).await {
@@ -177,7 +180,10 @@ impl Delivery<'_> {
                 self.found_again(event_id.as_str());
                 self.sent(attempt, last, &action, event_id).await
             }
-            Ok(None) => self.send_to_matrix(attempt, last).await,
+            Ok(None) => {
+                metrics::recovered(self.lane.key.direction.as_str(), false);
+                self.send_to_matrix(attempt, last).await
+            }
             Err(BridgeError::Matrix(error)) => {
                 let decision = match failure::matrix_send(&error, attempt.tries, now()) {
                     Decision::Reject(_) => Decision::Retry { after: 15_000 },

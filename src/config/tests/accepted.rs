@@ -58,6 +58,10 @@ fn the_shortest_configuration_has_the_defaults_of_the_design() {
         ("info", LogFormat::Pretty)
     );
     assert_eq!(config.logging.file, None);
+    assert_eq!(
+        (config.logging.rotate, config.logging.keep),
+        (LogRotation::Never, 7)
+    );
     assert_eq!(config.telemetry.otlp_endpoint, None);
 }
 
@@ -85,7 +89,13 @@ fn every_example_value_behind_a_hash_can_be_used() {
             _ => format!("{line}\n"),
         })
         .collect();
+    fs::write(
+        folder.path().join("otlp.headers"),
+        "Authorization: Bearer S3CRET\n",
+    )
+    .unwrap();
     let config = Config::read(&file, &text, []).unwrap();
+    assert!(!format!("{config:?}").contains("S3CRET"), "{config:?}");
     assert_eq!(
         config.appservice.public_url.unwrap().as_str(),
         "https://bridge.example.org/"
@@ -106,6 +116,12 @@ fn every_key_can_be_set_in_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let token_file = folder.path().join("token");
     fs::write(&token_file, "S3CRET").unwrap();
+    let header_file = folder.path().join("headers");
+    fs::write(
+        &header_file,
+        "# of the collector\n\nAuthorization: Basic S3CRET: x\nX-Scope-OrgID:tidepool\n",
+    )
+    .unwrap();
     let token_file = token_file.to_str().unwrap();
     // Everything from the environment, once over nothing and once over the example.
     for (name, text) in [("nothing", String::new()), ("the example", example())] {
@@ -119,6 +135,7 @@ fn every_key_can_be_set_in_the_environment() {
                 let value = match key.name {
                     "token" | "tokens" => "",
                     "token_file" if section.name == "gitter" => token_file,
+                    "headers_file" => header_file.to_str().unwrap(),
                     _ => example,
                 };
                 let path = format!("{}__{}", section.name, key.name).to_uppercase();
@@ -130,6 +147,9 @@ fn every_key_can_be_set_in_the_environment() {
         }
         assert!(set.contains(&("GITTER_BRIDGE__DATA_DIR".to_owned(), ".".to_owned())));
         let config = Config::read(Path::new("config.yaml"), &text, set).expect(name);
+        let headers = config.telemetry.headers_file.unwrap().headers;
+        assert_eq!(headers["authorization"], "Basic S3CRET: x");
+        assert_eq!(headers["x-scope-orgid"], "tidepool");
         assert_eq!(
             config.telemetry.otlp_endpoint.unwrap().as_str(),
             "http://localhost:4318/"

@@ -50,6 +50,9 @@ admin.listen: 127.0.0.1 => must be an IP address and a port
 logging.level: inof => must be `error`, `warn`
 logging.level: info,sqlx=S3CRET => must be `error`, `warn`
 logging.format: yaml => must be `pretty` or `json`
+logging.rotate: weekly => must be `never`, `daily`, or a number of bytes
+logging.rotate: 0 => must be `never`, `daily`, or a number of bytes
+logging.keep: 0 => must be a whole number from 1 to 1000
 telemetry.otlp_endpoint: localhost:4318 => must begin with `http://`
 ";
 
@@ -241,6 +244,27 @@ fn bad_tokens_and_token_files_are_named_without_their_content() {
         problem,
         "conf/config.yaml:8: gitter.token must be one word without blanks"
     );
+}
+
+#[test]
+fn what_is_no_header_is_named_by_its_line_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("headers");
+    for text in [
+        "# x\nS3CRET\n",
+        "\nbad name: S3CRET\n",
+        "X: y\nS3CRET\u{7f}: \u{7f}\n",
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let problem = problem_of(&format!("telemetry:\n  headers_file: {}", path.display()));
+        assert!(
+            problem.contains("headers, whose line 2 is no header such as"),
+            "{problem}"
+        );
+        assert!(!problem.contains("S3CRET"), "{problem}");
+    }
+    let problem = problem_of("telemetry:\n  headers_file: no/such");
+    assert!(problem.contains("no/such, which cannot be read"), "{problem}");
 }
 
 #[test]

@@ -14,7 +14,10 @@ use super::{
     link::{Answered, Link},
     message::{self, Frame, Incoming},
 };
-use crate::gitter::event::{RealtimeEvent, SNAPSHOT, Snapshot};
+use crate::{
+    gitter::event::{RealtimeEvent, SNAPSHOT, Snapshot},
+    metrics,
+};
 
 /// Between two attempts with a token that Gitter refuses. Its own advice is ten days.
 const AFTER_REFUSAL: Duration = Duration::from_mins(1);
@@ -249,6 +252,7 @@ impl Session {
     fn report_gap(&mut self) {
         let rooms = self.channels.live();
         if !rooms.is_empty() {
+            metrics::gap();
             self.tell(RealtimeEvent::Interrupted { rooms });
         }
     }

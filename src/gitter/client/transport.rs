@@ -13,11 +13,15 @@ use tokio::{sync::watch, time::Instant};
 use url::Url;
 
 use super::ClientSettings;
-use crate::gitter::{
-    MAX_REPLY_BYTES, USER_AGENT,
-    budget::{Budget, Class, Permit, Report},
-    error::{BodyError, GitterError, SetupError},
-    token::Token,
+use crate::{
+    gitter::{
+        MAX_REPLY_BYTES, USER_AGENT,
+        budget::{Budget, Class, Permit, Report},
+        error::{BodyError, GitterError, SetupError},
+        token::Token,
+    },
+    metrics::{requested, result_of},
+    telemetry::Step,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -87,6 +91,23 @@ impl Transport {
 
     /// Sends a request that the budget has room for.
     pub(super) async fn send_with(
+        &self,
+        permit: Permit,
+        endpoint: &'static str,
+        request: RequestBuilder,
+    ) -> Result<Reply, GitterError> {
+        let (step, begun) = (Step::request("gitter", endpoint), Instant::now());
+        let replied = step.run(self.exchange(permit, endpoint, request)).await;
+        let (result, status) = match &replied {
+            Ok(reply) => (result_of(reply.status), Some(reply.status)),
+            Err(error) => (error.result(), error.status()),
+        };
+        step.ended(result, status);
+        requested("gitter", endpoint, result, begun.elapsed());
+        replied
+    }
+
+    async fn exchange(
         &self,
         permit: Permit,
         endpoint: &'static str,

@@ -23,6 +23,7 @@ use crate::{
         token::Token,
     },
     ids::GitterRoomId,
+    metrics,
 };
 
 /// What a socket is told.
@@ -54,8 +55,10 @@ pub(super) async fn run(
         backlog: Backlog::default(),
         presence: Presence { open, is_up: false },
     };
+    let mut counted = metrics::Socket::new();
     loop {
         socket.perform().await;
+        counted.set_up(socket.wire.is_up());
         let may_read = !socket.backlog.is_full();
         tokio::select! {
             () = stop.cancelled() => break,
