@@ -199,7 +199,7 @@ pub(super) fn table(rooms: Vec<Portal>) -> String {
             toned(portal.state, state),
             output::count(portal.waiting, Tone::Plain),
             output::count(portal.failed, failed),
-            toned(last_bridged(&portal.last_bridged_at), Tone::Plain),
+            toned(last_bridged(portal.last_bridged_at.as_deref()), Tone::Plain),
         ]
     });
     output::table(
@@ -215,8 +215,8 @@ pub(super) fn table(rooms: Vec<Portal>) -> String {
     )
 }
 
-fn last_bridged(time: &Option<String>) -> String {
-    time.as_deref().map_or_else(|| "never".to_owned(), output::time)
+fn last_bridged(time: Option<&str>) -> String {
+    time.map_or_else(|| "never".to_owned(), output::time)
 }
 
 fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
@@ -236,7 +236,7 @@ fn tell_portal(answer: &Answer) -> anyhow::Result<Exit> {
         portal.state,
         portal.waiting,
         portal.failed,
-        last_bridged(&portal.last_bridged_at)
+        last_bridged(portal.last_bridged_at.as_deref())
     ))?;
     if let Some(detail) = portal.state_detail {
         output::line(format_args!("stopped       {detail}"))?;

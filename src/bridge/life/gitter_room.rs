@@ -101,7 +101,10 @@ pub(in crate::bridge) fn told(bridge: &Arc<Bridge>, event: &RealtimeEvent) {
     let bridge_of_task = Arc::clone(bridge);
     bridge.tracker.spawn(async move {
         let stop = bridge_of_task.stop.clone();
-        if let Some(Err(error)) = stop.run_until_cancelled(task.act(&bridge_of_task)).await {
+        if let Some(Err(error)) = stop
+            .run_until_cancelled(Box::pin(task.act(&bridge_of_task)))
+            .await
+        {
             // The next look brings it up again.
             warn!(error = %error, "What became of a Gitter room could not be dealt with yet");
         }

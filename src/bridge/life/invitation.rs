@@ -84,7 +84,11 @@ async fn invitation(tx: &mut Tx, room: &GitterRoomId, bot: &str) -> Result<Optio
 }
 
 async fn try_one(bridge: Arc<Bridge>, portal: Portal) {
-    match bridge.stop.run_until_cancelled(enter(&bridge, &portal)).await {
+    match bridge
+        .stop
+        .run_until_cancelled(Box::pin(enter(&bridge, &portal)))
+        .await
+    {
         None => return,
         Some(Ok(())) => {}
         Some(Err(error)) => {
