@@ -78,6 +78,26 @@ mod tests {
         assert_eq!(candidates("my_group/room").of_two_parts, ["my_group/room"]);
     }
 
+    /// Of each underscore in it there would be a URI, and of each two another: more than fit into any memory.
+    #[test]
+    fn what_is_too_long_for_an_alias_is_none() {
+        let longest = "_a".repeat(117);
+        for (text, fits) in [
+            (format!("{longest}b"), true),
+            (format!("{longest}bb"), false),
+            ("_".repeat(16_000), false),
+        ] {
+            let parsed = RoomAliasId::parse(format!("#gitter_{text}:example.org"));
+            let named = parsed
+                .as_deref()
+                .ok()
+                .and_then(|alias| named(alias, "gitter_", server_name!("example.org")));
+            assert_eq!(named.is_some(), fits, "{} bytes", text.len());
+            let made = alias(&format!("gitter_{text}"), server_name!("example.org"));
+            assert_eq!(made.is_some(), fits, "{} bytes", text.len());
+        }
+    }
+
     /// Gitter would make a one-to-one room for what is no URI of a group's room.
     #[test]
     fn the_name_of_a_person_stands_for_no_room() {
