@@ -14,7 +14,7 @@ use gitter_matrix_bridge::{
     store::{
         Db, Portal, PortalKind, PortalState,
         account::{self, Account},
-        ledger, portal,
+        lane, ledger, portal,
     },
 };
 use libfuzzer_sys::fuzz_target;
@@ -86,6 +86,9 @@ async fn database(folder: &Path) -> Db {
         anew_at: 0,
     };
     portal::insert_portal(&mut tx, &portal).await.expect("a portal");
+    lane::make_lanes(&mut tx, &portal.gitter_room_id, "")
+        .await
+        .expect("its lanes");
     tx.commit().await.expect("a commit");
     db
 }
