@@ -228,7 +228,11 @@ pub(in crate::gitter) fn date(headers: &HeaderMap) -> Option<Timestamp> {
 
 /// Gitter's clock less ours, taking that it made the reply half-way through the request. Half a second is
 /// added for the part that the header cuts off.
-pub(in crate::gitter) fn offset(date: Timestamp, sent_at: Timestamp, took: Duration) -> Option<SignedDuration> {
+pub(in crate::gitter) fn offset(
+    date: Timestamp,
+    sent_at: Timestamp,
+    took: Duration,
+) -> Option<SignedDuration> {
     let half = SignedDuration::try_from(took / 2).ok()?;
     let ours = sent_at.checked_add(half).ok()?;
     Some(date.duration_since(ours) + SignedDuration::from_millis(500))
