@@ -13,6 +13,8 @@ pub mod client;
 pub mod error;
 mod event;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod pictures;
 mod public_names;
 pub mod realtime;

@@ -5,6 +5,8 @@
 //! made; the one of the id always is, and it also keeps two rooms from being made for one of Gitter's.
 
 mod allowance;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod names;
 mod query;
 

@@ -9,7 +9,7 @@ mod people;
 mod rooms;
 #[cfg(test)]
 mod tests;
-mod transport;
+pub(super) mod transport;
 
 use std::{sync::Arc, time::Duration};
 

@@ -211,7 +211,12 @@ impl FileClient {
     }
 }
 
-fn describe(mut file: File, length: u64, head: &[u8], declared: &str) -> std::io::Result<FetchedFile> {
+pub(super) fn describe(
+    mut file: File,
+    length: u64,
+    head: &[u8],
+    declared: &str,
+) -> std::io::Result<FetchedFile> {
     let content_type = content_type(head, declared);
     let dimensions = if content_type.starts_with("image/") {
         file.seek(SeekFrom::Start(0))?;

@@ -6,6 +6,8 @@
 mod content;
 mod copy;
 mod decrypt;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod page;
 mod transfer;
 

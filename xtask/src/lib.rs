@@ -12,6 +12,7 @@ pub mod chaos;
 pub mod compare;
 pub mod container;
 pub mod demo;
+pub mod fuzz;
 pub mod gitter;
 pub mod http;
 pub mod matrix;

@@ -70,6 +70,14 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         rate_limit: u32,
     },
+    /// Run the fuzz targets, each for some time; the exit code is 0 only if nothing was found.
+    Fuzz {
+        /// Only this one.
+        target: Option<String>,
+        /// For how long.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+    },
     /// Run all tests, with the servers that they need.
     Test {
         /// Only the tests whose names contain this.
@@ -128,6 +136,14 @@ async fn run(command: Command) -> Result<ExitCode> {
                 report: None,
             };
             let clean = xtask::chaos::run(plan).await?;
+            Ok(if clean {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        Command::Fuzz { target, seconds } => {
+            let clean = xtask::fuzz::run(target.as_deref(), seconds).await?;
             Ok(if clean {
                 ExitCode::SUCCESS
             } else {

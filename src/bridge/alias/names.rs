@@ -4,9 +4,14 @@
 
 use ruma::{OwnedRoomAliasId, RoomAliasId, ServerName};
 
+/// The most bytes of an alias (Matrix specification, appendix "Common identifier format"). `ruma` takes longer ones, for
+/// the sake of ids that old servers made.
+const LONGEST: usize = 255;
+
 /// The alias with this localpart; none if it is too long for one.
 pub(super) fn alias(localpart: &str, server_name: &ServerName) -> Option<OwnedRoomAliasId> {
-    RoomAliasId::parse(format!("#{localpart}:{server_name}")).ok()
+    let text = format!("#{localpart}:{server_name}");
+    RoomAliasId::parse(&text).ok().filter(|_| text.len() <= LONGEST)
 }
 
 /// The localpart of a URI's alias.
@@ -17,7 +22,8 @@ pub(super) fn localpart(prefix: &str, uri: &str) -> String {
 /// What stands for a URI or an id in an alias of the bridge's; none if the alias is not one of them.
 pub(super) fn named<'a>(alias: &'a RoomAliasId, prefix: &str, server_name: &ServerName) -> Option<&'a str> {
     let localpart = alias.alias().strip_prefix(prefix)?;
-    (alias.server_name() == server_name && !localpart.is_empty()).then_some(localpart)
+    let is_one = alias.server_name() == server_name && alias.as_str().len() <= LONGEST;
+    (is_one && !localpart.is_empty()).then_some(localpart)
 }
 
 /// Whether what is named is the id of a room, or as good as one.
@@ -76,6 +82,26 @@ mod tests {
     #[test]
     fn a_slash_that_is_written_is_one() {
         assert_eq!(candidates("my_group/room").of_two_parts, ["my_group/room"]);
+    }
+
+    /// Of each underscore in it there would be a URI, and of each two another: more than fit into any memory.
+    #[test]
+    fn what_is_too_long_for_an_alias_is_none() {
+        let longest = "_a".repeat(117);
+        for (text, fits) in [
+            (format!("{longest}b"), true),
+            (format!("{longest}bb"), false),
+            ("_".repeat(16_000), false),
+        ] {
+            let parsed = RoomAliasId::parse(format!("#gitter_{text}:example.org"));
+            let named = parsed
+                .as_deref()
+                .ok()
+                .and_then(|alias| named(alias, "gitter_", server_name!("example.org")));
+            assert_eq!(named.is_some(), fits, "{} bytes", text.len());
+            let made = alias(&format!("gitter_{text}"), server_name!("example.org"));
+            assert_eq!(made.is_some(), fits, "{} bytes", text.len());
+        }
     }
 
     /// Gitter would make a one-to-one room for what is no URI of a group's room.

@@ -231,7 +231,7 @@ fn settle(
 
 /// The budget as a reply tells it. The end of the window is a time of Gitter's clock, so it is compared with
 /// Gitter's own time.
-fn report(headers: &HeaderMap, server_now: Timestamp) -> Option<Report> {
+pub(in crate::gitter) fn report(headers: &HeaderMap, server_now: Timestamp) -> Option<Report> {
     let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
     let reset = Timestamp::from_millisecond(number("x-ratelimit-reset")?).ok()?;
     Some(Report {
@@ -242,14 +242,18 @@ fn report(headers: &HeaderMap, server_now: Timestamp) -> Option<Report> {
 }
 
 /// When Gitter made the reply, in whole seconds.
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
+pub(in crate::gitter) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let text = headers.get(header::DATE)?.to_str().ok()?;
     rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 /// Gitter's clock less ours, taking that it made the reply half-way through the request. Half a second is
 /// added for the part that the header cuts off.
-fn offset(date: Timestamp, sent_at: Timestamp, took: Duration) -> Option<SignedDuration> {
+pub(in crate::gitter) fn offset(
+    date: Timestamp,
+    sent_at: Timestamp,
+    took: Duration,
+) -> Option<SignedDuration> {
     let half = SignedDuration::try_from(took / 2).ok()?;
     let ours = sent_at.checked_add(half).ok()?;
     Some(date.duration_since(ours) + SignedDuration::from_millis(500))
