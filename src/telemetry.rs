@@ -150,14 +150,21 @@ impl Item<'_> {
         if !self.room.is_empty() {
             attributes.push(KeyValue::new("portal.room", self.room.to_owned()));
         }
-        // Of what could not be read it may be anything.
-        let is_id =
-            self.source.len() <= LONGEST_SOURCE && self.source.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_id && !self.source.is_empty() {
+        if is_id(self.source) {
             attributes.push(KeyValue::new("item.source", self.source.to_owned()));
         }
         attributes
     }
+}
+
+/// Whether a source is the id of an event or of a Gitter message, and not one that names a person, or anything, as of what
+/// could not be read.
+fn is_id(source: &str) -> bool {
+    let of_matrix = source.starts_with('$')
+        && source.len() <= LONGEST_SOURCE
+        && source.bytes().all(|byte| byte.is_ascii_graphic());
+    let of_gitter = source.len() == 24 && source.bytes().all(|byte| byte.is_ascii_hexdigit());
+    of_matrix || of_gitter
 }
 
 /// A span that is under way; it ends when this is dropped.
@@ -222,6 +229,19 @@ impl Step {
         }
         if result != "ok" {
             self.fail(result);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_that_name_somebody_are_not_told() {
+        assert!(is_id("$event:example.org") && is_id("5f0000000000000000000d01"));
+        for other in ["member:ana:example.org", "", "$an event", "ana", "$\u{e9}"] {
+            assert!(!is_id(other), "{other}");
         }
     }
 }

@@ -147,7 +147,7 @@ async fn lead(
     }
     drop(tx);
     match take(bridge, alias, &portal.matrix_room_id).await {
-        Err(BridgeError::Matrix(error)) if error.status().is_some_and(|status| status.is_client_error()) => {
+        Err(BridgeError::Matrix(error)) if error.refuses() => {
             warn!(alias = %alias, error = %error, "The homeserver refuses an alias");
             return Ok(false);
         }
@@ -187,11 +187,7 @@ pub(super) async fn enter(
     room: OwnedRoomId,
 ) -> Result<Option<OwnedRoomId>, MatrixError> {
     match bridge.matrix.join(&room, bridge.matrix.bot()).await {
-        Err(error)
-            if error.status().is_some_and(|status| {
-                status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
-            }) =>
-        {
+        Err(error) if error.refuses() => {
             warn!(room = %room, error = %error, "A room that the bridge made cannot be entered any more");
             if let Some(alias) = alias {
                 bridge.matrix.delete_alias(alias).await?;

@@ -43,8 +43,11 @@ use crate::{
 /// How often it is looked for what was asked elsewhere, or is to be done later.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long whoever takes something up has it, in milliseconds: longer than anything takes.
-const LEASE: i64 = 300_000;
+/// How long whoever takes something up has it, in milliseconds, unless they say in time that they are still at it.
+const LEASE: i64 = 30_000;
+
+/// How often they say so.
+const RENEWAL: Duration = Duration::from_secs(10);
 
 /// How late a command may come, and for how long it is tried, in milliseconds: nobody waits for an answer any longer.
 const FRESH: i64 = 3_600_000;
@@ -272,7 +275,7 @@ async fn step(bridge: &Arc<Bridge>, asked: &AskedFor) -> Result<(), BridgeError>
         return Ok(());
     }
     let event: Value = serde_json::from_str(&asked.body).unwrap_or(Value::Null);
-    let done = match go_on(bridge, asked, &event).await {
+    let done = match held(bridge, asked, go_on(bridge, asked, &event)).await {
         Err(error) if asked.created_at < now() - FRESH => {
             warn!(error = %error, event.id = %asked.event_id, "A command is given up");
             None
@@ -295,6 +298,28 @@ async fn step(bridge: &Arc<Bridge>, asked: &AskedFor) -> Result<(), BridgeError>
     Ok(tx.commit().await?)
 }
 
+/// Keeps what was taken up from other processes while it is worked on.
+async fn held<T>(bridge: &Bridge, asked: &AskedFor, work: impl Future<Output = T>) -> T {
+    let renewed = async || {
+        let mut tx = bridge.db.write().await?;
+        command::postpone(&mut tx, asked, now() + LEASE).await?;
+        tx.commit().await
+    };
+    // Both go on at once: the work may have the database that this waits for.
+    let renewing = async {
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            if let Err(error) = renewed().await {
+                debug!(error = %error, event.id = %asked.event_id, "A command may be taken up by another process");
+            }
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        never = renewing => never,
+    }
+}
+
 /// Carries something out, if that is still to be done, and says the answer. Gives the time at which it goes on, if it
 /// does.
 async fn go_on(bridge: &Arc<Bridge>, asked: &AskedFor, event: &Value) -> Result<Option<i64>, BridgeError> {
@@ -314,11 +339,7 @@ async fn go_on(bridge: &Arc<Bridge>, asked: &AskedFor, event: &Value) -> Result<
     }
     match say::answer(bridge, &asked.room, asked.event_id.as_str(), &reply, event).await {
         // The bot is not there any more, or may not speak: nobody can be answered.
-        Err(BridgeError::Matrix(error))
-            if error
-                .status()
-                .is_some_and(|status| status.is_client_error() && status != 429) =>
-        {
+        Err(BridgeError::Matrix(error)) if error.refuses() => {
             info!(error = %error, room = %asked.room, "A command cannot be answered in its room");
             Ok(None)
         }

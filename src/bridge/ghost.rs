@@ -2,7 +2,6 @@
 //!
 //! Each step is done once and remembered; doing one again does no harm.
 
-use http::StatusCode;
 use ruma::{DeviceId, OwnedMxcUri, UserId};
 use tracing::warn;
 use url::Url;
@@ -224,12 +223,8 @@ fn profile_page(web_url: &Url, username: &str) -> String {
 
 /// A homeserver may refuse a name or a picture; messages cross all the same.
 fn allowed(ghost: &Ghost, set: Result<(), MatrixError>) -> Result<(), MatrixError> {
-    let final_refusal = |status: StatusCode| {
-        status.is_client_error()
-            && ![StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
-    };
     match set {
-        Err(error) if error.status().is_some_and(final_refusal) => {
+        Err(error) if error.refuses() => {
             warn!(ghost.id = %ghost.user_id, error = %error, "The homeserver does not let a ghost set its profile");
             Ok(())
         }

@@ -30,7 +30,8 @@ enum Found {
     Ours,
     /// Ours, but not the newest, which did not get there.
     Outdated,
-    Another,
+    /// This mark, which is not of this database.
+    Another(String),
 }
 
 struct Watch {
@@ -66,12 +67,12 @@ pub(super) async fn run(bridge: Arc<Bridge>) {
 impl Watch {
     async fn look(&mut self, bridge: &Bridge) -> Result<(), BridgeError> {
         let (mut found, mut marks) = look(bridge).await?;
-        if matches!(found, Found::Another) {
+        if matches!(found, Found::Another(_)) {
             // Another process of this database may have changed the mark between the two questions.
             (found, marks) = look(bridge).await?;
         }
         let now = now();
-        match found {
+        match &found {
             Found::Ours if now - marks.marked_at < milliseconds(self.pause) / 2 => {
                 self.was_ours = true;
                 return Ok(());
@@ -83,17 +84,22 @@ impl Watch {
                 return Ok(());
             }
             // Where ours was until just now somebody else has written since.
-            Found::Another if self.was_ours || now - marks.marked_at < 2 * milliseconds(LONGEST_LOOK) => {
+            Found::Another(_) if self.was_ours || now - marks.marked_at < 2 * milliseconds(LONGEST_LOOK) => {
                 alarm(bridge, now).await?;
             }
-            Found::Another => info!(
+            Found::Another(_) => info!(
                 "The bot has a mark of another installation on the homeserver, from before this one was started; \
                  if that has been moved here, all is well"
             ),
         }
+        // Whichever stays there if the new one does not get through is no news at the next look.
+        let there = match &found {
+            Found::Another(there) => there,
+            Found::Ours | Found::Outdated => &marks.mark,
+        };
         let mark = secret::random();
         let mut tx = bridge.db.write().await?;
-        let is_renewed = installation::renew_mark(&mut tx, &marks.mark, &mark, now).await?;
+        let is_renewed = installation::renew_mark(&mut tx, &marks.mark, there, &mark, now).await?;
         tx.commit().await?;
         // Else another process was faster, and leaves its own.
         if is_renewed {
@@ -113,7 +119,7 @@ async fn look(bridge: &Bridge) -> Result<(Found, Marks), BridgeError> {
         None => Found::Ours,
         Some(there) if there == marks.mark => Found::Ours,
         Some(there) if there == marks.last_mark => Found::Outdated,
-        Some(_) => Found::Another,
+        Some(there) => Found::Another(there.to_owned()),
     };
     Ok((found, marks))
 }

@@ -232,9 +232,7 @@ fn is_done(leaving: &Leaving, what: &str, done: Result<(), BridgeError>) -> bool
     let Err(error) = done else { return true };
     tell(leaving, what, &error);
     match error {
-        BridgeError::Matrix(error) => error
-            .status()
-            .is_some_and(|status| status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS),
+        BridgeError::Matrix(error) => error.refuses(),
         BridgeError::Gitter(error) => error.refuses(),
         _ => false,
     }

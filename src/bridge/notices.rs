@@ -155,11 +155,8 @@ async fn acknowledge(bridge: &Bridge) -> Result<(), BridgeError> {
         }
         if let Err(error) = bridge.matrix.acknowledge(&crossed.room, &crossed.event_id).await {
             debug!(error = %error, room = %crossed.room, "The homeserver takes no read receipt");
-            let is_final = error
-                .status()
-                .is_some_and(|status| status.is_client_error() && status != 429);
             // Other rooms' receipts do not wait for this one.
-            if !is_final {
+            if !error.refuses() {
                 continue;
             }
         }

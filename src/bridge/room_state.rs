@@ -267,7 +267,7 @@ async fn write_power(bridge: &Bridge, portal: &Portal) -> Result<(), BridgeError
         .await;
     match &set {
         Ok(_) => forget_given(bridge, room, &former).await?,
-        Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
+        Err(error) if error.refuses() => {
             forget_given(bridge, room, &gifts).await?;
         }
         // It may be so all the same.

@@ -138,7 +138,7 @@ fn is_listed(sites: &[Site], url: &Url) -> bool {
             .is_some_and(|name| !name.is_empty())
         || host.ends_with(".githubusercontent.com");
     let port = url.port();
-    let is_site = |site: &Site| site.host == host && (port.is_none() || port == site.port);
+    let is_site = |site: &Site| site.host == host && port == site.port;
     matches!(url.scheme(), "http" | "https")
         && url.username().is_empty()
         && url.password().is_none()
@@ -206,6 +206,7 @@ mod tests {
             ("https://user@gitter.example.org/a", false),
             ("https://gitter.example.org:22/a", false),
             ("http://localhost:6379/a", false),
+            ("http://localhost/a", false),
             ("http://127.0.0.1/a", false),
         ] {
             assert_eq!(is_listed(&sites, &Url::parse(url).unwrap()), listed, "{url}");

@@ -57,12 +57,10 @@ impl LogFile {
     /// Moves the file and those before it on by one, and begins anew.
     fn rotate(&mut self) -> io::Result<()> {
         for number in (1..self.kept).rev() {
-            match fs::rename(self.older(number), self.older(number + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            move_if_there(&self.older(number), &self.older(number + 1))?;
         }
-        fs::rename(&self.path, self.older(1))?;
+        // Somebody may have taken it away, or an earlier try went this far.
+        move_if_there(&self.path, &self.older(1))?;
         self.file = open(&self.path)?;
         Ok(())
     }
@@ -92,6 +90,13 @@ impl Write for LogFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -205,5 +210,14 @@ mod tests {
         file.write_all(b"two\n").unwrap();
         let text = fs::read_to_string(folder.path().join("bridge.log")).unwrap();
         assert_eq!(text, "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_file_that_somebody_took_away_begins_anew() {
+        let (folder, mut file) = log(LogRotation::Size(4), 2);
+        file.write_all(b"one\n").unwrap();
+        fs::remove_file(folder.path().join("bridge.log")).unwrap();
+        file.write_all(b"two\n").unwrap();
+        assert_eq!(files(&folder), named(&[("bridge.log", "two\n")]));
     }
 }

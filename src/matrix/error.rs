@@ -97,6 +97,14 @@ impl MatrixError {
         }
     }
 
+    /// Whether asking again would be answered in the same way. Not so where the token is not taken: it may be a new one's
+    /// turn.
+    pub fn refuses(&self) -> bool {
+        let passing = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS];
+        self.status()
+            .is_some_and(|status| status.is_client_error() && !passing.contains(&status))
+    }
+
     /// The word for how the request ended.
     pub(super) fn result(&self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ statements! {
     INSERT = "INSERT INTO installation (server_name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     MARKS = "SELECT mark, last_mark, marked_at FROM installation";
     // Of several processes that found the same mark one renews it.
-    RENEW = "UPDATE installation SET last_mark = mark, mark = $2, marked_at = $3 WHERE mark = $1";
+    RENEW = "UPDATE installation SET last_mark = $2, mark = $3, marked_at = $4 WHERE mark = $1";
     OTHER = "SELECT other_seen_at FROM installation";
     NOTE_OTHER = "UPDATE installation SET other_seen_at = $1";
 }
@@ -26,7 +26,7 @@ const OTHER_COUNTS: i64 = 15 * 60_000;
 pub struct Marks {
     /// The newest; empty before the first.
     pub mark: String,
-    /// The one before, which may still be there.
+    /// What was there before, and is as long as the newest does not get there.
     pub last_mark: String,
     /// When the newest was made.
     pub marked_at: i64,
@@ -62,9 +62,15 @@ pub async fn marks(tx: &mut Tx) -> Result<Marks, StoreError> {
     Ok(query!(tx, fetch_one, Marks, MARKS)?)
 }
 
-/// Makes a new mark in the place of one; `false` if that is not the newest any more.
-pub async fn renew_mark(tx: &mut Tx, from: &str, to: &str, now: i64) -> Result<bool, StoreError> {
-    Ok(execute!(tx, RENEW, from, to, now)? == 1)
+/// Makes a new mark where `there` was found; `false` if `from` is not the newest any more.
+pub async fn renew_mark(
+    tx: &mut Tx,
+    from: &str,
+    there: &str,
+    to: &str,
+    now: i64,
+) -> Result<bool, StoreError> {
+    Ok(execute!(tx, RENEW, from, there, to, now)? == 1)
 }
 
 /// When another bridge with the same tokens was seen last, if that is not long ago.

@@ -156,16 +156,24 @@ async fn a_mark_is_renewed_once_and_another_counts_for_a_while() {
         installation::claim_installation(&mut tx, "a.example".try_into().unwrap(), 1)
             .await
             .unwrap();
-        assert!(installation::renew_mark(&mut tx, "", "one", 10).await.unwrap());
-        assert!(installation::renew_mark(&mut tx, "one", "two", 20).await.unwrap());
         assert!(
-            !installation::renew_mark(&mut tx, "one", "three", 30)
+            installation::renew_mark(&mut tx, "", "", "one", 10)
+                .await
+                .unwrap()
+        );
+        assert!(
+            installation::renew_mark(&mut tx, "one", "another's", "two", 20)
+                .await
+                .unwrap()
+        );
+        assert!(
+            !installation::renew_mark(&mut tx, "one", "one", "three", 30)
                 .await
                 .unwrap()
         );
         let marks = installation::marks(&mut tx).await.unwrap();
         let held = (marks.mark.as_str(), marks.last_mark.as_str(), marks.marked_at);
-        assert_eq!(held, ("two", "one", 20));
+        assert_eq!(held, ("two", "another's", 20));
 
         let quarter = 15 * 60_000;
         let now = 10 * quarter;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use http::{HeaderMap, Request, Response};
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
@@ -39,6 +40,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often the log says that the collector takes nothing.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
+
+/// The most that is read of an answer, in bytes; what it says beyond is of no use.
+const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// The path of traces under an OTLP endpoint (OpenTelemetry Protocol Specification, "OTLP/HTTP Request").
 const PATH: &str = "/v1/traces";
@@ -136,9 +140,14 @@ impl HttpClient for Collector {
         let request = reqwest::Request::try_from(request)?;
         let http = self.http.clone();
         let answered = self.runtime.spawn(async move {
-            let answer = http.execute(request).await?;
-            let status = answer.status();
-            Ok::<_, reqwest::Error>((status, answer.bytes().await?))
+            let mut answer = http.execute(request).await?;
+            let mut body = BytesMut::new();
+            while let Some(chunk) = answer.chunk().await?
+                && body.len() + chunk.len() <= LARGEST_ANSWER
+            {
+                body.extend_from_slice(&chunk);
+            }
+            Ok::<_, reqwest::Error>((answer.status(), body.freeze()))
         });
         match answered.await? {
             Ok((status, body)) => {

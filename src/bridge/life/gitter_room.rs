@@ -212,11 +212,12 @@ pub(super) async fn ask(bridge: &Bridge, room: &GitterRoomId) -> Result<bool, Br
 /// The room is deleted. One that is made anew at the same address is another, with another id.
 async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
     let _alone = bridge.lock_room(room).await;
-    let mut tx = bridge.db.read().await?;
+    let mut tx = bridge.db.write().await?;
+    // Another process may be about to unlink it: what that notes is to stay.
+    catch_up::lock(&mut tx, iter::once(room)).await?;
     let Some(portal) = portal::portal_by_gitter_room(&mut tx, room).await? else {
         return Ok(());
     };
-    drop(tx);
     let uri = &portal.gitter_uri;
     let stop = Stop {
         state: PortalState::Broken,
@@ -235,7 +236,6 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
         ghosts: Vec::new(),
         noted_at: now(),
     };
-    let mut tx = bridge.db.write().await?;
     leaving::note(&mut tx, &leaving).await?;
     tx.commit().await?;
     super::stop(bridge, room, None, &stop).await?;
@@ -249,9 +249,10 @@ async fn gone(bridge: &Bridge, room: &GitterRoomId) -> Result<(), BridgeError> {
 /// Notes a new URI, and brings the Matrix room's state in step.
 async fn keep_in_step(bridge: &Bridge, model: &model::Room, digest: Digest) -> Result<(), BridgeError> {
     let room = &model.id;
+    // In this order: who waits for a turn must not keep others from unlinking the room.
+    let _turn = bridge.life.turn.lock().await;
     // Nobody links it, unlinks it or takes leave of it meanwhile.
     let _alone = bridge.lock_room(room).await;
-    let _turn = bridge.life.turn.lock().await;
     if lock(&bridge.life.in_step).get(room) == Some(&digest) {
         return Ok(());
     }

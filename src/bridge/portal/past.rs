@@ -1,6 +1,5 @@
 //! What crossed before and matters now: rows of the map, and what the other side remembers of them.
 
-use http::StatusCode;
 use jiff::Timestamp;
 use ruma::{EventId, UserId};
 use serde_json::{Value, json};
@@ -100,11 +99,6 @@ pub(super) async fn add_links(
     Ok(())
 }
 
-/// Whether asking again would be answered in the same way.
-fn is_final(status: StatusCode) -> bool {
-    status.is_client_error() && ![StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
-}
-
 /// A message that is not in the map, but whose event says which Gitter message it is: one that a ghost
 /// sent and whose line was lost, as after a restored backup.
 pub(super) async fn by_marker(
@@ -116,7 +110,7 @@ pub(super) async fn by_marker(
         Ok(Some(raw)) => raw,
         Ok(None) | Err(MatrixError::Unwritable { .. }) => return Ok(None),
         // Some homeservers do not show what was before the bot joined.
-        Err(error) if error.status().is_some_and(is_final) => return Ok(None),
+        Err(error) if error.refuses() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let event: Value = serde_json::from_str(raw.get()).unwrap_or(Value::Null);
@@ -139,7 +133,7 @@ pub(super) async fn by_marker(
         .message(&portal.gitter_room_id, &marker.message)
         .await
     {
-        Err(error) if error.status().is_some_and(is_final) => None,
+        Err(error) if error.refuses() => None,
         parent => parent?,
     };
     Ok(Some(context::Message {
