@@ -9,7 +9,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     bridge::Bridge,
@@ -31,9 +31,29 @@ struct Watch {
     bridge: Arc<Bridge>,
     health: Health,
     sockets: watch::Receiver<usize>,
-    /// Since when there has been no socket.
-    alone: Option<Instant>,
-    has_had_socket: bool,
+    loss: Loss,
+}
+
+/// That there is no socket where a room is to be followed.
+#[derive(Debug, Default)]
+struct Loss {
+    since: Option<Instant>,
+    /// Whether it is known how it was before.
+    has_looked: bool,
+}
+
+impl Loss {
+    /// There is a socket, or no room.
+    const fn ends(&mut self) {
+        (self.since, self.has_looked) = (None, true);
+    }
+
+    /// There is none; whether that counts. At the start it does at once.
+    fn counts(&mut self, now: Instant) -> bool {
+        let since = *self.since.get_or_insert(now);
+        let is_first = !std::mem::replace(&mut self.has_looked, true);
+        is_first || now.duration_since(since) >= GRACE
+    }
 }
 
 /// Looks until the bridge stops.
@@ -43,8 +63,7 @@ pub(super) async fn run(bridge: Arc<Bridge>, health: Health) {
         sockets: bridge.realtime.open_sockets(),
         bridge,
         health,
-        alone: None,
-        has_had_socket: false,
+        loss: Loss::default(),
     };
     let watching = async {
         loop {
@@ -80,11 +99,20 @@ impl Watch {
         let why = match timeout(PATIENCE, matrix.whoami(matrix.bot())).await {
             Ok(Ok(_)) => return self.health.works(Part::Homeserver),
             Ok(Err(error)) => {
-                debug!(error = %error, "The homeserver does not answer as it should");
-                match error.status() {
+                let why = match error.status() {
                     Some(status) => format!("the homeserver answers {status}: see the log"),
                     None => "the homeserver is not reached at homeserver.url".to_owned(),
+                };
+                let is_told = self
+                    .health
+                    .view()
+                    .parts()
+                    .iter()
+                    .any(|part| part.lack() == Some(&why));
+                if !is_told {
+                    warn!(error = %error, "The homeserver does not answer as it should");
                 }
+                why
             }
             Err(_) => format!("the homeserver does not answer within {} s", PATIENCE.as_secs()),
         };
@@ -127,19 +155,18 @@ impl Watch {
 
     async fn realtime(&mut self) {
         if *self.sockets.borrow_and_update() > 0 {
-            (self.alone, self.has_had_socket) = (None, true);
+            self.loss.ends();
             return self.health.works(Part::Realtime);
         }
         match self.has_portals().await {
             Some(true) => {}
             Some(false) => {
-                (self.alone, self.has_had_socket) = (None, false);
+                self.loss.ends();
                 return self.health.works(Part::Realtime);
             }
             None => return,
         }
-        let alone = *self.alone.get_or_insert_with(Instant::now);
-        if !self.has_had_socket || alone.elapsed() >= GRACE {
+        if self.loss.counts(Instant::now()) {
             self.health.lacks(
                 Part::Realtime,
                 "no connection to Gitter's realtime channel at gitter.realtime_url is up",
@@ -157,5 +184,31 @@ async fn answer<T>(read: impl Future<Output = Result<T, StoreError>>) -> Option<
             None
         }
         Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_counts_at_the_start_and_after_its_grace() {
+        let start = Instant::now();
+        let mut loss = Loss::default();
+        assert!(loss.counts(start), "nothing was up yet");
+        loss.ends();
+        assert!(!loss.counts(start));
+        assert!(!loss.counts(start + GRACE / 2));
+        assert!(loss.counts(start + GRACE));
+        loss.ends();
+        assert!(!loss.counts(start + GRACE), "it is another one");
+    }
+
+    #[test]
+    fn the_first_room_has_the_time_to_connect() {
+        let mut loss = Loss::default();
+        // No room is linked.
+        loss.ends();
+        assert!(!loss.counts(Instant::now()));
     }
 }

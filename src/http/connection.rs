@@ -5,8 +5,9 @@
 
 use std::{
     io::{self, ErrorKind, IoSlice},
+    mem,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -33,16 +34,26 @@ enum Phase {
     Idle(Instant),
 }
 
+#[derive(Debug, Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// Whether some of an answer waits for its client. hyper is done with an answer before all of it is sent.
+    unsent: bool,
+}
+
 /// The state of one connection, shared by those who read it, who answer, and who close it.
 #[derive(Debug, Clone)]
 pub(super) struct Pulse {
-    phase: Arc<Mutex<Phase>>,
+    state: Arc<Mutex<State>>,
 }
 
 impl Pulse {
     pub(super) fn new() -> Self {
         Self {
-            phase: Arc::new(Mutex::new(Phase::New(Instant::now()))),
+            state: Arc::new(Mutex::new(State {
+                phase: Phase::New(Instant::now()),
+                unsent: false,
+            })),
         }
     }
 
@@ -54,41 +65,73 @@ impl Pulse {
 
     /// How long the client has been waited for; `None` while a request is under way.
     pub(super) fn waited(&self) -> Option<Duration> {
-        match self.get() {
-            Phase::New(since) | Phase::Head(since) | Phase::Idle(since) => Some(since.elapsed()),
-            Phase::Request(_) => None,
+        let state = self.get();
+        match state.phase {
+            Phase::New(since) | Phase::Head(since) | Phase::Idle(since) if !state.unsent => {
+                Some(since.elapsed())
+            }
+            _ => None,
         }
     }
 
-    /// How long a request has been under way.
+    /// How long a request has been under way, or the rest of its answer.
     pub(super) fn answering(&self) -> Option<Duration> {
-        match self.get() {
+        let state = self.get();
+        match state.phase {
             Phase::Request(since) => Some(since.elapsed()),
+            Phase::New(since) | Phase::Head(since) | Phase::Idle(since) if state.unsent => {
+                Some(since.elapsed())
+            }
             _ => None,
         }
     }
 
     fn heard(&self) {
-        if matches!(self.get(), Phase::New(_) | Phase::Idle(_)) {
+        if matches!(self.get().phase, Phase::New(_) | Phase::Idle(_)) {
             self.set(Phase::Head(Instant::now()));
         }
     }
 
+    fn is_held_up(&self) {
+        self.lock().unsent = true;
+    }
+
+    /// Everything is sent; whether that was waited for. The client's time begins now.
+    fn has_sent(&self) -> bool {
+        let mut state = self.lock();
+        let was_unsent = mem::replace(&mut state.unsent, false);
+        if was_unsent {
+            state.phase = match state.phase {
+                Phase::Request(since) => Phase::Request(since),
+                Phase::New(_) => Phase::New(Instant::now()),
+                Phase::Head(_) => Phase::Head(Instant::now()),
+                Phase::Idle(_) => Phase::Idle(Instant::now()),
+            };
+        }
+        was_unsent
+    }
+
     /// When to give up on the client. The body of a request has the request's own limit.
     fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        match self.get() {
+        let state = self.get();
+        match state.phase {
+            _ if state.unsent => None,
             Phase::New(since) | Phase::Head(since) => Some(since + limits.head),
             Phase::Idle(since) => Some(since + limits.idle),
             Phase::Request(_) => None,
         }
     }
 
-    fn get(&self) -> Phase {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    fn get(&self) -> State {
+        *self.lock()
     }
 
     fn set(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        self.lock().phase = phase;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,7 +145,7 @@ impl Drop for Answering {
     }
 }
 
-/// The body of an answer, which ends the request when it has been sent.
+/// The body of an answer, which ends the request when hyper has all of it.
 pub(super) struct Answer {
     body: Body,
     _answering: Answering,
@@ -163,6 +206,7 @@ impl<S> Timed<S> {
             self.writing = None;
             return tried;
         }
+        self.pulse.is_held_up();
         let stall = self.limits.stall;
         let writing = self.writing.get_or_insert_with(|| Box::pin(sleep(stall)));
         ready!(writing.as_mut().poll(context));
@@ -219,6 +263,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let tried = Pin::new(&mut self.stream).poll_flush(context);
+        // hyper flushes once its own buffer is empty. Then the next limit holds, which its reading looks at.
+        if tried.is_ready() && self.pulse.has_sent() {
+            context.waker().wake_by_ref();
+        }
         self.written(context, tried)
     }
 

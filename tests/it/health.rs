@@ -55,6 +55,11 @@ async fn it_is_not_ready_while_the_homeserver_is_away(database: Database) {
         part["detail"].as_str().unwrap().contains("homeserver.url"),
         "{part}"
     );
+    let log = world.bridge.whole_log();
+    let told = log
+        .lines()
+        .find(|line| line.contains("The homeserver does not answer as it should"));
+    assert!(told.is_some_and(|line| line.contains("WARN")), "{told:?}");
     let (status, body) = appservice(&world, "/_matrix/mau/ready").await;
     assert_eq!(status, 503, "{body}");
     assert!(

@@ -87,7 +87,35 @@ async function withScripts(browser) {
   await context.close();
 }
 
+/** A stream that is refused for a while comes back by itself; without a session it does not. */
+async function refused(browser) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await new Promise((resolve, reject) => {
+    let refusals = 0;
+    page
+      .route('**/events*', async (route) => {
+        await route.fulfill({ status: 503 });
+        refusals += 1;
+        if (refusals === 2) resolve();
+      })
+      .then(() => login(page))
+      .catch(reject);
+  });
+  check(await page.getByText('Not live').isVisible(), 'it says that it is not live');
+  await page.unroute('**/events*');
+  await page.locator('#live[data-state="on"]').waitFor();
+
+  await context.clearCookies();
+  const pause = page.getByRole('button', { name: 'Pause' });
+  await pause.click();
+  await pause.click();
+  await page.getByText('Logged out').waitFor();
+  await context.close();
+}
+
 run(async (browser) => {
   await withoutScripts(browser);
   await withScripts(browser);
+  await refused(browser);
 });

@@ -15,6 +15,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// For what is not to run out in a test.
 const LONG: Duration = Duration::from_mins(5);
 
+/// The bytes of a text that no socket holds.
+const LARGE: usize = 32 * 1024 * 1024;
+
 fn patient() -> Limits {
     Limits {
         connections: 4,
@@ -42,7 +45,7 @@ async fn listen(limits: Limits) -> Listening {
     let router = Router::new()
         .route("/", get(|| async { "here" }))
         .route("/say", post(|body: String| async { body }))
-        .route("/large", get(|| async { vec![b'x'; 32 * 1024 * 1024] }))
+        .route("/large", get(|| async { vec![b'x'; LARGE] }))
         .route("/held", get(|| async move { held.notified().await }))
         .route("/release", post(|| async move { released.notify_one() }));
     let stop = CancellationToken::new();
@@ -253,4 +256,39 @@ async fn what_does_not_finish_is_cut_off() {
     listening.stop.cancel();
     timeout(LIMIT, listening.serving).await.unwrap().unwrap();
     assert_eq!(until_closed(&mut held).await, "");
+}
+
+/// Begins to read a large answer, and leaves the rest of it.
+async fn begin_large(listening: &Listening) -> TcpStream {
+    let mut slow = listening.connect().await;
+    slow.write_all(b"GET /large HTTP/1.1\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    slow.read_u8().await.unwrap();
+    slow
+}
+
+#[tokio::test]
+async fn an_answer_is_under_way_until_the_last_of_it_is_taken() {
+    let listening = listen(Limits {
+        connections: 1,
+        crowded: Duration::ZERO,
+        idle: Duration::from_millis(300),
+        ..patient()
+    })
+    .await;
+    let mut slow = begin_large(&listening).await;
+    let mut next = listening.connect().await;
+    let asked = timeout(CROWDED * 4, ask(&mut next)).await;
+    assert!(asked.is_err(), "the place of the slow reader was taken");
+    assert!(until_closed(&mut slow).await.len() > LARGE);
+}
+
+#[tokio::test]
+async fn stopped_it_finishes_what_is_slowly_read() {
+    let listening = listen(patient()).await;
+    let mut slow = begin_large(&listening).await;
+    listening.stop.cancel();
+    assert!(until_closed(&mut slow).await.len() > LARGE);
+    timeout(LIMIT, listening.serving).await.unwrap().unwrap();
 }

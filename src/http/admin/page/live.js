@@ -101,9 +101,13 @@
   }
 
   function start() {
-    source = new EventSource(tools.dataset.events);
+    const mine = new EventSource(tools.dataset.events);
+    source = mine;
     source.onopen = () => say('on');
-    source.onerror = () => say(source.readyState === EventSource.CLOSED ? 'over' : 'lost');
+    source.onerror = () => {
+      say('lost');
+      if (mine.readyState === EventSource.CLOSED) refused(mine);
+    };
     for (const id of ['summary', 'failed', 'recent', 'rooms']) {
       source.addEventListener(id, (event) => {
         waiting.set(id, JSON.parse(event.data));
@@ -112,8 +116,25 @@
     }
   }
 
+  /** The browser does not ask again. Without a session nobody does; else it is asked later: the bridge may have been restarted. */
+  async function refused(mine) {
+    const asking = new AbortController();
+    let over = false;
+    try {
+      const answer = await fetch(tools.dataset.events, { cache: 'no-store', redirect: 'manual', signal: asking.signal });
+      over = answer.status === 401 || answer.type === 'opaqueredirect';
+    } catch {
+      // Nobody answers.
+    }
+    asking.abort();
+    if (source !== mine) return;
+    if (over) say('over');
+    else setTimeout(() => { if (source === mine) start(); }, 5000 + Math.random() * 5000);
+  }
+
   function stop() {
     source?.close();
+    source = undefined;
     waiting.clear();
     say('off');
   }

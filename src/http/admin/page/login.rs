@@ -1,10 +1,13 @@
 //! Into the status page and out of it.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Form,
-    extract::{State, rejection::FormRejection},
+    extract::{FromRequest as _, Request, State, rejection::FormRejection},
     http::{
         HeaderMap, StatusCode,
         header::{RETRY_AFTER, SET_COOKIE},
@@ -13,6 +16,7 @@ use axum::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::{
@@ -28,6 +32,9 @@ const WRONG: u32 = 10;
 
 /// How long they count.
 const WHILE: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long the form of the login may take to come: anybody may send it, and it keeps a place of the listener.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The wrong tokens of the last minute. Nobody guesses 256 bits; an operator's own short token may be another matter.
 #[derive(Debug, Default)]
@@ -71,17 +78,14 @@ pub(super) async fn ask(State(page): State<Page>, headers: HeaderMap) -> Respons
 }
 
 /// Begins a session.
-pub(super) async fn login(
-    State(page): State<Page>,
-    headers: HeaderMap,
-    given: Result<Form<Given>, FormRejection>,
-) -> Response {
+pub(super) async fn login(State(page): State<Page>, headers: HeaderMap, request: Request) -> Response {
     let refuse = |status, why| answer(status, view::login(&page.about, Some(why)));
     if !is_same_origin(&headers) {
         return refuse(StatusCode::FORBIDDEN, "This form came from another site.");
     }
-    let Ok(Form(given)) = given else {
-        return refuse(StatusCode::BAD_REQUEST, "The form could not be read.");
+    let given = match read(request).await {
+        Ok(given) => given,
+        Err((status, why)) => return refuse(status, why),
     };
     let now = Timestamp::now();
     if !page.tries.are_left(now) {
@@ -103,6 +107,15 @@ pub(super) async fn login(
     ([(SET_COOKIE, cookie)], Redirect::to("./")).into_response()
 }
 
+/// The form of the login, or why there is none.
+async fn read(request: Request) -> Result<Given, (StatusCode, &'static str)> {
+    match timeout(PATIENCE, Form::from_request(request, &())).await {
+        Ok(Ok(Form(given))) => Ok(given),
+        Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "The form could not be read.")),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "The form did not come in time.")),
+    }
+}
+
 /// Ends a session, in this browser.
 pub(super) async fn logout(
     State(page): State<Page>,
@@ -120,7 +133,26 @@ pub(super) async fn logout(
 
 #[cfg(test)]
 mod tests {
+    use axum::body::{Body, Bytes};
+    use futures_util::stream;
+
     use super::*;
+
+    fn form(body: Body) -> Request {
+        Request::post("/login")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_that_does_not_come_is_not_waited_for_long() {
+        let given = read(form(Body::from("token=t"))).await;
+        assert!(given.is_ok_and(|given| given.token == "t"));
+        let never = Body::from_stream(stream::pending::<Result<Bytes, axum::Error>>());
+        let read = timeout(2 * PATIENCE, read(form(never))).await.unwrap();
+        assert_eq!(read.err().unwrap().0, StatusCode::REQUEST_TIMEOUT);
+    }
 
     #[test]
     fn ten_wrong_tokens_a_minute_are_looked_at() {
