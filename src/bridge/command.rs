@@ -275,7 +275,7 @@ async fn step(bridge: &Arc<Bridge>, asked: &AskedFor) -> Result<(), BridgeError>
         return Ok(());
     }
     let event: Value = serde_json::from_str(&asked.body).unwrap_or(Value::Null);
-    let done = match held(bridge, asked, go_on(bridge, asked, &event)).await {
+    let done = match held(bridge, asked, Box::pin(go_on(bridge, asked, &event))).await {
         Err(error) if asked.created_at < now() - FRESH => {
             warn!(error = %error, event.id = %asked.event_id, "A command is given up");
             None

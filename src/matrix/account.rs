@@ -6,6 +6,7 @@ use ruma::{
     DeviceId, MxcUri, OwnedDeviceId, OwnedMxcUri, OwnedUserId, UserId,
     api::{
         OutgoingRequestExt as _,
+        auth_scheme::SendAccessToken,
         client::{
             account::{register, whoami},
             appservice::request_ping,
@@ -48,13 +49,13 @@ pub enum DeviceMemory {
 }
 
 impl MatrixClient {
-    /// The versions of the Matrix specification that the homeserver speaks, such as `v1.11`. Needs no
-    /// valid token, so it tells an unreachable homeserver from a refused registration.
+    /// The versions of the Matrix specification that the homeserver speaks, such as `v1.11`. Asked without the
+    /// token, so it tells an unreachable homeserver from one that does not know the registration.
     pub async fn versions(&self) -> Result<Vec<String>, MatrixError> {
         let endpoint = Endpoint::Versions;
         let transport = self.transport();
         let request = get_supported_versions::Request::new()
-            .try_into_http_request::<Vec<u8>>(transport.base_url(), transport.token(), ())
+            .try_into_http_request::<Vec<u8>>(transport.base_url(), SendAccessToken::None, ())
             .map_err(|source| unwritable(endpoint, source))?;
         let answer = transport
             .exchange::<get_supported_versions::Request>(endpoint, request)

@@ -258,6 +258,20 @@ fn linked_otherwise(other: &Portal, survey: &mut Survey) {
     survey.failed(NOT_LINKED, detail, mend);
 }
 
+/// What the bot may do in a room that it is in; `None` if it is not. One who has left still reads how the room was then, and
+/// everybody reads some rooms.
+async fn access_within(bridge: &Bridge, room: &RoomId) -> Result<Option<RoomAccess>, BridgeError> {
+    let asked = async {
+        let access = bridge.matrix.room_access(room).await?;
+        let bot = bridge.matrix.membership(room, bridge.matrix.bot()).await?;
+        Ok((bot.membership == "join").then_some(access))
+    };
+    match asked.await {
+        Err(error) if refused(&error) => Ok(None),
+        asked => Ok(asked?),
+    }
+}
+
 /// The bot is in the Matrix room, or gets in, and may do there what it has to.
 async fn membership(
     bridge: &Bridge,
@@ -269,28 +283,23 @@ async fn membership(
     let invite = format!("invite {bot} to the room");
     // A link that fails anyway leaves no trace in the Matrix room.
     let may_join = !dry_run && survey.checks.all_passed();
-    let access = match bridge.matrix.room_access(room).await {
-        Err(error) if refused(&error) && may_join => match bridge.matrix.join(room, bot).await {
-            Ok(()) => bridge.matrix.room_access(room).await,
-            Err(error) => Err(error),
+    let access = match access_within(bridge, room).await? {
+        None if may_join => match bridge.matrix.join(room, bot).await {
+            Ok(()) => Some(bridge.matrix.room_access(room).await.map_err(BridgeError::from)?),
+            Err(error) if refused(&error) => {
+                let detail = format!("{bot} is not in the room and may not join it: {error}");
+                survey.failed("matrix_room_joined", detail, invite);
+                return Ok(());
+            }
+            Err(error) => return Err(BridgeError::from(error).into()),
         },
         access => access,
     };
-    let access = match access {
-        Ok(access) => access,
-        Err(error) if refused(&error) => {
-            if may_join {
-                let detail = format!("{bot} is not in the room and may not join it: {error}");
-                survey.failed("matrix_room_joined", detail, invite);
-            } else {
-                let detail = format!(
-                    "{bot} is not in the room; linking joins it if the room is public or {bot} is invited"
-                );
-                survey.advised("matrix_room_joined", detail, invite);
-            }
-            return Ok(());
-        }
-        Err(error) => return Err(BridgeError::from(error).into()),
+    let Some(access) = access else {
+        let detail =
+            format!("{bot} is not in the room; linking joins it if the room is public or {bot} is invited");
+        survey.advised("matrix_room_joined", detail, invite);
+        return Ok(());
     };
     survey.passed("matrix_room_joined", format!("{bot} is in the room"));
     if access.encrypted {
