@@ -18,6 +18,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod duration;
 pub mod gitter;
 pub mod health;
 pub mod http;

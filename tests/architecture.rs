@@ -16,14 +16,24 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const FILE_LINES: usize = 500;
 
 /// What everything may build on; these import only each other.
-const BASE: [&str; 6] = ["check", "ids", "model", "names", "outcome", "VERSION"];
+const BASE: [&str; 7] = ["check", "duration", "ids", "model", "names", "outcome", "VERSION"];
 
 /// What may use no network, file, clock, environment or chance.
-const PURE: [&str; 7] = ["check", "ids", "media", "model", "names", "outcome", "translate"];
+const PURE: [&str; 8] = [
+    "check",
+    "duration",
+    "ids",
+    "media",
+    "model",
+    "names",
+    "outcome",
+    "translate",
+];
 
 /// Which modules of ours a module may import, beside itself and [`BASE`].
 const MAY_IMPORT: &str = "
     check:
+    duration:
     ids:
     model:
     names:

@@ -13,7 +13,7 @@ use super::{
     answer::tell,
     health, output, room,
 };
-use crate::config::Config;
+use crate::{config::Config, duration};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -158,6 +158,9 @@ fn tell_budget(budget: &Budget) -> String {
 /// How many rooms there are, and those that somebody has to look at.
 fn tell_rooms(mut rooms: Vec<Portal>) -> anyhow::Result<()> {
     let all = rooms.len();
+    if all == 0 {
+        return output::line("rooms       none linked; link two: gitter-matrix-bridge room link");
+    }
     rooms.retain(Portal::needs_somebody);
     output::line(format_args!(
         "{:<12}{} linked, {}",
@@ -180,33 +183,7 @@ fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The time from one moment to a later one, in its two largest units.
+/// The time from one moment to a later one.
 fn span(later: Timestamp, earlier: Timestamp) -> String {
-    let seconds = later.duration_since(earlier).as_secs().max(0);
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_have_two_units_at_most() {
-        let start = Timestamp::UNIX_EPOCH;
-        for (seconds, text) in [
-            (-5, "0 s"),
-            (59, "59 s"),
-            (3_599, "59 min"),
-            (3_660, "1 h 1 min"),
-            (90_000, "1 d 1 h"),
-        ] {
-            let later = start + SignedDuration::from_secs(seconds);
-            assert_eq!(span(later, start), text);
-        }
-    }
+    duration::span(later.duration_since(earlier))
 }

@@ -81,3 +81,13 @@ async fn the_api_is_shown_as_it_is() {
     let (told, _) = against_api(["status", "--json"], 200, &body).await;
     assert_eq!(told.printed(0), format!("{body}\n"));
 }
+
+#[tokio::test]
+async fn without_rooms_the_next_step_is_named() {
+    let (told, _) = against_api(["status"], 200, &running(&[]).to_string()).await;
+    let told = told.printed(0);
+    assert!(
+        told.ends_with("rooms       none linked; link two: gitter-matrix-bridge room link\n"),
+        "{told}"
+    );
+}

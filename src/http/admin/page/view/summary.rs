@@ -4,10 +4,11 @@ use maud::{Markup, html};
 
 use super::{
     Shown, rooms,
-    text::{self, Level, age, count, grouped, span},
+    text::{self, Level, age, count, grouped},
 };
 use crate::{
     bridge::overview::{BudgetOverview, Overview, Way},
+    duration::span,
     store::{Direction, PortalState},
 };
 use jiff::SignedDuration;

@@ -3,6 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use crate::duration::span;
+
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
@@ -94,17 +96,6 @@ pub(super) fn exact(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A length of time, in its largest units. The script has the same rule.
-pub(super) fn span(length: SignedDuration) -> String {
-    let seconds = length.as_secs().max(0);
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
-    }
-}
-
 /// A number with its noun.
 pub(super) fn count(number: i64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
@@ -127,20 +118,6 @@ pub(super) fn grouped(number: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_time_are_short() {
-        for (seconds, words) in [
-            (-3, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (3_599, "59 min"),
-            (3_660, "1 h 1 min"),
-            (90_000, "1 d 1 h"),
-        ] {
-            assert_eq!(span(SignedDuration::from_secs(seconds)), words);
-        }
-    }
 
     #[test]
     fn numbers_are_grouped() {
