@@ -16,6 +16,16 @@ pub struct Check {
     pub mend: String,
 }
 
+/// What is said of a check that was not made.
+const UNTRIED: &str = "not tried";
+
+impl Check {
+    /// Whether it could not be made.
+    pub fn is_untried(&self) -> bool {
+        !self.ok && self.detail == UNTRIED
+    }
+}
+
 /// The checks of one look, in the order in which things break.
 #[derive(Debug, Default)]
 pub struct Checks(Vec<Check>);
@@ -41,7 +51,7 @@ impl Checks {
         self.add(
             check,
             false,
-            "not tried",
+            UNTRIED,
             format!("mend {because_of} first, then look again"),
         );
     }
@@ -49,6 +59,14 @@ impl Checks {
     /// Whether all passed so far.
     pub fn all_passed(&self) -> bool {
         self.0.iter().all(|check| check.ok)
+    }
+
+    /// Those that passed and come with advice.
+    pub fn into_advice(self) -> Vec<Check> {
+        let passed = self.0.into_iter();
+        passed
+            .filter(|check| check.ok && !check.mend.is_empty())
+            .collect()
     }
 
     /// The checks.

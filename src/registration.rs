@@ -5,6 +5,7 @@
 //! and every key that this program does not know. Tokens are never part of a message.
 
 mod file;
+mod name;
 mod namespace;
 
 #[cfg(test)]
@@ -19,7 +20,7 @@ use std::{
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-pub use self::namespace::Namespace;
+pub use self::{name::OtherName, namespace::Namespace};
 use crate::config::{
     Config, Problem,
     secret::{self, Existing},

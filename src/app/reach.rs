@@ -13,6 +13,7 @@ use crate::{
     gitter::{self, GitterClient, GitterError, is_same_token},
     health::Part,
     matrix::{DeviceMemory, MatrixClient, MatrixError},
+    registration::OtherName,
     store::{self, account::Account},
 };
 
@@ -23,9 +24,16 @@ impl Process<'_> {
     /// Reaches the homeserver, and learns whether it remembers transaction ids beyond its restart.
     pub(super) async fn reach_homeserver(&self) -> anyhow::Result<(MatrixClient, DeviceMemory)> {
         let (bot, matrix) = (self.bot()?, self.matrix_client()?);
-        let meet = || meet_homeserver(&matrix, &bot);
+        let sender = self
+            .until_answered(HOMESERVER, || meet_homeserver(&matrix, &bot), matrix_waits)
+            .await
+            .map_err(|error| refused(HOMESERVER, error))?;
+        OtherName::check(&bot, sender).map_err(|other| {
+            let mend = other.mend();
+            anyhow::Error::new(other).context(mend)
+        })?;
         let memory = self
-            .until_answered(HOMESERVER, meet, matrix_waits)
+            .until_answered(HOMESERVER, || matrix.device_memory(&bot), matrix_waits)
             .await
             .map_err(|error| refused(HOMESERVER, error))?;
         self.health.works(Part::Homeserver);
@@ -113,10 +121,10 @@ impl Process<'_> {
     }
 }
 
-/// The bot exists, and the homeserver's memory of transaction ids is known.
-async fn meet_homeserver(matrix: &MatrixClient, bot: &OwnedUserId) -> Result<DeviceMemory, MatrixError> {
+/// The bot exists; gives the homeserver's name for it.
+async fn meet_homeserver(matrix: &MatrixClient, bot: &OwnedUserId) -> Result<OwnedUserId, MatrixError> {
     matrix.register(bot).await?;
-    matrix.device_memory(bot).await
+    matrix.sender().await
 }
 
 async fn meet_gitter(gitter: &GitterClient) -> Result<Account, GitterError> {

@@ -54,11 +54,22 @@ pub(super) enum Linker<'a> {
 #[derive(Debug, Clone)]
 pub enum Linked {
     /// The rooms are linked now.
-    New(PortalView),
+    New(NewLink),
     /// They were linked with each other before.
     Before(PortalView),
     /// It was a dry run.
     DryRun(Vec<Check>),
+}
+
+/// Rooms that are linked now.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewLink {
+    /// The portal.
+    #[serde(flatten)]
+    pub portal: PortalView,
+    /// What works, but could be better.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Check>,
 }
 
 /// A portal, as operators see it.
@@ -173,7 +184,10 @@ impl Bridge {
                     return Err(ProvisionError::AlreadyLinked { error, mend });
                 }
                 let portal = self.make_portal(&gitter, matrix, survey.virtual_users, links.replaced);
-                Ok(Linked::New(self.view(portal.await?).await?))
+                Ok(Linked::New(NewLink {
+                    portal: self.view(portal.await?).await?,
+                    notes: survey.checks.into_advice(),
+                }))
             }
             _ => Err(ProvisionError::Checks(survey.checks.into_vec())),
         }

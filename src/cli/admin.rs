@@ -78,6 +78,15 @@ pub(super) struct Check {
     pub(super) mend: Option<String>,
 }
 
+/// The answer to a link that was made.
+#[derive(Debug, Deserialize)]
+pub(super) struct NewLink {
+    #[serde(flatten)]
+    pub(super) portal: Portal,
+    #[serde(default)]
+    pub(super) notes: Vec<Check>,
+}
+
 /// The answer to a dry run.
 #[derive(Debug, Deserialize)]
 pub(super) struct Checks {

@@ -44,11 +44,16 @@ pub(super) async fn run(file: &Path, arguments: &Arguments) -> anyhow::Result<Ex
 /// Shows the checks to people.
 pub(super) fn tell(checks: &[Check]) -> anyhow::Result<()> {
     output::line(table(checks))?;
-    let failed = checks.iter().filter(|check| !check.ok).count();
+    let untried = checks.iter().filter(|check| check.is_untried()).count();
+    let failed = checks.iter().filter(|check| !check.ok).count() - untried;
+    let not_tried = match untried {
+        0 => String::new(),
+        _ => format!(", {untried} not tried"),
+    };
     match failed {
         0 => output::line("\nAll is well."),
-        1 => output::line("\n1 check failed."),
-        _ => output::line(format_args!("\n{failed} checks failed.")),
+        1 => output::line(format_args!("\n1 check failed{not_tried}.")),
+        _ => output::line(format_args!("\n{failed} checks failed{not_tried}.")),
     }
 }
 
@@ -120,7 +125,11 @@ fn table(checks: &[Check]) -> String {
     let rows = checks.iter().map(|check| {
         [
             toned(check.check, Tone::Plain),
-            output::result(check.ok, &check.mend),
+            if check.is_untried() {
+                toned("-", Tone::Plain)
+            } else {
+                output::result(check.ok, &check.mend)
+            },
             toned(&check.detail, Tone::Plain),
             toned(&check.mend, Tone::Plain),
         ]

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{Exit, UsageError, doctor, output, registration};
 use crate::config::{
-    Config,
+    Config, ConfigError,
     secret::{self, Existing},
 };
 
@@ -82,8 +82,9 @@ pub(super) async fn run(file: &Path, arguments: Arguments) -> anyhow::Result<Exi
     } else {
         Existing::Keep
     };
-    let token = token(arguments.gitter_token_from.as_deref(), &token_file)?;
+    let token_from = arguments.gitter_token_from.clone();
     let text = config_text(arguments)?;
+    let token = token(token_from.as_deref(), &token_file)?;
     let had_token = token_file.exists();
     secret::write_private(&token_file, &format!("{token}\n"), existing)
         .with_context(|| format!("cannot write {}", token_file.display()))?;
@@ -92,7 +93,7 @@ pub(super) async fn run(file: &Path, arguments: Arguments) -> anyhow::Result<Exi
         if !had_token {
             fs::remove_file(&token_file).ok();
         }
-        return Err(error.into());
+        return Err(of_flags(error).into());
     }
     secret::write_private(file, &text, existing)
         .with_context(|| format!("cannot write {}", file.display()))?;
@@ -131,39 +132,30 @@ fn token(from: Option<&Path>, kept: &Path) -> anyhow::Result<String> {
             fs::read_to_string(kept).with_context(|| format!("cannot read {}", kept.display()))?
         }
         None if io::stdin().is_terminal() => Password::new()
-            .with_prompt("Token of the bridge's Gitter account")
+            .with_prompt("Token of the bridge's Gitter account (it is not shown)")
+            .validate_with(|typed: &String| one_word(typed).map(drop))
             .interact()
             .context("cannot ask")?,
         None => return Err(UsageError("nobody can answer here; say --gitter-token-from FILE").into()),
     };
+    Ok(one_word(&typed)?.to_owned())
+}
+
+fn one_word(typed: &str) -> Result<&str, UsageError> {
     let token = typed.trim();
     if token.is_empty() || token.contains(char::is_whitespace) {
-        return Err(UsageError("the Gitter token must be one word and nothing else").into());
+        return Err(UsageError("the Gitter token must be one word and nothing else"));
     }
-    Ok(token.to_owned())
+    Ok(token)
 }
 
 fn config_text(arguments: Arguments) -> anyhow::Result<String> {
-    let homeserver_url = url(
-        arguments.homeserver_url,
-        "Where the bridge reaches the homeserver",
-        Some("http://localhost:8008"),
-        "nobody can answer here; say --homeserver-url URL",
-    )?;
+    let homeserver_url = url(arguments.homeserver_url, &HOMESERVER_URL)?;
     let server_name = match arguments.server_name {
         Some(name) => name,
-        None => ask(
-            "The homeserver's name, the part of user ids after the colon",
-            homeserver_url.host_str(),
-            "nobody can answer here; say --server-name NAME",
-        )?,
+        None => SERVER_NAME.ask(homeserver_url.host_str())?,
     };
-    let web_url = url(
-        arguments.gitter_url,
-        "The Gitter site that people see",
-        Some("http://localhost:5000"),
-        "nobody can answer here; say --gitter-url URL",
-    )?;
+    let web_url = url(arguments.gitter_url, &GITTER_URL)?;
     let below = |path: &str| format!("{}/{path}", web_url.as_str().trim_end_matches('/'));
     let api_url = arguments
         .gitter_api_url
@@ -200,26 +192,109 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn url(
-    given: Option<Url>,
-    prompt: &str,
-    default: Option<&str>,
+/// Something that only the operator knows.
+struct Question {
+    key: &'static str,
+    prompt: &'static str,
+    default: Option<&'static str>,
+    /// What is said where nobody can answer.
     otherwise: &'static str,
-) -> anyhow::Result<Url> {
-    match given {
-        Some(url) => Ok(url),
-        None => Ok(ask(prompt, default, otherwise)?.parse()?),
+}
+
+const HOMESERVER_URL: Question = Question {
+    key: "homeserver.url",
+    prompt: "Where the bridge reaches the homeserver",
+    default: Some("http://localhost:8008"),
+    otherwise: "nobody can answer here; say --homeserver-url URL",
+};
+
+const SERVER_NAME: Question = Question {
+    key: "homeserver.server_name",
+    prompt: "The homeserver's name, the part of user ids after the colon (server_name in its configuration)",
+    default: None,
+    otherwise: "nobody can answer here; say --server-name NAME",
+};
+
+const GITTER_URL: Question = Question {
+    key: "gitter.web_url",
+    prompt: "The Gitter site that people see",
+    default: Some("http://localhost:5000"),
+    otherwise: "nobody can answer here; say --gitter-url URL",
+};
+
+impl Question {
+    /// Asks until the answer can be used. Where nobody can answer, that is wrong usage.
+    fn ask(&self, default: Option<&str>) -> anyhow::Result<String> {
+        if !io::stdin().is_terminal() {
+            return Err(UsageError(self.otherwise).into());
+        }
+        let mut input = Input::<String>::new()
+            .with_prompt(self.prompt)
+            .validate_with(|answer: &String| refusal(self.key, answer).map_or(Ok(()), Err));
+        if let Some(default) = default {
+            input = input.default(default.to_owned());
+        }
+        Ok(input.interact_text().context("cannot ask")?.trim().to_owned())
     }
 }
 
-/// Asks until the answer can be used. Where nobody can answer, that is wrong usage.
-fn ask(prompt: &str, default: Option<&str>, otherwise: &'static str) -> anyhow::Result<String> {
-    if !io::stdin().is_terminal() {
-        return Err(UsageError(otherwise).into());
+fn url(given: Option<Url>, question: &Question) -> anyhow::Result<Url> {
+    match given {
+        Some(url) => Ok(url),
+        None => Ok(question.ask(question.default)?.parse()?),
     }
-    let mut input = Input::<String>::new().with_prompt(prompt);
-    if let Some(default) = default {
-        input = input.default(default.to_owned());
+}
+
+/// What the configuration says against a value of one of its keys, if it does.
+fn refusal(key: &str, answer: &str) -> Option<String> {
+    let (section, name) = key.split_once('.')?;
+    let text = format!("{section}:\n  {name}: {}\n", quoted(answer.trim()));
+    match Config::read(Path::new(""), &text, []) {
+        Err(ConfigError::Problems(problems)) => {
+            let of_key = problems.into_iter().find(|problem| problem.key == key);
+            of_key.map(|problem| format!("it {}", problem.message))
+        }
+        _ => None,
     }
-    input.interact_text().context("cannot ask")
+}
+
+/// The same problems, of the flags: the file with its lines is not written.
+fn of_flags(error: ConfigError) -> ConfigError {
+    let ConfigError::Problems(mut problems) = error else {
+        return error;
+    };
+    for problem in &mut problems {
+        let flag = match problem.key.as_str() {
+            "homeserver.url" => "--homeserver-url",
+            "homeserver.server_name" => "--server-name",
+            "gitter.web_url" => "--gitter-url",
+            "gitter.api_url" => "--gitter-api-url",
+            "gitter.realtime_url" => "--gitter-realtime-url",
+            "appservice.listen" => "--listen",
+            "appservice.url" => "--url",
+            "database.url" => "--database",
+            "data_dir" => "--data-dir",
+            _ => "the answers",
+        };
+        flag.clone_into(&mut problem.place);
+    }
+    ConfigError::Problems(problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_is_judged_as_the_configuration_does() {
+        for (question, good, bad) in [
+            (HOMESERVER_URL, "http://localhost:8008", "matrix.example.org:8008"),
+            (SERVER_NAME, " example.org ", "not a name"),
+            (GITTER_URL, "https://gitter.example.org", "gitter"),
+        ] {
+            assert_eq!(refusal(question.key, good), None);
+            let told = refusal(question.key, bad).unwrap();
+            assert!(told.starts_with("it must"), "{told}");
+        }
+    }
 }

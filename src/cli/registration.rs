@@ -34,10 +34,27 @@ pub(super) fn write(file: &Path) -> anyhow::Result<()> {
         output: None,
         force: false,
     };
-    run(file, &arguments).map(drop)
+    make(file, &arguments).map(drop)
 }
 
 pub(super) fn run(file: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+    if make(file, arguments)? == Made::File {
+        output::line(
+            "Next: name it in the homeserver's configuration (for Synapse, in app_service_config_files) and restart the \
+             homeserver.",
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Where a registration went.
+#[derive(PartialEq, Eq)]
+enum Made {
+    File,
+    Output,
+}
+
+fn make(file: &Path, arguments: &Arguments) -> anyhow::Result<Made> {
     let config = Config::load(file)?;
     let configured = &config.appservice.registration;
     let target = arguments.output.as_ref().unwrap_or(configured);
@@ -64,7 +81,7 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
 
     if to_output {
         output::bytes(registration.to_yaml()?.as_bytes())?;
-        return Ok(Exit::Done);
+        return Ok(Made::Output);
     }
     registration.write(target)?;
     let tokens = if is_new {
@@ -72,18 +89,14 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     } else {
         "with the same tokens as before"
     };
-    output::line(format_args!(
-        "Wrote {} {tokens}.\n\
-         Next: name it in the homeserver's configuration (for Synapse, in app_service_config_files) and restart the homeserver.",
-        target.display()
-    ))?;
+    output::line(format_args!("Wrote {} {tokens}.", target.display()))?;
     if target != configured {
         output::line(format_args!(
             "The bridge itself reads {}: keep the two the same, or set appservice.registration.",
             configured.display()
         ))?;
     }
-    Ok(Exit::Done)
+    Ok(Made::File)
 }
 
 /// The registration in a file, if there is one. An empty file is none: `> registration.yaml` makes it first.

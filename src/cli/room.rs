@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     Exit,
-    admin::{AdminClient, Answer, Checks, Portal, Portals},
+    admin::{AdminClient, Answer, Checks, NewLink, Portal, Portals},
     answer::{check_table, tell},
     confirm,
     output::{self, Tone, toned},
@@ -154,7 +154,7 @@ pub(super) async fn run(file: &Path, command: Command) -> anyhow::Result<Exit> {
 }
 
 fn tell_link(answer: &Answer) -> anyhow::Result<Exit> {
-    let portal: Portal = answer.read()?;
+    let NewLink { portal, notes } = answer.read()?;
     let told = if answer.status == StatusCode::CREATED {
         "Linked"
     } else {
@@ -164,14 +164,25 @@ fn tell_link(answer: &Answer) -> anyhow::Result<Exit> {
         "{told} {} and {}.",
         portal.gitter_uri, portal.matrix_room_id
     ))?;
+    if !notes.is_empty() {
+        output::line(format_args!(
+            "What is said crosses, and this could be better:\n{}",
+            check_table(&notes)
+        ))?;
+    }
     Ok(Exit::Done)
 }
 
 fn tell_checks(answer: &Answer) -> anyhow::Result<Exit> {
     let Checks { checks } = answer.read()?;
     output::line(check_table(&checks))?;
-    let failed = checks.iter().any(|check| !check.ok);
-    Ok(if failed { Exit::Failed } else { Exit::Done })
+    let failed = checks.iter().filter(|check| !check.ok).count();
+    if failed > 0 {
+        output::line("\nThe rooms cannot be linked: mend what failed, then look again.")?;
+        return Ok(Exit::Failed);
+    }
+    output::line("\nThe rooms can be linked.")?;
+    Ok(Exit::Done)
 }
 
 fn tell_list(answer: &Answer) -> anyhow::Result<Exit> {

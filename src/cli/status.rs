@@ -34,7 +34,6 @@ struct Status {
 #[derive(Debug, Deserialize)]
 struct Running {
     database: String,
-    lately_since: Timestamp,
     to_gitter: Way,
     to_matrix: Way,
     sockets: u64,
@@ -102,12 +101,11 @@ fn tell_status(answer: &Answer, now: Timestamp) -> anyhow::Result<Exit> {
 fn tell_running(running: &Running, now: Timestamp) -> anyhow::Result<()> {
     let line = |name: &str, text: String| output::line(format_args!("{name:<12}{text}"));
     output::line("")?;
-    let lately = span(now, running.lately_since);
     for (name, way) in [
         ("to Gitter", &running.to_gitter),
         ("to Matrix", &running.to_matrix),
     ] {
-        line(name, tell_way(way, &lately, now))?;
+        line(name, tell_way(way, now))?;
     }
     let follows = format!(
         "{} followed on {}",
@@ -132,7 +130,7 @@ fn tell_running(running: &Running, now: Timestamp) -> anyhow::Result<()> {
     line("database", running.database.clone())
 }
 
-fn tell_way(way: &Way, lately: &str, now: Timestamp) -> String {
+fn tell_way(way: &Way, now: Timestamp) -> String {
     let oldest = way.oldest_at.map_or_else(String::new, |oldest| {
         format!(" (the oldest for {})", span(now, oldest))
     });
@@ -140,7 +138,7 @@ fn tell_way(way: &Way, lately: &str, now: Timestamp) -> String {
         format!("; takes nothing now, tried again in {}", span(until, now))
     });
     format!(
-        "{} waiting{oldest}, {} failed, {} crossed in the last {lately}{closed}",
+        "{} waiting{oldest}, {} failed, {} crossed in the last hour{closed}",
         way.waiting, way.failed, way.bridged_lately
     )
 }

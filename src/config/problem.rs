@@ -7,9 +7,8 @@ use std::{fmt, io, path::PathBuf};
 pub enum ConfigError {
     /// The file cannot be read.
     #[error(
-        "cannot read the configuration {path} (write one with `gitter-matrix-bridge config example`, \
-         or name another with -c)",
-        path = path.display()
+        "cannot read the configuration {path} (write one with `gitter-matrix-bridge init`, or name another with -c)",
+        path = std::path::absolute(path).as_ref().unwrap_or(path).display()
     )]
     Unreadable {
         /// The file.

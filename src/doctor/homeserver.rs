@@ -11,7 +11,7 @@ use crate::{
     check::Checks,
     config::Config,
     matrix::{ClientSettings, DeviceMemory, MatrixClient, MatrixError},
-    registration::Registration,
+    registration::{OtherName, Registration},
 };
 
 const REACHED: &str = "homeserver";
@@ -63,8 +63,7 @@ async fn ask(config: &Config, client: &MatrixClient, checks: &mut Checks) {
     }
     checks.passed(REACHED, format!("{url} answers"));
 
-    if let Err(error) = patient(client.register(client.bot())).await {
-        token_refused(&error, checks);
+    if !is_known(client, checks).await {
         for check in [DEVICES, PING] {
             checks.untried(check, TOKEN);
         }
@@ -91,6 +90,26 @@ async fn ask(config: &Config, client: &MatrixClient, checks: &mut Checks) {
         ),
     }
     ping(config, client, checks).await;
+}
+
+/// Whether the homeserver knows the bridge, by the name that it has here.
+async fn is_known(client: &MatrixClient, checks: &mut Checks) -> bool {
+    if let Err(error) = patient(client.register(client.bot())).await {
+        token_refused(&error, checks);
+        return false;
+    }
+    let sender = match patient(client.sender()).await {
+        Ok(sender) => sender,
+        Err(error) => {
+            token_refused(&error, checks);
+            return false;
+        }
+    };
+    if let Err(other) = OtherName::check(client.bot(), sender) {
+        checks.failed(TOKEN, other.to_string(), other.mend());
+        return false;
+    }
+    true
 }
 
 fn token_refused(error: &Refusal, checks: &mut Checks) {

@@ -160,7 +160,7 @@ async fn link(State(state): State<AdminState>, body: Bytes) -> Result<Response, 
             )
         })??;
     Ok(match linked {
-        Linked::New(portal) => (StatusCode::CREATED, Json(portal)).into_response(),
+        Linked::New(link) => (StatusCode::CREATED, Json(link)).into_response(),
         Linked::Before(portal) => Json(portal).into_response(),
         Linked::DryRun(checks) => Json(json!({ "checks": checks })).into_response(),
     })

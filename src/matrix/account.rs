@@ -73,6 +73,13 @@ impl MatrixClient {
         Ok(answer.duration)
     }
 
+    /// The user that the homeserver takes the token alone to stand for: the registration's `sender_localpart`, with the
+    /// homeserver's own name. It need not have been registered.
+    pub async fn sender(&self) -> Result<OwnedUserId, MatrixError> {
+        let answer = self.call(Endpoint::Whoami, whoami::v3::Request::new()).await?;
+        Ok(answer.user_id)
+    }
+
     /// The user that the homeserver takes requests for `user` to come from. Fails for a user who is not
     /// registered or not in the registration's namespaces.
     pub async fn whoami(&self, user: &UserId) -> Result<OwnedUserId, MatrixError> {

@@ -11,6 +11,10 @@ use super::{
 statements! {
     SELECT = "SELECT server_name FROM installation";
     INSERT = "INSERT INTO installation (server_name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    RENAME = "UPDATE installation SET server_name = $1";
+    // Nothing of a homeserver's is in it.
+    UNUSED = "SELECT COUNT(*) FROM installation WHERE NOT EXISTS (SELECT 1 FROM portal) \
+              AND NOT EXISTS (SELECT 1 FROM inbox) AND NOT EXISTS (SELECT 1 FROM ghost)";
     MARKS = "SELECT mark, last_mark, marked_at FROM installation";
     // Of several processes that found the same mark one renews it.
     RENEW = "UPDATE installation SET last_mark = $2, mark = $3, marked_at = $4 WHERE mark = $1";
@@ -32,29 +36,37 @@ pub struct Marks {
     pub marked_at: i64,
 }
 
-/// Makes the database the one of this homeserver; refuses one that is another's.
+/// Makes the database the one of this homeserver; refuses one that is another's. One that was made for another but
+/// never used becomes this one's: `homeserver.server_name` was wrong at the first start.
 ///
 /// # Errors
 /// [`StoreError::OtherServer`] where it is another homeserver's: every event and user id in it would be wrong.
 pub async fn claim_installation(tx: &mut Tx, server_name: &ServerName, now: i64) -> Result<(), StoreError> {
-    if !check_installation(tx, server_name).await? {
+    if !check_installation(tx, server_name).await? && execute!(tx, RENAME, server_name.as_str())? == 0 {
         execute!(tx, INSERT, server_name.as_str(), now)?;
     }
     Ok(())
 }
 
-/// Whether the database is this homeserver's; `false` if it is nobody's yet.
+/// Whether the database is this homeserver's; `false` if it is nobody's yet, as an unused one is.
 ///
 /// # Errors
 /// [`StoreError::OtherServer`] where it is another homeserver's.
 pub async fn check_installation(tx: &mut Tx, server_name: &ServerName) -> Result<bool, StoreError> {
-    match query!(tx, fetch_optional, (String,), SELECT)? {
-        Some((made_for,)) if made_for != server_name.as_str() => Err(StoreError::OtherServer {
-            made_for,
-            configured: server_name.to_string(),
-        }),
-        found => Ok(found.is_some()),
+    let Some((made_for,)) = query!(tx, fetch_optional, (String,), SELECT)? else {
+        return Ok(false);
+    };
+    if made_for == server_name.as_str() {
+        return Ok(true);
     }
+    let (unused,) = query!(tx, fetch_one, (i64,), UNUSED)?;
+    if unused > 0 {
+        return Ok(false);
+    }
+    Err(StoreError::OtherServer {
+        made_for,
+        configured: server_name.to_string(),
+    })
 }
 
 /// What this database's bridge left on the homeserver.

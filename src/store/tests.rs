@@ -129,20 +129,24 @@ async fn a_postgresql_that_forgets_or_takes_no_writes_is_refused() {
     }
 }
 
+/// Claims a database for a homeserver.
+async fn claim(db: &Db, server_name: &str) -> Result<(), StoreError> {
+    let mut tx = db.write().await.unwrap();
+    installation::claim_installation(&mut tx, server_name.try_into().unwrap(), 1).await?;
+    tx.commit().await.unwrap();
+    Ok(())
+}
+
 #[tokio::test]
-async fn a_database_of_another_server_is_refused() {
+async fn a_database_of_another_server_is_refused_once_it_is_used() {
     let folder = tempfile::tempdir().unwrap();
     for db in databases(&folder).await {
-        let mut tx = db.write().await.unwrap();
-        installation::claim_installation(&mut tx, "a.example".try_into().unwrap(), 1)
-            .await
-            .unwrap();
-        installation::claim_installation(&mut tx, "a.example".try_into().unwrap(), 2)
-            .await
-            .unwrap();
-        let refused = installation::claim_installation(&mut tx, "b.example".try_into().unwrap(), 3)
-            .await
-            .unwrap_err();
+        claim(&db, "wrong.example").await.unwrap();
+        claim(&db, "a.example").await.unwrap();
+        claim(&db, "a.example").await.unwrap();
+        flow::make_portal(&db).await;
+        claim(&db, "a.example").await.unwrap();
+        let refused = claim(&db, "b.example").await.unwrap_err();
         assert!(matches!(refused, StoreError::OtherServer { .. }));
         assert!(refused.to_string().contains("a.example") && refused.to_string().contains("database.url"));
     }

@@ -116,7 +116,10 @@ fn an_answer_that_cannot_be_used_leaves_the_folder_as_it_was() {
     let mut arguments = GIVEN;
     arguments[4] = "not a name";
     let told = place.run(arguments).complained(2);
-    assert!(told.contains("homeserver.server_name"), "{told}");
+    assert!(
+        told.contains("--server-name: homeserver.server_name must"),
+        "{told}"
+    );
     let with_password = GIVEN
         .into_iter()
         .chain(["--database", "postgres://bridge:S3CRET@host/bridge"]);

@@ -41,6 +41,21 @@ async fn rooms_are_linked() {
 }
 
 #[tokio::test]
+async fn what_could_be_better_in_linked_rooms_is_told() {
+    let mut linked = portal();
+    linked["notes"] = json!([
+        { "check": "matrix_room_power", "ok": true, "detail": "the bot may not redact", "mend": "give it 50" },
+    ]);
+    let arguments = ["link", "tidepool/harbour", "!r:example.org"];
+    let (run, _) = room(&arguments, 201, &linked.to_string()).await;
+    let told = run.printed(0);
+    let last = told.lines().last().unwrap();
+    for word in ["matrix_room_power", "note", "the bot may not redact", "give it 50"] {
+        assert!(last.contains(word), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_room_is_made_for_whom_asks() {
     let harbour = "tidepool/harbour";
     for (requester, body) in [
@@ -78,6 +93,7 @@ async fn a_dry_run_shows_each_check_with_its_mend() {
         lines[2].contains("FAILED") && lines[2].ends_with("invite @gitterbot:example.org"),
         "{told}"
     );
+    assert!(lines[4].contains("cannot be linked"), "{told}");
     assert_eq!(requests[0].body["dry_run"], true);
 
     let arguments = [

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gitter_matrix_bridge::registration::Registration;
+use gitter_matrix_bridge::{config::Config, registration::Registration};
 use reqwest::Method;
 use serde_json::{Value, json};
 use xtask::{ports, process};
@@ -103,7 +103,8 @@ async fn the_running_bridge_examines_itself(database: Database) {
 }
 
 async fn a_database_of_another_homeserver_is_named(database: Database) {
-    let world = World::start(database).await;
+    let mut world = World::start(database).await;
+    world.link("pier").await;
     let other = examined(&world, |config| {
         config["homeserver"]["server_name"] = "example.org".into();
         config["appservice"]["registration"] = "none.yaml".into();
@@ -203,6 +204,33 @@ async fn a_homeserver_that_knows_another_token_is_told() {
         found,
         "homeserver_token",
         ["M_UNKNOWN_TOKEN", "app_service_config_files"],
+    );
+    world.close().await;
+}
+
+/// A configuration and registration with the tokens of the world's, made for another homeserver.
+fn named(world: &World, server_name: &str) -> impl FnOnce(&mut Value) {
+    let another = world.bridge.config_file().with_file_name("another.yaml");
+    move |config: &mut Value| {
+        config["homeserver"]["server_name"] = server_name.into();
+        config["database"]["url"] = "sqlite:another.db".into();
+        fs::write(&another, config.to_string()).unwrap();
+        let mut made = world.registration.clone();
+        made.renew(&Config::load(&another).unwrap());
+        made.write(&another.with_file_name("another_registration.yaml"))
+            .unwrap();
+        config["appservice"]["registration"] = "another_registration.yaml".into();
+    }
+}
+
+#[tokio::test]
+async fn a_homeserver_of_another_name_is_told() {
+    let world = World::start(Database::Sqlite).await;
+    let moved = examined(&world, named(&world, "example.org")).await;
+    blames(
+        moved,
+        "homeserver_token",
+        ["@gitterbot:localhost", "homeserver.server_name to localhost"],
     );
     world.close().await;
 }

@@ -7,7 +7,7 @@ use ruma::{OwnedRoomId, OwnedUserId, UserId, events::StateEventType};
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::{Linked, ProvisionError, checks::Survey};
+use super::{Linked, NewLink, ProvisionError, checks::Survey};
 use crate::{
     bridge::{Bridge, BridgeError, alias, kill_point::KillPoint, room_state},
     check::Checks,
@@ -44,7 +44,10 @@ impl Bridge {
                 let portal = self
                     .create_for(&gitter, requester, Some(survey.virtual_users))
                     .await?;
-                Ok(Linked::New(self.view(portal).await?))
+                Ok(Linked::New(NewLink {
+                    portal: self.view(portal).await?,
+                    notes: survey.checks.into_advice(),
+                }))
             }
             _ => Err(ProvisionError::Checks(survey.checks.into_vec())),
         }

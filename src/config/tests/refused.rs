@@ -313,7 +313,7 @@ fn a_missing_file_is_named_with_the_way_to_make_one() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("no/such/config.yaml") && error.contains("config example"),
+        error.contains("no/such/config.yaml") && error.contains("gitter-matrix-bridge init"),
         "{error}"
     );
 }
