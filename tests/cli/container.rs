@@ -7,12 +7,13 @@ use std::{
         fs::{MetadataExt as _, PermissionsExt as _, chown},
         process::CommandExt as _,
     },
+    path::PathBuf,
     time::Duration,
 };
 
 use gitter_matrix_bridge::{config::Config, registration::Registration};
 use secrecy::ExposeSecret as _;
-use xtask::{ports, wait};
+use xtask::{packages, ports, wait};
 
 use super::*;
 
@@ -63,12 +64,20 @@ fn mode(path: &Path, mode: u32) {
 
 /// The program in `elsewhere`, as somebody without rights where this test may choose.
 fn program(place: &Place, command: &str) -> Command {
+    program_of(place, Command::new(own(place)), command)
+}
+
+/// The program's file, where everybody may run it.
+fn own(place: &Place) -> PathBuf {
     let own = place.path("bridge");
     let built = env!("CARGO_BIN_EXE_gitter-matrix-bridge");
     if !own.exists() && fs::hard_link(built, &own).is_err() {
         fs::copy(built, &own).unwrap();
     }
-    let mut program = Command::new(own);
+    own
+}
+
+fn program_of(place: &Place, mut program: Command, command: &str) -> Command {
     program
         .args(["-c", "../config/config.yaml", command])
         .current_dir(place.path("elsewhere"))
@@ -128,6 +137,79 @@ async fn any_user_runs_it_from_a_read_only_configuration_and_it_writes_to_its_da
     for name in ["admin.token", "bridge.db", "bridge.lock"] {
         assert!(data.iter().any(|found| found == name), "{name} in {data:?}");
     }
+    for folder in ["config", "elsewhere"] {
+        mode(&place.path(folder), 0o755);
+    }
+}
+
+/// What changes a file or a folder, or opens one to be changed.
+const CHANGES: &str = "trace=open,openat,openat2,creat,truncate,mkdir,mkdirat,mknod,mknodat,rename,renameat,renameat2,link,linkat,\
+                       symlink,symlinkat,unlink,unlinkat,rmdir,chmod,fchmodat,chown,lchown,fchownat";
+
+/// The paths that a line of strace's says were changed, or opened to be changed.
+fn changed(line: &str) -> Vec<&str> {
+    let failed = line.contains(" = -1 ");
+    let only_read = line.contains(" open")
+        && !["O_WRONLY", "O_RDWR", "O_CREAT"]
+            .iter()
+            .any(|flag| line.contains(flag));
+    if failed || only_read {
+        return Vec::new();
+    }
+    line.split('"').skip(1).step_by(2).collect()
+}
+
+#[tokio::test]
+async fn every_file_that_it_changes_is_in_its_data() {
+    let Some(strace) = packages::find("strace") else {
+        eprintln!("skipped: there is no strace here; `cargo xtask test` installs it where it may");
+        return;
+    };
+    let place = Place {
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let admin = ports::free().unwrap();
+    lay_out(&place, admin);
+    let trace = place.path("trace");
+    fs::write(&trace, "").unwrap();
+    mode(&trace, 0o666);
+    let log = fs::File::create(place.path("log")).unwrap();
+    let mut strace = Command::new(strace);
+    // With -D the child is the program, and strace looks on.
+    strace
+        .args(["-D", "-f", "-qq", "-e", "signal=none", "-e", CHANGES, "-o"])
+        .arg(&trace)
+        .arg(own(&place));
+    let mut bridge = program_of(&place, strace, "serve").stderr(log).spawn().unwrap();
+    let alive = wait::until("the bridge to be alive", Duration::from_mins(1), async || {
+        anyhow::ensure!(bridge.try_wait()?.is_none(), "{}", place.read("log"));
+        let asked = get(admin, "/_matrix/provision/v1/rooms")?;
+        Ok(asked.contains("401 Unauthorized").then_some(()))
+    })
+    .await;
+    Command::new("kill")
+        .arg(bridge.id().to_string())
+        .status()
+        .unwrap();
+    bridge.wait().unwrap();
+    alive.unwrap();
+
+    let data = fs::canonicalize(place.path("data")).unwrap();
+    let told = place.read("trace");
+    let mut inside = 0;
+    for (line, path) in told
+        .lines()
+        .flat_map(|line| changed(line).into_iter().map(move |path| (line, path)))
+    {
+        let path = place.path("elsewhere").join(path);
+        let folder = fs::canonicalize(path.parent().unwrap()).unwrap();
+        if folder.starts_with(&data) || path == data {
+            inside += 1;
+        } else {
+            assert_eq!(path, Path::new("/dev/null"), "{line}");
+        }
+    }
+    assert!(inside > 5, "{told}");
     for folder in ["config", "elsewhere"] {
         mode(&place.path(folder), 0o755);
     }

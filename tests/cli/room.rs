@@ -50,7 +50,12 @@ async fn what_could_be_better_in_linked_rooms_is_told() {
     let (run, _) = room(&arguments, 201, &linked.to_string()).await;
     let told = run.printed(0);
     let last = told.lines().last().unwrap();
-    for word in ["matrix_room_power", "note", "the bot may not redact", "give it 50"] {
+    for word in [
+        "matrix_room_power",
+        "note",
+        "the bot may not redact",
+        "give it 50",
+    ] {
         assert!(last.contains(word), "{told}");
     }
 }

@@ -37,16 +37,21 @@ pub async fn install(package: &str) -> Result<()> {
     .await
 }
 
-/// Installs Node.js and Chromium where they are missing and this may; elsewhere the tests that need them say that
-/// they are skipped.
+/// Installs Node.js, Chromium and strace where they are missing and this may; elsewhere the tests that need them say
+/// that they are skipped.
 ///
 /// # Errors
 /// When apt-get fails.
-pub async fn browser() -> Result<()> {
+pub async fn for_tests() -> Result<()> {
     if !is_root() || find("apt-get").is_none() {
         return Ok(());
     }
-    for (command, package) in [("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium")] {
+    for (command, package) in [
+        ("node", "nodejs"),
+        ("npm", "npm"),
+        ("chromium", "chromium"),
+        ("strace", "strace"),
+    ] {
         if find(command).is_none() {
             install(package).await?;
         }

@@ -29,7 +29,7 @@ pub async fn run(filter: Option<&str>) -> Result<i32> {
 async fn run_with(database: &Postgres, filter: Option<&str>) -> Result<i32> {
     let runner = Runner::find();
     if let Some(filter) = filter {
-        packages::browser().await?;
+        packages::for_tests().await?;
         synapse::install().await?;
         let mut arguments = runner.arguments(Part::All);
         arguments.push(filter);
@@ -41,7 +41,7 @@ async fn run_with(database: &Postgres, filter: Option<&str>) -> Result<i32> {
             return Ok(code);
         }
     }
-    packages::browser().await?;
+    packages::for_tests().await?;
     synapse::install().await?;
     cargo(&runner.arguments(Part::Integration), database).await
 }
