@@ -3,6 +3,7 @@
 mod accounts;
 mod items;
 mod life;
+mod measure;
 mod page;
 mod people;
 mod settings;
@@ -88,7 +89,7 @@ pub fn router(state: AdminState) -> Router {
     Router::new()
         .route("/live", get(health::live))
         .route("/ready", get(ready))
-        .route("/metrics", get(measure))
+        .merge(measure::router(&state))
         .nest("/_matrix/provision/v1", provision)
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .with_state(state)
@@ -107,18 +108,6 @@ async fn authenticate(
 
 async fn ready(State(state): State<AdminState>) -> Response {
     health::ready(&state.health)
-}
-
-/// In Prometheus's text format. While the bridge still starts there is little to tell.
-async fn measure(State(state): State<AdminState>) -> Result<Response, ApiError> {
-    let reading = match state.bridge.get() {
-        Some(bridge) => {
-            let read = bridge.reading().await;
-            Some(read.map_err(|failure| database_failed(&failure))?)
-        }
-        None => None,
-    };
-    Ok(health::measured(reading.as_ref()))
 }
 
 /// Also while the bridge still starts: that is when it is wanted most.

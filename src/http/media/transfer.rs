@@ -23,6 +23,9 @@ use crate::ids::MediaId;
 const TRANSFERS: usize = 64;
 const TRANSFERS_OF_LINK: usize = 16;
 
+/// Those who wait for a place. With the transfers they leave half of the listener's connections to the homeserver.
+const WAITING: usize = 192;
+
 /// Bytes a second that all readers of one link share, and how many are free of that.
 const LINK_RATE: u32 = 16 * 1024 * 1024;
 const LINK_BURST: Duration = Duration::from_secs(4);
@@ -40,6 +43,7 @@ const GONE: &str = "the reader went away";
 #[derive(Debug, Clone)]
 pub(super) struct Transfers {
     places: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
     links: Arc<Mutex<HashMap<MediaId, Arc<LinkLimit>>>>,
 }
 
@@ -77,6 +81,7 @@ impl Transfers {
     pub(super) fn new() -> Self {
         Self {
             places: Arc::new(Semaphore::new(TRANSFERS)),
+            waiting: Arc::new(Semaphore::new(WAITING)),
             links: Arc::default(),
         }
     }
@@ -96,11 +101,17 @@ impl Transfers {
             Arc::clone(links.entry(id.clone()).or_insert_with(new))
         };
         let of_link = Arc::clone(&link.places).try_acquire_owned().ok()?;
-        let of_all = timeout(PLACE_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await;
+        let of_all = if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            place
+        } else {
+            let _waits = self.waiting.try_acquire().ok()?;
+            let place = Arc::clone(&self.places).acquire_owned();
+            timeout(PLACE_TIMEOUT, place).await.ok()?.ok()?
+        };
         Some(Place {
             link,
             _of_link: of_link,
-            _of_all: of_all.ok()?.ok()?,
+            _of_all: of_all,
         })
     }
 }
@@ -268,6 +279,30 @@ mod tests {
         assert_eq!(start.elapsed(), PLACE_TIMEOUT);
         places.pop();
         assert!(transfers.place(&id(9)).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_wait_and_no_more() {
+        let transfers = Transfers::new();
+        let mut places = Vec::new();
+        for reader in 0..TRANSFERS {
+            let link = u8::try_from(reader / TRANSFERS_OF_LINK).unwrap();
+            places.push(transfers.place(&id(link)).await.unwrap());
+        }
+        let start = Instant::now();
+        let crowd = (0..WAITING + 10).map(|reader| {
+            let (transfers, link) = (transfers.clone(), u8::try_from(10 + reader / 4).unwrap());
+            tokio::spawn(async move {
+                let place = transfers.place(&id(link)).await;
+                assert!(place.is_none());
+                start.elapsed()
+            })
+        });
+        let waited = futures_util::future::join_all(crowd).await;
+        let at_once = waited
+            .into_iter()
+            .filter(|waited| waited.as_ref().unwrap().is_zero());
+        assert_eq!(at_once.count(), 10);
     }
 
     #[tokio::test(start_paused = true)]
