@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use bytesize::ByteSize;
 use http::StatusCode;
 use ruma::UserId;
 use tokio::time::timeout;
@@ -17,11 +18,12 @@ use crate::{
 const REACHED: &str = "homeserver";
 const TOKEN: &str = "homeserver_token";
 const DEVICES: &str = "homeserver_devices";
+const MEDIA: &str = "homeserver_media";
 const PING: &str = "homeserver_to_bridge";
 
 pub(super) async fn examine(config: &Config, registration: Option<&Registration>, checks: &mut Checks) {
     let Some(registration) = registration else {
-        for check in [REACHED, TOKEN, DEVICES, PING] {
+        for check in [REACHED, TOKEN, DEVICES, MEDIA, PING] {
             checks.untried(check, "registration");
         }
         return;
@@ -41,7 +43,7 @@ pub(super) async fn examine(config: &Config, registration: Option<&Registration>
         Ok(client) => ask(config, &client, checks).await,
         Err(error) => {
             checks.failed(REACHED, error, "correct sender_localpart in the registration");
-            for check in [TOKEN, DEVICES, PING] {
+            for check in [TOKEN, DEVICES, MEDIA, PING] {
                 checks.untried(check, REACHED);
             }
         }
@@ -56,7 +58,7 @@ async fn ask(config: &Config, client: &MatrixClient, checks: &mut Checks) {
             format!("{url} does not answer as a homeserver: {error}"),
             "check homeserver.url, and that the homeserver runs",
         );
-        for check in [TOKEN, DEVICES, PING] {
+        for check in [TOKEN, DEVICES, MEDIA, PING] {
             checks.untried(check, REACHED);
         }
         return;
@@ -64,7 +66,7 @@ async fn ask(config: &Config, client: &MatrixClient, checks: &mut Checks) {
     checks.passed(REACHED, format!("{url} answers"));
 
     if !is_known(client, checks).await {
-        for check in [DEVICES, PING] {
+        for check in [DEVICES, MEDIA, PING] {
             checks.untried(check, TOKEN);
         }
         return;
@@ -89,7 +91,28 @@ async fn ask(config: &Config, client: &MatrixClient, checks: &mut Checks) {
             "see the homeserver's log; the bridge asks at every start",
         ),
     }
+    media(client, checks).await;
     ping(config, client, checks).await;
+}
+
+/// Whether the bridge may read files there, and what it may upload.
+async fn media(client: &MatrixClient, checks: &mut Checks) {
+    match patient(client.upload_limit()).await {
+        Ok(limit) => checks.passed(
+            MEDIA,
+            format!("its files are open to the bridge, and it takes some of up to {}", ByteSize(limit)),
+        ),
+        Err(Refusal::Matrix(error)) if error.is_unsupported() => checks.advised(
+            MEDIA,
+            "it is older than Matrix 1.11: files of Matrix do not reach Gitter",
+            "update the homeserver",
+        ),
+        Err(error) => checks.failed(
+            MEDIA,
+            error.to_string(),
+            "see the homeserver's log; does a proxy before it pass /_matrix/client/v1/media/ on to something else?",
+        ),
+    }
 }
 
 /// Whether the homeserver knows the bridge, by the name that it has here.

@@ -10,6 +10,7 @@ use ruma::{
         client::{
             account::{register, whoami},
             appservice::request_ping,
+            authenticated_media::get_media_config,
             device::update_device,
             discovery::get_supported_versions,
             media::create_content,
@@ -171,6 +172,15 @@ impl MatrixClient {
         let request = set_profile_field::v3::Request::new(user.to_owned(), value);
         self.call_as(endpoint, user, request).await?;
         Ok(())
+    }
+
+    /// The largest file that the homeserver takes, in bytes. As other media are, it is asked for with the token
+    /// (specification 1.11); an older homeserver does not know the call.
+    pub async fn upload_limit(&self) -> Result<u64, MatrixError> {
+        let answer = self
+            .call(Endpoint::MediaConfig, get_media_config::v1::Request::new())
+            .await?;
+        Ok(answer.upload_size.into())
     }
 
     /// Uploads a file as a user. What is too large for the homeserver is 413 `M_TOO_LARGE`; if it is far too

@@ -41,6 +41,8 @@ endpoints! {
     SetAccountData = "set_account_data",
     /// `POST /_matrix/media/v3/upload`
     Upload = "upload",
+    /// `GET /_matrix/client/v1/media/config`
+    MediaConfig = "media_config",
     /// `GET /_matrix/client/v1/media/download/{server}/{id}`
     Download = "download",
     /// `GET /_matrix/client/v1/media/thumbnail/{server}/{id}`

@@ -1,17 +1,20 @@
 //! `doctor`: a good set-up is all well, and each broken one is named by its cause, with its mend.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use gitter_matrix_bridge::{config::Config, registration::Registration};
-use reqwest::Method;
+use gitter_sandbox::Fault;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use xtask::{ports, process};
 
+use crate::homeserver::Stage;
 use crate::world::{
     Options, World,
     admin::answer,
     bridge::PROGRAM,
     database::{Database, on_both_databases},
+    faults,
 };
 
 on_both_databases![
@@ -177,6 +180,12 @@ async fn broken_configurations_are_told_by_their_cause() {
         ["192.0.2.1:29330", "appservice.listen"],
     );
 
+    let database = examined(&world, |config| {
+        config["database"]["url"] = format!("postgres://bridge@{}/bridge", dead()).into();
+    })
+    .await;
+    blames(database, "database", ["PostgreSQL", "database server runs"]);
+
     let folder = world.bridge.config_file();
     let data = examined(&world, |config| {
         config["data_dir"] = folder.to_str().unwrap().into();
@@ -306,5 +315,69 @@ async fn the_address_of_media_is_asked_for() {
     .await;
     all_well(&found);
     assert_eq!(check(&found)["mend"], "");
+    world.close().await;
+}
+
+/// The check of a name.
+#[track_caller]
+fn check<'a>((_, checks): &'a (Option<i32>, Vec<Value>), name: &str) -> &'a Value {
+    let found = checks.iter().find(|check| check["check"] == name);
+    found.unwrap_or_else(|| panic!("{name} in {checks:?}"))
+}
+
+/// Makes sure that a check passed with advice whose words hold these.
+#[track_caller]
+fn advises(found: &(Option<i32>, Vec<Value>), name: &str, words: [&str; 2]) {
+    let check = check(found, name);
+    assert_eq!(check["ok"], true, "{check}");
+    for (key, word) in ["detail", "mend"].into_iter().zip(words) {
+        let told = check[key].as_str().unwrap();
+        assert!(told.contains(word), "{word:?} in {key}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_works_but_could_be_better_is_advised() {
+    let options = Options {
+        devices: false,
+        rate_limit: 10,
+        ..Options::default()
+    };
+    let world = World::with(Database::Sqlite, options).await;
+    let registration = world.bridge.config_file().with_file_name("registration.yaml");
+    fs::set_permissions(&registration, fs::Permissions::from_mode(0o644)).unwrap();
+    world.gitter.add_fault(Fault::ClockSkewMs(-90_000));
+    let other = "http://bridge.example.org:29330";
+    let found = examined(&world, |config| config["appservice"]["url"] = other.into()).await;
+    all_well(&found);
+    advises(
+        &found,
+        "registration_url",
+        [other, "gitter-matrix-bridge registration"],
+    );
+    advises(&found, "file_rights", ["registration.yaml", "chmod o-rwx"]);
+    advises(&found, "homeserver_devices", ["no devices", "MSC4190"]);
+    advises(&found, "gitter_budget", ["of 10 requests", "web.apiRateLimit"]);
+    advises(&found, "gitter_account_age", ["0 days", "older account"]);
+    advises(&found, "clock", [" s apart", "NTP"]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_the_homeserver_says_of_media_is_told() {
+    let world = World::start(Database::Sqlite).await;
+    let found = examined(&world, |_| {}).await;
+    let told = check(&found, "homeserver_media")["detail"].as_str().unwrap();
+    assert!(told.ends_with("up to 50.0 MiB"), "{told}");
+    let suffers = |status| {
+        let effect = faults::status(status);
+        world.requests_suffer(Method::GET, "/media/config", effect, Stage::Before, 1);
+    };
+    suffers(StatusCode::NOT_FOUND);
+    let found = examined(&world, |_| {}).await;
+    advises(&found, "homeserver_media", ["Matrix 1.11", "update"]);
+    suffers(StatusCode::FORBIDDEN);
+    let found = examined(&world, |_| {}).await;
+    blames(found, "homeserver_media", ["403", "proxy"]);
     world.close().await;
 }

@@ -64,6 +64,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/_matrix/client/versions", get(account::versions))
         .route("/_matrix/client/v1/appservice/{id}/ping", post(account::ping))
         .route("/_matrix/media/v3/upload", post(account::upload))
+        .route("/_matrix/client/v1/media/config", get(media::config))
         .route(
             "/_matrix/client/v1/media/download/{server}/{id}",
             get(media::download),

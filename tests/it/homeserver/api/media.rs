@@ -3,16 +3,23 @@
 use std::sync::Arc;
 
 use axum::{
+    Json,
     extract::{Path, Query, State},
     http::header::CONTENT_TYPE,
     response::{IntoResponse as _, Response},
 };
+
+use serde_json::{Value, json};
 
 use super::{Authenticated, Parameters};
 use crate::homeserver::{
     Shared,
     error::{Refusal, not_found, refuse},
 };
+
+pub(super) async fn config(_: Authenticated) -> Json<Value> {
+    Json(json!({ "m.upload.size": 50 * 1024 * 1024 }))
+}
 
 pub(super) async fn download(
     State(shared): State<Arc<Shared>>,
