@@ -14,16 +14,9 @@ pub struct Check {
     pub detail: String,
     /// What to do about it. Empty where nothing is; beside `ok` it is advice.
     pub mend: String,
-}
-
-/// What is said of a check that was not made.
-const UNTRIED: &str = "not tried";
-
-impl Check {
-    /// Whether it could not be made.
-    pub fn is_untried(&self) -> bool {
-        !self.ok && self.detail == UNTRIED
-    }
+    /// Whether it was not looked at, because another check failed; left out where it was.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untried: bool,
 }
 
 /// The checks of one look, in the order in which things break.
@@ -48,12 +41,13 @@ impl Checks {
 
     /// It could not be looked at, because another check failed.
     pub fn untried(&mut self, check: &'static str, because_of: &str) {
-        self.add(
+        self.0.push(Check {
             check,
-            false,
-            UNTRIED,
-            format!("mend {because_of} first, then look again"),
-        );
+            ok: false,
+            detail: "not tried".to_owned(),
+            mend: format!("mend {because_of} first, then look again"),
+            untried: true,
+        });
     }
 
     /// Whether all passed so far.
@@ -80,6 +74,7 @@ impl Checks {
             ok,
             detail: detail.into(),
             mend: mend.into(),
+            untried: false,
         });
     }
 }

@@ -1,7 +1,7 @@
 //! Looks at everything that the bridge needs, in the order in which things break, and says how to mend it.
 //!
-//! It works beside a running bridge and without one. It changes nothing but that the bot is registered with
-//! the homeserver, which the bridge does at its start, too. It does not listen: whoever calls it sees to it
+//! It works beside a running bridge and without one. It changes nothing but that the bot, and the ghost of
+//! nobody, are registered with the homeserver, which the bridge does at its start, too. It does not listen: whoever calls it sees to it
 //! that something answers the homeserver's ping.
 
 mod files;

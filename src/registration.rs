@@ -20,7 +20,10 @@ use std::{
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-pub use self::{name::OtherName, namespace::Namespace};
+pub use self::{
+    name::OtherName,
+    namespace::{Namespace, probe_ghost},
+};
 use crate::config::{
     Config, Problem,
     secret::{self, Existing},

@@ -2,14 +2,22 @@
 
 #![no_main]
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use gitter_matrix_bridge::gitter::fuzzing;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
+use tokio::runtime::Runtime;
+
+/// Whoever waits for the budget waits on its clock.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().build().expect("a runtime")
+});
 
 fuzz_target!(|head: &[u8]| {
+    let _entered = RUNTIME.enter();
     let mut headers = HeaderMap::new();
     for line in head.split(|byte| *byte == b'\n') {
         let mut parts = line.splitn(2, |byte| *byte == b':');

@@ -3,7 +3,7 @@
 use std::{future::Future, path::Path, time::Duration};
 
 use anyhow::Context as _;
-use ruma::OwnedUserId;
+use ruma::{OwnedUserId, UserId};
 use secrecy::SecretString;
 use tracing::{error, info, warn};
 
@@ -13,7 +13,7 @@ use crate::{
     gitter::{self, GitterClient, GitterError, is_same_token},
     health::Part,
     matrix::{DeviceMemory, MatrixClient, MatrixError},
-    registration::OtherName,
+    registration::{self, OtherName},
     store::{self, account::Account},
 };
 
@@ -32,8 +32,13 @@ impl Process<'_> {
             let mend = other.mend();
             anyhow::Error::new(other).context(mend)
         })?;
+        let probe = registration::probe_ghost(self.config);
         let memory = self
-            .until_answered(HOMESERVER, || matrix.device_memory(&bot), matrix_waits)
+            .until_answered(
+                HOMESERVER,
+                || test_homeserver(&matrix, &bot, probe.as_deref()),
+                matrix_waits,
+            )
             .await
             .map_err(|error| refused(HOMESERVER, error))?;
         self.health.works(Part::Homeserver);
@@ -122,9 +127,24 @@ impl Process<'_> {
 }
 
 /// The bot exists; gives the homeserver's name for it.
-async fn meet_homeserver(matrix: &MatrixClient, bot: &OwnedUserId) -> Result<OwnedUserId, MatrixError> {
+async fn meet_homeserver(
+    matrix: &MatrixClient,
+    bot: &OwnedUserId,
+) -> Result<Option<OwnedUserId>, MatrixError> {
     matrix.register(bot).await?;
     matrix.sender().await
+}
+
+/// The homeserver lets the bridge have ghosts; gives its memory of transaction ids.
+async fn test_homeserver(
+    matrix: &MatrixClient,
+    bot: &OwnedUserId,
+    probe: Option<&UserId>,
+) -> Result<DeviceMemory, MatrixError> {
+    if let Some(probe) = probe {
+        matrix.register(probe).await?;
+    }
+    matrix.device_memory(bot).await
 }
 
 async fn meet_gitter(gitter: &GitterClient) -> Result<Account, GitterError> {

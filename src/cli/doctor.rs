@@ -44,7 +44,7 @@ pub(super) async fn run(file: &Path, arguments: &Arguments) -> anyhow::Result<Ex
 /// Shows the checks to people.
 pub(super) fn tell(checks: &[Check]) -> anyhow::Result<()> {
     output::line(table(checks))?;
-    let untried = checks.iter().filter(|check| check.is_untried()).count();
+    let untried = checks.iter().filter(|check| check.untried).count();
     let failed = checks.iter().filter(|check| !check.ok).count() - untried;
     let not_tried = match untried {
         0 => String::new(),
@@ -125,7 +125,7 @@ fn table(checks: &[Check]) -> String {
     let rows = checks.iter().map(|check| {
         [
             toned(check.check, Tone::Plain),
-            if check.is_untried() {
+            if check.untried {
                 toned("-", Tone::Plain)
             } else {
                 output::result(check.ok, &check.mend)

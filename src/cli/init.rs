@@ -10,11 +10,11 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use dialoguer::{Input, Password};
-use url::Url;
+use url::{Host, Url};
 
 use super::{Exit, UsageError, doctor, output, registration};
 use crate::config::{
-    Config, ConfigError,
+    Config, ConfigError, Problem,
     secret::{self, Existing},
 };
 
@@ -29,19 +29,19 @@ const TOKEN_FILE: &str = "gitter.token";
 pub(super) struct Arguments {
     /// Where the bridge reaches the homeserver
     #[arg(long, value_name = "URL")]
-    homeserver_url: Option<Url>,
+    homeserver_url: Option<String>,
     /// The part of its user ids after the colon
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
     /// The Gitter site that people see; the API and the realtime server are taken to be below it
     #[arg(long, value_name = "URL")]
-    gitter_url: Option<Url>,
+    gitter_url: Option<String>,
     /// Gitter's REST API, with the version [default: <gitter-url>/api/v1]
     #[arg(long, value_name = "URL")]
-    gitter_api_url: Option<Url>,
+    gitter_api_url: Option<String>,
     /// Gitter's realtime server [default: <gitter-url>/bayeux]
     #[arg(long, value_name = "URL")]
-    gitter_realtime_url: Option<Url>,
+    gitter_realtime_url: Option<String>,
     /// A file with the token of the Gitter account, `-` for the standard input
     #[arg(long, value_name = "FILE")]
     gitter_token_from: Option<PathBuf>,
@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     listen: String,
     /// Where the homeserver reaches the bridge [default: http://<listen>]
     #[arg(long, value_name = "URL")]
-    url: Option<Url>,
+    url: Option<String>,
     /// Replace files that exist; the registration keeps its tokens all the same
     #[arg(long)]
     force: bool,
@@ -112,7 +112,7 @@ async fn look(file: &Path) -> anyhow::Result<Exit> {
     doctor::tell(&doctor::examine(file).await?)?;
     output::line(format_args!(
         "\nNext:\n  \
-         1. Let the homeserver know the registration and restart it, if homeserver_token says so above.\n  \
+         1. Give the homeserver the registration (anew, if it had one before), and restart it.\n  \
          2. Look again:           gitter-matrix-bridge -c {file} doctor\n  \
          3. Run the bridge:       gitter-matrix-bridge -c {file} serve\n  \
          4. Link the first room:  gitter-matrix-bridge -c {file} room link group/room '#alias:server'",
@@ -150,25 +150,29 @@ fn one_word(typed: &str) -> Result<&str, UsageError> {
 }
 
 fn config_text(arguments: Arguments) -> anyhow::Result<String> {
-    let homeserver_url = url(arguments.homeserver_url, &HOMESERVER_URL)?;
-    let server_name = match arguments.server_name {
-        Some(name) => name,
-        None => SERVER_NAME.ask(homeserver_url.host_str())?,
-    };
-    let web_url = url(arguments.gitter_url, &GITTER_URL)?;
-    let below = |path: &str| format!("{}/{path}", web_url.as_str().trim_end_matches('/'));
-    let api_url = arguments
-        .gitter_api_url
-        .map_or_else(|| below("api/v1"), String::from);
-    let realtime_url = arguments
-        .gitter_realtime_url
-        .map_or_else(|| below("bayeux"), String::from);
+    // What is said is judged before anything is asked.
+    let said = [
+        (&HOMESERVER_URL, &arguments.homeserver_url),
+        (&SERVER_NAME, &arguments.server_name),
+        (&GITTER_URL, &arguments.gitter_url),
+    ];
+    let problems: Vec<Problem> = said
+        .into_iter()
+        .filter_map(|(question, answer)| question.problem(answer.as_deref()?))
+        .collect();
+    if !problems.is_empty() {
+        return Err(ConfigError::Problems(problems).into());
+    }
+    let homeserver_url = HOMESERVER_URL.answer(arguments.homeserver_url, HOMESERVER_URL.default)?;
+    let server_name = SERVER_NAME.answer(arguments.server_name, domain_of(&homeserver_url).as_deref())?;
+    let web_url = GITTER_URL.answer(arguments.gitter_url, GITTER_URL.default)?;
+    let below = |path: &str| format!("{}/{path}", web_url.trim_end_matches('/'));
+    let api_url = arguments.gitter_api_url.unwrap_or_else(|| below("api/v1"));
+    let realtime_url = arguments.gitter_realtime_url.unwrap_or_else(|| below("bayeux"));
     let data_dir = arguments
         .data_dir
         .map(|folder| format!("data_dir: {}\n", quoted(&folder.to_string_lossy())));
-    let address = arguments
-        .url
-        .map(|url| format!("  url: {}\n", quoted(url.as_str())));
+    let address = arguments.url.map(|url| format!("  url: {}\n", quoted(&url)));
     Ok(format!(
         "# Written by `gitter-matrix-bridge init`; `gitter-matrix-bridge config example` prints every key.\n\
          {}homeserver:\n  url: {}\n  server_name: {}\n\
@@ -176,13 +180,13 @@ fn config_text(arguments: Arguments) -> anyhow::Result<String> {
          gitter:\n  api_url: {}\n  realtime_url: {}\n  web_url: {}\n  token_file: {TOKEN_FILE}\n\
          database:\n  url: {}\n",
         data_dir.unwrap_or_default(),
-        quoted(homeserver_url.as_str()),
+        quoted(&homeserver_url),
         quoted(&server_name),
         quoted(&arguments.listen),
         address.unwrap_or_default(),
         quoted(&api_url),
         quoted(&realtime_url),
-        quoted(web_url.as_str()),
+        quoted(&web_url),
         quoted(&arguments.database),
     ))
 }
@@ -195,6 +199,7 @@ fn quoted(text: &str) -> String {
 /// Something that only the operator knows.
 struct Question {
     key: &'static str,
+    flag: &'static str,
     prompt: &'static str,
     default: Option<&'static str>,
     /// What is said where nobody can answer.
@@ -203,6 +208,7 @@ struct Question {
 
 const HOMESERVER_URL: Question = Question {
     key: "homeserver.url",
+    flag: "--homeserver-url",
     prompt: "Where the bridge reaches the homeserver",
     default: Some("http://localhost:8008"),
     otherwise: "nobody can answer here; say --homeserver-url URL",
@@ -210,50 +216,61 @@ const HOMESERVER_URL: Question = Question {
 
 const SERVER_NAME: Question = Question {
     key: "homeserver.server_name",
-    prompt: "The homeserver's name, the part of user ids after the colon (server_name in its configuration)",
+    flag: "--server-name",
+    prompt: "The homeserver's name, as in @ana:NAME",
     default: None,
     otherwise: "nobody can answer here; say --server-name NAME",
 };
 
 const GITTER_URL: Question = Question {
     key: "gitter.web_url",
+    flag: "--gitter-url",
     prompt: "The Gitter site that people see",
     default: Some("http://localhost:5000"),
     otherwise: "nobody can answer here; say --gitter-url URL",
 };
 
 impl Question {
-    /// Asks until the answer can be used. Where nobody can answer, that is wrong usage.
-    fn ask(&self, default: Option<&str>) -> anyhow::Result<String> {
+    /// What was said by a flag, or else is answered: asked until it can be used. Where nobody can answer, that is wrong usage.
+    fn answer(&self, said: Option<String>, default: Option<&str>) -> anyhow::Result<String> {
+        if let Some(said) = said {
+            return Ok(said);
+        }
         if !io::stdin().is_terminal() {
             return Err(UsageError(self.otherwise).into());
         }
+        let judge = |answer: &String| match self.problem(answer) {
+            Some(problem) => Err(format!("it {}", problem.message)),
+            None => Ok(()),
+        };
         let mut input = Input::<String>::new()
             .with_prompt(self.prompt)
-            .validate_with(|answer: &String| refusal(self.key, answer).map_or(Ok(()), Err));
+            .validate_with(judge);
         if let Some(default) = default {
             input = input.default(default.to_owned());
         }
         Ok(input.interact_text().context("cannot ask")?.trim().to_owned())
     }
-}
 
-fn url(given: Option<Url>, question: &Question) -> anyhow::Result<Url> {
-    match given {
-        Some(url) => Ok(url),
-        None => Ok(question.ask(question.default)?.parse()?),
+    /// What the configuration says against an answer, if it does.
+    fn problem(&self, answer: &str) -> Option<Problem> {
+        let (section, name) = self.key.split_once('.')?;
+        let text = format!("{section}:\n  {name}: {}\n", quoted(answer.trim()));
+        let Err(ConfigError::Problems(problems)) = Config::read(Path::new(""), &text, []) else {
+            return None;
+        };
+        let found = problems.into_iter().find(|problem| problem.key == self.key)?;
+        Some(Problem {
+            place: self.flag.to_owned(),
+            ..found
+        })
     }
 }
 
-/// What the configuration says against a value of one of its keys, if it does.
-fn refusal(key: &str, answer: &str) -> Option<String> {
-    let (section, name) = key.split_once('.')?;
-    let text = format!("{section}:\n  {name}: {}\n", quoted(answer.trim()));
-    match Config::read(Path::new(""), &text, []) {
-        Err(ConfigError::Problems(problems)) => {
-            let of_key = problems.into_iter().find(|problem| problem.key == key);
-            of_key.map(|problem| format!("it {}", problem.message))
-        }
+/// The host of an address where it may be a server name: a machine's own name is none.
+fn domain_of(address: &str) -> Option<String> {
+    match Url::parse(address).ok()?.host()? {
+        Host::Domain(domain) if domain.contains('.') => Some(domain.to_owned()),
         _ => None,
     }
 }
@@ -265,9 +282,6 @@ fn of_flags(error: ConfigError) -> ConfigError {
     };
     for problem in &mut problems {
         let flag = match problem.key.as_str() {
-            "homeserver.url" => "--homeserver-url",
-            "homeserver.server_name" => "--server-name",
-            "gitter.web_url" => "--gitter-url",
             "gitter.api_url" => "--gitter-api-url",
             "gitter.realtime_url" => "--gitter-realtime-url",
             "appservice.listen" => "--listen",
@@ -292,9 +306,23 @@ mod tests {
             (SERVER_NAME, " example.org ", "not a name"),
             (GITTER_URL, "https://gitter.example.org", "gitter"),
         ] {
-            assert_eq!(refusal(question.key, good), None);
-            let told = refusal(question.key, bad).unwrap();
-            assert!(told.starts_with("it must"), "{told}");
+            assert_eq!(question.problem(good), None);
+            let problem = question.problem(bad).unwrap();
+            assert!(problem.message.starts_with("must"), "{problem}");
+            assert_eq!(problem.place, question.flag);
+        }
+    }
+
+    #[test]
+    fn only_a_domain_may_be_the_homeservers_name() {
+        for (address, name) in [
+            ("https://matrix.example.org", Some("matrix.example.org")),
+            ("http://localhost:8008", None),
+            ("http://synapse:8008", None),
+            ("http://192.0.2.1:8008", None),
+            ("http://[::1]:8008", None),
+        ] {
+            assert_eq!(domain_of(address).as_deref(), name);
         }
     }
 }

@@ -178,10 +178,10 @@ fn tell_checks(answer: &Answer) -> anyhow::Result<Exit> {
     output::line(check_table(&checks))?;
     let failed = checks.iter().filter(|check| !check.ok).count();
     if failed > 0 {
-        output::line("\nThe rooms cannot be linked: mend what failed, then look again.")?;
+        output::line(format_args!("\n{failed} failed: mend that, then look again."))?;
         return Ok(Exit::Failed);
     }
-    output::line("\nThe rooms can be linked.")?;
+    output::line("\nNo check failed.")?;
     Ok(Exit::Done)
 }
 

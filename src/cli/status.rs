@@ -138,7 +138,7 @@ fn tell_way(way: &Way, now: Timestamp) -> String {
         format!("; takes nothing now, tried again in {}", span(until, now))
     });
     format!(
-        "{} waiting{oldest}, {} failed, {} crossed in the last hour{closed}",
+        "{} waiting{oldest}, {} failed, {} crossed in about an hour{closed}",
         way.waiting, way.failed, way.bridged_lately
     )
 }

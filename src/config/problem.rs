@@ -7,8 +7,12 @@ use std::{fmt, io, path::PathBuf};
 pub enum ConfigError {
     /// The file cannot be read.
     #[error(
-        "cannot read the configuration {path} (write one with `gitter-matrix-bridge init`, or name another with -c)",
-        path = std::path::absolute(path).as_ref().unwrap_or(path).display()
+        "cannot read the configuration {path} ({mend})",
+        path = std::path::absolute(path).as_ref().unwrap_or(path).display(),
+        mend = match source.kind() {
+            io::ErrorKind::NotFound => "write one with `gitter-matrix-bridge init`, or name another with -c",
+            _ => "give the bridge's user the right to read it, or name another with -c",
+        }
     )]
     Unreadable {
         /// The file.

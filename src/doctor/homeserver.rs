@@ -12,7 +12,7 @@ use crate::{
     check::Checks,
     config::Config,
     matrix::{ClientSettings, DeviceMemory, MatrixClient, MatrixError},
-    registration::{OtherName, Registration},
+    registration::{self, OtherName, Registration},
 };
 
 const REACHED: &str = "homeserver";
@@ -65,7 +65,7 @@ async fn ask(config: &Config, client: &MatrixClient, checks: &mut Checks) {
     }
     checks.passed(REACHED, format!("{url} answers"));
 
-    if !is_known(client, checks).await {
+    if !is_known(config, client, checks).await {
         for check in [DEVICES, MEDIA, PING] {
             checks.untried(check, TOKEN);
         }
@@ -98,11 +98,12 @@ async fn ask(config: &Config, client: &MatrixClient, checks: &mut Checks) {
 /// Whether the bridge may read files there, and what it may upload.
 async fn media(client: &MatrixClient, checks: &mut Checks) {
     match patient(client.upload_limit()).await {
-        Ok(limit) => checks.passed(
+        Ok(Some(limit)) => checks.passed(
             MEDIA,
-            format!("its files are open to the bridge, and it takes some of up to {}", ByteSize(limit)),
+            format!("it knows authenticated media, and takes files of up to {}", ByteSize(limit)),
         ),
-        Err(Refusal::Matrix(error)) if error.is_unsupported() => checks.advised(
+        Ok(None) => checks.passed(MEDIA, "it knows authenticated media, and names no limit"),
+        Err(Refusal::Matrix(error)) if error.is("M_UNRECOGNIZED") => checks.advised(
             MEDIA,
             "it is older than Matrix 1.11: files of Matrix do not reach Gitter",
             "update the homeserver",
@@ -115,8 +116,8 @@ async fn media(client: &MatrixClient, checks: &mut Checks) {
     }
 }
 
-/// Whether the homeserver knows the bridge, by the name that it has here.
-async fn is_known(client: &MatrixClient, checks: &mut Checks) -> bool {
+/// Whether the homeserver knows the bridge, by the name that it has here, and lets it have ghosts.
+async fn is_known(config: &Config, client: &MatrixClient, checks: &mut Checks) -> bool {
     if let Err(error) = patient(client.register(client.bot())).await {
         token_refused(&error, checks);
         return false;
@@ -132,6 +133,13 @@ async fn is_known(client: &MatrixClient, checks: &mut Checks) -> bool {
         checks.failed(TOKEN, other.to_string(), other.mend());
         return false;
     }
+    let Some(probe) = registration::probe_ghost(config) else {
+        return true;
+    };
+    if let Err(error) = patient(client.register(&probe)).await {
+        token_refused(&error, checks);
+        return false;
+    }
     true
 }
 
@@ -143,8 +151,10 @@ fn token_refused(error: &Refusal, checks: &mut Checks) {
              have the same file, and restart the homeserver",
         ),
         Refusal::Matrix(error) if error.is("M_EXCLUSIVE") => (
-            format!("the bot is not in the registration's namespaces: {error}"),
-            "run `gitter-matrix-bridge registration`, copy the file to the homeserver and restart that",
+            format!(
+                "the homeserver has another registration, by which the bridge may not have its users: {error}"
+            ),
+            "let the homeserver have the same registration as the bridge, and restart it (Synapse reads it only then)",
         ),
         error => (error.to_string(), "see the homeserver's log"),
     };

@@ -75,10 +75,13 @@ impl MatrixClient {
     }
 
     /// The user that the homeserver takes the token alone to stand for: the registration's `sender_localpart`, with the
-    /// homeserver's own name. It need not have been registered.
-    pub async fn sender(&self) -> Result<OwnedUserId, MatrixError> {
-        let answer = self.call(Endpoint::Whoami, whoami::v3::Request::new()).await?;
-        Ok(answer.user_id)
+    /// homeserver's own name. `None` from a homeserver that does not say its name here, as Dendrite.
+    pub async fn sender(&self) -> Result<Option<OwnedUserId>, MatrixError> {
+        match self.call(Endpoint::Whoami, whoami::v3::Request::new()).await {
+            Ok(answer) => Ok(Some(answer.user_id)),
+            Err(MatrixError::Unreadable { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The user that the homeserver takes requests for `user` to come from. Fails for a user who is not
@@ -174,13 +177,15 @@ impl MatrixClient {
         Ok(())
     }
 
-    /// The largest file that the homeserver takes, in bytes. As other media are, it is asked for with the token
-    /// (specification 1.11); an older homeserver does not know the call.
-    pub async fn upload_limit(&self) -> Result<u64, MatrixError> {
-        let answer = self
-            .call(Endpoint::MediaConfig, get_media_config::v1::Request::new())
-            .await?;
-        Ok(answer.upload_size.into())
+    /// The largest file that the homeserver takes, in bytes; `None` where it names no limit. As other media are, it is asked
+    /// for with the token (specification 1.11); an older homeserver does not know the call.
+    pub async fn upload_limit(&self) -> Result<Option<u64>, MatrixError> {
+        let request = get_media_config::v1::Request::new();
+        match self.call(Endpoint::MediaConfig, request).await {
+            Ok(answer) => Ok(Some(answer.upload_size.into())),
+            Err(MatrixError::Unreadable { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Uploads a file as a user. What is too large for the homeserver is 413 `M_TOO_LARGE`; if it is far too

@@ -12,16 +12,19 @@ pub struct OtherName {
 }
 
 impl OtherName {
-    /// Compares the name that the registration and `homeserver.server_name` make with the one that the homeserver tells.
+    /// Compares the name that the registration and `homeserver.server_name` make with the one that the homeserver tells,
+    /// if it does.
     ///
     /// # Errors
     /// When they differ.
-    pub fn check(here: &UserId, there: OwnedUserId) -> Result<(), Self> {
-        if here == there {
-            return Ok(());
+    pub fn check(here: &UserId, there: Option<OwnedUserId>) -> Result<(), Self> {
+        match there {
+            Some(there) if there != here => Err(Self {
+                here: here.to_owned(),
+                there,
+            }),
+            _ => Ok(()),
         }
-        let here = here.to_owned();
-        Err(Self { here, there })
     }
 
     /// What to do about it.
@@ -47,9 +50,11 @@ mod tests {
     #[test]
     fn what_differs_is_named_with_its_mend() {
         let here = user_id!("@gitterbot:example.org");
-        OtherName::check(here, here.to_owned()).unwrap();
+        OtherName::check(here, Some(here.to_owned())).unwrap();
+        OtherName::check(here, None).unwrap();
 
-        let moved = OtherName::check(here, user_id!("@gitterbot:matrix.example.org").to_owned()).unwrap_err();
+        let there = user_id!("@gitterbot:matrix.example.org").to_owned();
+        let moved = OtherName::check(here, Some(there)).unwrap_err();
         assert!(
             moved
                 .to_string()
@@ -57,7 +62,8 @@ mod tests {
         );
         assert!(moved.mend().contains("server_name to matrix.example.org "));
 
-        let renamed = OtherName::check(here, user_id!("@bot:example.org").to_owned()).unwrap_err();
+        let there = user_id!("@bot:example.org").to_owned();
+        let renamed = OtherName::check(here, Some(there)).unwrap_err();
         assert!(
             renamed
                 .mend()

@@ -1,7 +1,7 @@
 //! Namespaces: made from the configuration, and checked against it.
 
 use regex::Regex;
-use ruma::ServerName;
+use ruma::{OwnedUserId, ServerName};
 use serde::Serialize;
 
 use super::Registration;
@@ -75,10 +75,19 @@ impl Matcher {
     }
 }
 
+/// The ghost of nobody. That the homeserver lets it be registered shows that it has the bridge's namespaces.
+pub fn probe_ghost(config: &Config) -> Option<OwnedUserId> {
+    let nobody: GitterUserId = "000000000000000000000000".parse().ok()?;
+    let template = &config.bridge.ghost_localpart;
+    let made = template.make(&config.homeserver.server_name, &nobody, "nobody");
+    made.ok()
+}
+
 impl Registration {
     /// Makes sure that every ghost the configuration can make is the bridge's by this registration, and
     /// gives an example of one.
     pub fn check_ghosts(&self, config: &Config) -> Result<String, Problem> {
+        self.check_server_name(config)?;
         let matcher = Matcher::new(&self.users);
         let problem = |message| problem(config, "bridge.ghost_localpart", message);
         let template = &config.bridge.ghost_localpart;
@@ -113,6 +122,26 @@ impl Registration {
     }
 }
 
+impl Registration {
+    /// A registration that was written for another homeserver says so everywhere; its keys are not to blame.
+    fn check_server_name(&self, config: &Config) -> Result<(), Problem> {
+        let server_name = &config.homeserver.server_name;
+        let holds = |regex: &str| {
+            let written =
+                |end: &str| regex.ends_with(&format!(":{}{end}", regex::escape(server_name.as_str())));
+            written("$") || written("")
+        };
+        let is_made = |regex: &str| regex.starts_with('^') && regex.ends_with('$') && regex.contains(':');
+        let mut regexes = self.users.iter().map(|namespace| namespace.regex.as_str());
+        if !self.users.is_empty() && regexes.all(|regex| is_made(regex) && !holds(regex)) {
+            let message =
+                format!("is {server_name}, but the registration is for another homeserver; {REMAKE}");
+            return Err(problem(config, "homeserver.server_name", message));
+        }
+        Ok(())
+    }
+}
+
 fn problem(config: &Config, key: &str, message: String) -> Problem {
     Problem {
         place: config.appservice.registration.display().to_string(),
@@ -121,8 +150,11 @@ fn problem(config: &Config, key: &str, message: String) -> Problem {
     }
 }
 
-const MEND: &str =
-    "change the key back, or run `gitter-matrix-bridge registration` and restart the homeserver";
+const REMAKE: &str =
+    "run `gitter-matrix-bridge registration`, copy the file to the homeserver and restart that";
+
+const MEND: &str = "change the key back, or run `gitter-matrix-bridge registration`, copy the file to the homeserver and \
+                    restart that";
 
 /// A usual user, and users whose names hold every character that a localpart can be made of, and escaped ones.
 fn sample_users() -> impl Iterator<Item = (GitterUserId, String)> {

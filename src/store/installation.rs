@@ -11,10 +11,13 @@ use super::{
 statements! {
     SELECT = "SELECT server_name FROM installation";
     INSERT = "INSERT INTO installation (server_name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    RENAME = "UPDATE installation SET server_name = $1";
-    // Nothing of a homeserver's is in it.
-    UNUSED = "SELECT COUNT(*) FROM installation WHERE NOT EXISTS (SELECT 1 FROM portal) \
-              AND NOT EXISTS (SELECT 1 FROM inbox) AND NOT EXISTS (SELECT 1 FROM ghost)";
+    // Of two processes with different names one writes first, and the other finds its name. The mark is made before a
+    // bridge does anything else on its homeserver, and only where that has the name which is configured. (Events of rooms
+    // that are not linked may have come before; they are from the right one.)
+    RENAME = "UPDATE installation SET server_name = $1 WHERE server_name <> $1 AND mark = '' \
+              AND NOT EXISTS (SELECT 1 FROM portal) AND NOT EXISTS (SELECT 1 FROM ghost)";
+    UNUSED = "SELECT COUNT(*) FROM installation WHERE mark = '' \
+              AND NOT EXISTS (SELECT 1 FROM portal) AND NOT EXISTS (SELECT 1 FROM ghost)";
     MARKS = "SELECT mark, last_mark, marked_at FROM installation";
     // Of several processes that found the same mark one renews it.
     RENEW = "UPDATE installation SET last_mark = $2, mark = $3, marked_at = $4 WHERE mark = $1";
@@ -42,13 +45,14 @@ pub struct Marks {
 /// # Errors
 /// [`StoreError::OtherServer`] where it is another homeserver's: every event and user id in it would be wrong.
 pub async fn claim_installation(tx: &mut Tx, server_name: &ServerName, now: i64) -> Result<(), StoreError> {
-    if !check_installation(tx, server_name).await? && execute!(tx, RENAME, server_name.as_str())? == 0 {
+    execute!(tx, RENAME, server_name.as_str())?;
+    if !check_installation(tx, server_name).await? {
         execute!(tx, INSERT, server_name.as_str(), now)?;
     }
     Ok(())
 }
 
-/// Whether the database is this homeserver's; `false` if it is nobody's yet, as an unused one is.
+/// Whether the database is this homeserver's; `false` if it is nobody's yet.
 ///
 /// # Errors
 /// [`StoreError::OtherServer`] where it is another homeserver's.
@@ -59,14 +63,16 @@ pub async fn check_installation(tx: &mut Tx, server_name: &ServerName) -> Result
     if made_for == server_name.as_str() {
         return Ok(true);
     }
-    let (unused,) = query!(tx, fetch_one, (i64,), UNUSED)?;
-    if unused > 0 {
-        return Ok(false);
-    }
     Err(StoreError::OtherServer {
         made_for,
         configured: server_name.to_string(),
     })
+}
+
+/// Whether no bridge has used the database yet, so that it may become another homeserver's. For the newest schema.
+pub async fn is_unused(tx: &mut Tx) -> Result<bool, StoreError> {
+    let (unused,) = query!(tx, fetch_one, (i64,), UNUSED)?;
+    Ok(unused > 0)
 }
 
 /// What this database's bridge left on the homeserver.

@@ -113,9 +113,14 @@ async fn read(db: &Db, server_name: &ServerName) -> Result<Found, StoreError> {
     if version > db::newest_version() {
         return Err(StoreError::Newer { version });
     }
-    installation::check_installation(&mut tx, server_name).await?;
-    let portals = portal::portals(&mut tx).await?;
     let is_newest = version == db::newest_version();
+    match installation::check_installation(&mut tx, server_name).await {
+        Err(StoreError::OtherServer { .. }) if is_newest && installation::is_unused(&mut tx).await? => {}
+        checked => {
+            checked?;
+        }
+    }
+    let portals = portal::portals(&mut tx).await?;
     let (mut accounts, mut other_seen) = (Vec::new(), None);
     if is_newest {
         accounts = account::accounts(&mut tx).await?;

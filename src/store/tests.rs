@@ -144,7 +144,13 @@ async fn a_database_of_another_server_is_refused_once_it_is_used() {
         claim(&db, "wrong.example").await.unwrap();
         claim(&db, "a.example").await.unwrap();
         claim(&db, "a.example").await.unwrap();
-        flow::make_portal(&db).await;
+        let mut tx = db.write().await.unwrap();
+        assert!(
+            installation::renew_mark(&mut tx, "", "", "one", 10)
+                .await
+                .unwrap()
+        );
+        tx.commit().await.unwrap();
         claim(&db, "a.example").await.unwrap();
         let refused = claim(&db, "b.example").await.unwrap_err();
         assert!(matches!(refused, StoreError::OtherServer { .. }));

@@ -148,12 +148,11 @@ const CHANGES: &str = "trace=open,openat,openat2,creat,truncate,mkdir,mkdirat,mk
 
 /// The paths that a line of strace's says were changed, or opened to be changed.
 fn changed(line: &str) -> Vec<&str> {
-    let failed = line.contains(" = -1 ");
     let only_read = line.contains(" open")
         && !["O_WRONLY", "O_RDWR", "O_CREAT"]
             .iter()
             .any(|flag| line.contains(flag));
-    if failed || only_read {
+    if only_read {
         return Vec::new();
     }
     line.split('"').skip(1).step_by(2).collect()
@@ -175,9 +174,9 @@ async fn every_file_that_it_changes_is_in_its_data() {
     mode(&trace, 0o666);
     let log = fs::File::create(place.path("log")).unwrap();
     let mut strace = Command::new(strace);
-    // With -D the child is the program, and strace looks on.
+    // With -D the child is the program, and strace looks on; with -z it tells of a call once it has succeeded.
     strace
-        .args(["-D", "-f", "-qq", "-e", "signal=none", "-e", CHANGES, "-o"])
+        .args(["-D", "-f", "-z", "-qq", "-e", "signal=none", "-e", CHANGES, "-o"])
         .arg(&trace)
         .arg(own(&place));
     let mut bridge = program_of(&place, strace, "serve").stderr(log).spawn().unwrap();

@@ -98,7 +98,7 @@ async fn a_dry_run_shows_each_check_with_its_mend() {
         lines[2].contains("FAILED") && lines[2].ends_with("invite @gitterbot:example.org"),
         "{told}"
     );
-    assert!(lines[4].contains("cannot be linked"), "{told}");
+    assert!(lines[4].contains("1 failed"), "{told}");
     assert_eq!(requests[0].body["dry_run"], true);
 
     let arguments = [

@@ -9,7 +9,7 @@ use crate::{harness::World, node::Node};
 
 /// A script that drives a browser, with the sandbox's address.
 pub(crate) async fn script(node: &Node, world: &World, name: &str) -> Result<Command> {
-    packages::for_tests().await?;
+    packages::browser().await?;
     let chromium = packages::find("chromium").context("Chromium is missing; Debian's package is chromium")?;
     let mut script = node.script(name);
     script

@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use xtask::{ports, process};
 
-use crate::homeserver::Stage;
+use crate::homeserver::{Effect, Stage};
 use crate::world::{
     Options, World,
     admin::answer,
@@ -235,11 +235,46 @@ fn named(world: &World, server_name: &str) -> impl FnOnce(&mut Value) {
 #[tokio::test]
 async fn a_homeserver_of_another_name_is_told() {
     let world = World::start(Database::Sqlite).await;
+    let unrenewed = examined(&world, |config| {
+        config["homeserver"]["server_name"] = "example.org".into();
+    })
+    .await;
+    blames(
+        unrenewed,
+        "registration",
+        [
+            "homeserver.server_name is example.org",
+            "gitter-matrix-bridge registration",
+        ],
+    );
     let moved = examined(&world, named(&world, "example.org")).await;
     blames(
         moved,
         "homeserver_token",
         ["@gitterbot:localhost", "homeserver.server_name to localhost"],
+    );
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_homeserver_with_an_older_registration_is_told() {
+    let world = World::start(Database::Sqlite).await;
+    let rename = |config: &mut Value| config["bridge"]["ghost_localpart"] = "g_{username}-{id}".into();
+    let unrenewed = examined(&world, rename).await;
+    blames(
+        unrenewed,
+        "registration",
+        ["bridge.ghost_localpart", "gitter-matrix-bridge registration"],
+    );
+    let found = examined(&world, |config| {
+        rename(config);
+        named(&world, "localhost")(config);
+    })
+    .await;
+    blames(
+        found,
+        "homeserver_token",
+        ["M_EXCLUSIVE", "the same registration"],
     );
     world.close().await;
 }
@@ -369,15 +404,18 @@ async fn what_the_homeserver_says_of_media_is_told() {
     let found = examined(&world, |_| {}).await;
     let told = check(&found, "homeserver_media")["detail"].as_str().unwrap();
     assert!(told.ends_with("up to 50.0 MiB"), "{told}");
-    let suffers = |status| {
-        let effect = faults::status(status);
+    let suffers = |effect| {
         world.requests_suffer(Method::GET, "/media/config", effect, Stage::Before, 1);
     };
-    suffers(StatusCode::NOT_FOUND);
+    suffers(Effect::Status {
+        status: StatusCode::NOT_FOUND,
+        errcode: Some("M_UNRECOGNIZED"),
+        retry_after: None,
+    });
     let found = examined(&world, |_| {}).await;
     advises(&found, "homeserver_media", ["Matrix 1.11", "update"]);
-    suffers(StatusCode::FORBIDDEN);
+    suffers(faults::status(StatusCode::NOT_FOUND));
     let found = examined(&world, |_| {}).await;
-    blames(found, "homeserver_media", ["403", "proxy"]);
+    blames(found, "homeserver_media", ["404", "proxy"]);
     world.close().await;
 }

@@ -213,6 +213,17 @@ async fn a_dry_run_leaves_nothing_behind(database: Database) {
     );
     assert_eq!(world.admin().portals().await.unwrap(), Vec::<Value>::new());
     world.link_rooms(room).await;
+    // Of linked rooms it tells what could be better by now.
+    let (status, answer) = world.admin().post_room(&body).await;
+    assert_eq!(status, 200, "{answer}");
+    let checks = answer["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["ok"] == true), "{answer}");
+    for name in ["not_linked", "matrix_room_power", "no_other_bridge"] {
+        assert!(
+            checks.iter().any(|check| check["check"] == name),
+            "{name} in {answer}"
+        );
+    }
     world.finish().await;
 }
 

@@ -37,21 +37,28 @@ pub async fn install(package: &str) -> Result<()> {
     .await
 }
 
-/// Installs Node.js, Chromium and strace where they are missing and this may; elsewhere the tests that need them say
-/// that they are skipped.
+/// Installs Node.js and Chromium where they are missing and this may; elsewhere the tests that need them say that
+/// they are skipped.
 ///
 /// # Errors
 /// When apt-get fails.
-pub async fn for_tests() -> Result<()> {
+pub async fn browser() -> Result<()> {
+    missing(&[("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium")]).await
+}
+
+/// The same for strace.
+///
+/// # Errors
+/// When apt-get fails.
+pub async fn tracer() -> Result<()> {
+    missing(&[("strace", "strace")]).await
+}
+
+async fn missing(wanted: &[(&str, &str)]) -> Result<()> {
     if !is_root() || find("apt-get").is_none() {
         return Ok(());
     }
-    for (command, package) in [
-        ("node", "nodejs"),
-        ("npm", "npm"),
-        ("chromium", "chromium"),
-        ("strace", "strace"),
-    ] {
+    for (command, package) in wanted {
         if find(command).is_none() {
             install(package).await?;
         }

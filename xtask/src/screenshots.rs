@@ -20,7 +20,7 @@ const FONTS: [&str; 2] = ["fonts-dejavu-core", "fonts-noto-color-emoji"];
 /// # Errors
 /// When something cannot be installed or started, or a page does not show the conversation.
 pub async fn run(interrupted: impl Future<Output = ()>) -> Result<()> {
-    packages::for_tests().await?;
+    packages::browser().await?;
     let chromium = packages::find("chromium").context("Chromium is missing; Debian's package is chromium")?;
     if packages::is_root() {
         for font in FONTS {

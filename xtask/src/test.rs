@@ -28,8 +28,9 @@ pub async fn run(filter: Option<&str>) -> Result<i32> {
 
 async fn run_with(database: &Postgres, filter: Option<&str>) -> Result<i32> {
     let runner = Runner::find();
+    packages::tracer().await?;
     if let Some(filter) = filter {
-        packages::for_tests().await?;
+        packages::browser().await?;
         synapse::install().await?;
         let mut arguments = runner.arguments(Part::All);
         arguments.push(filter);
@@ -41,7 +42,7 @@ async fn run_with(database: &Postgres, filter: Option<&str>) -> Result<i32> {
             return Ok(code);
         }
     }
-    packages::for_tests().await?;
+    packages::browser().await?;
     synapse::install().await?;
     cargo(&runner.arguments(Part::Integration), database).await
 }

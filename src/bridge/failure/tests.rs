@@ -104,8 +104,10 @@ fn sending_to_matrix() {
     let until = Some(NOW + REFUSED_TOKEN);
     let refused = of_matrix(401, "M_UNKNOWN_TOKEN", None);
     assert_eq!(matrix_send(&refused, 1, NOW), Decision::PauseSide { until });
-    let no_device = of_matrix(400, "M_UNKNOWN_DEVICE", None);
-    assert!(is_retry(matrix_send(&no_device, 1, NOW), 500, 1_000));
+    for errcode in ["M_UNKNOWN_DEVICE", "M_EXCLUSIVE"] {
+        let error = of_matrix(400, errcode, None);
+        assert!(is_retry(matrix_send(&error, 1, NOW), 500, 1_000), "{error}");
+    }
     let (endpoint, source) = (Endpoint::Send, network());
     let homeserver = String::new();
     let unreachable = MatrixError::Unreachable {

@@ -63,11 +63,14 @@ pub(in crate::bridge) async fn survey(
         known_matrix_room(bridge, matrix_room, &mut survey).await?;
     }
     links(bridge, linker, request.matrix_room.is_none(), &mut survey).await?;
-    if survey.existing.is_some() || survey.already_linked.is_some() {
+    if survey.already_linked.is_some() || survey.existing.is_some() && !request.dry_run {
         return Ok(survey);
     }
     if let Some(room) = survey.matrix_room.clone() {
         membership(bridge, &room, request.dry_run, &mut survey).await?;
+    }
+    if survey.existing.is_some() {
+        return Ok(survey);
     }
     if request.matrix_room.is_none() {
         create::alias_is_free(bridge, &mut survey).await?;

@@ -23,7 +23,7 @@ use crate::ids::MediaId;
 const TRANSFERS: usize = 64;
 const TRANSFERS_OF_LINK: usize = 16;
 
-/// Those who wait for a place. With the transfers they leave half of the listener's connections to the homeserver.
+/// Those who wait for a place. With the transfers they are half of the listener's connections.
 const WAITING: usize = 192;
 
 /// Bytes a second that all readers of one link share, and how many are free of that.

@@ -71,7 +71,7 @@ async fn held_items_are_let_go_in_the_order_they_were_made_in() {
 }
 
 /// A portal with both its lanes.
-pub(super) async fn make_portal(db: &Db) {
+async fn make_portal(db: &Db) {
     let mut tx = db.write().await.unwrap();
     record_account(
         &mut tx,

@@ -55,7 +55,8 @@ impl Renderer<'_> {
         let context = self.people.context();
         let referred = || references::address(element, context.portal.repository.as_ref());
         let href = element.attr("href").map(str::to_owned).or_else(referred);
-        let href = href.filter(|href| is_linkable(href) && !place.in_link);
+        let href = href.filter(|_| !place.in_link);
+        let href = href.and_then(|href| linkable(&href));
         let Some(href) = href else {
             return self.children(element, place);
         };
@@ -85,15 +86,12 @@ impl Renderer<'_> {
     /// the image is rather than to Gitter's proxy.
     fn image(&mut self, element: ElementRef<'_>, place: Place) {
         let proxy = self.people.context().image_proxy_host.as_deref();
-        let source = element
-            .attr("src")
-            .filter(|source| is_linkable(source))
-            .map(|source| {
-                let original = proxy.and_then(|proxy| references::unproxied(source, proxy));
-                original
-                    .filter(|original| is_linkable(original))
-                    .unwrap_or_else(|| source.to_owned())
-            });
+        let source = element.attr("src").and_then(linkable).map(|source| {
+            let original = proxy.and_then(|proxy| references::unproxied(&source, proxy));
+            original
+                .and_then(|original| linkable(&original))
+                .unwrap_or(source)
+        });
         let description = element.attr("alt").map(str::trim).filter(|alt| !alt.is_empty());
         let shown = description.or(source.as_deref()).unwrap_or("image");
         match source.as_ref().filter(|_| !place.in_link) {
@@ -146,7 +144,12 @@ impl Renderer<'_> {
     }
 }
 
-/// Whether a link may be kept: the schemes that Matrix clients open and people expect.
-fn is_linkable(href: &str) -> bool {
-    url::Url::parse(href).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "mailto" | "matrix"))
+/// An address that may be linked: of the schemes that Matrix clients open and people expect. It comes without what browsers
+/// overlook, and a homeserver or client may not (URL standard, "basic URL parser", steps 1 and 3).
+fn linkable(address: &str) -> Option<String> {
+    let address = address
+        .trim_matches(|it: char| it <= ' ')
+        .replace(['\t', '\n', '\r'], "");
+    let url = url::Url::parse(&address).ok()?;
+    matches!(url.scheme(), "http" | "https" | "mailto" | "matrix").then_some(address)
 }

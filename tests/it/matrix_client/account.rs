@@ -1,7 +1,7 @@
 //! Registration, devices, profiles, uploads.
 
 use axum::{Json, Router, routing::post};
-use gitter_matrix_bridge::matrix::DeviceMemory;
+use gitter_matrix_bridge::matrix::{DeviceMemory, MatrixClient};
 use ruma::{mxc_uri, user_id};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
@@ -127,6 +127,26 @@ async fn an_upload_keeps_bytes_and_content_type() {
         json!(setup.homeserver.media(uri.as_str()).unwrap()),
         json!(["image/png", [0, 1, 255]])
     );
+}
+
+/// A homeserver that gives one answer to everything.
+async fn answering(answer: Value) -> MatrixClient {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(async move || Json(answer.clone()));
+    tokio::spawn(axum::serve(listener, router).into_future());
+    client_of(url.parse().unwrap(), &Settings::default())
+}
+
+#[tokio::test]
+async fn a_homeserver_may_leave_its_name_and_its_limit_unsaid() {
+    let setup = Setup::start().await;
+    let sender = setup.client.sender().await.unwrap();
+    assert_eq!(sender.as_deref(), Some(setup.client.bot()));
+    assert_eq!(setup.client.upload_limit().await.unwrap(), Some(50 << 20));
+    let shy = answering(json!({ "user_id": "gitterbot" })).await;
+    assert_eq!(shy.sender().await.unwrap(), None);
+    assert_eq!(shy.upload_limit().await.unwrap(), None);
 }
 
 #[tokio::test]

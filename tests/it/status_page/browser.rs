@@ -28,7 +28,7 @@ struct Browser {
 impl Browser {
     /// `None`, said on stderr, where something is missing; where `CI` is set that is a failure.
     async fn find() -> Option<Self> {
-        packages::for_tests().await.unwrap();
+        packages::browser().await.unwrap();
         let (node, npm, chromium) = (
             packages::find("node"),
             packages::find("npm"),
