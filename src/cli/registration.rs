@@ -38,18 +38,24 @@ pub(super) fn write(file: &Path) -> anyhow::Result<()> {
 }
 
 pub(super) fn run(file: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
-    if make(file, arguments)? == Made::File {
-        output::line(
+    match make(file, arguments)? {
+        Made::NewFile => output::line(
             "Next: name it in the homeserver's configuration (for Synapse, in app_service_config_files) and restart the \
              homeserver.",
-        )?;
+        )?,
+        Made::File => output::line(
+            "Next: let the homeserver have it anew, and restart the homeserver: it reads it only then.",
+        )?,
+        Made::Output => {}
     }
     Ok(Exit::Done)
 }
 
 /// Where a registration went.
-#[derive(PartialEq, Eq)]
 enum Made {
+    /// Into a file; its tokens are new.
+    NewFile,
+    /// Into a file, with the tokens that it had.
     File,
     Output,
 }
@@ -96,7 +102,7 @@ fn make(file: &Path, arguments: &Arguments) -> anyhow::Result<Made> {
             configured.display()
         ))?;
     }
-    Ok(Made::File)
+    Ok(if is_new { Made::NewFile } else { Made::File })
 }
 
 /// The registration in a file, if there is one. An empty file is none: `> registration.yaml` makes it first.
