@@ -135,14 +135,14 @@ async fn meet_homeserver(
     matrix.sender().await
 }
 
-/// The homeserver lets the bridge have ghosts; gives its memory of transaction ids.
+/// The homeserver lets the bridge have ghosts, as far as it tells; gives its memory of transaction ids.
 async fn test_homeserver(
     matrix: &MatrixClient,
     bot: &OwnedUserId,
     probe: Option<&UserId>,
 ) -> Result<DeviceMemory, MatrixError> {
     if let Some(probe) = probe {
-        matrix.register(probe).await?;
+        matrix.register_probe(probe).await?;
     }
     matrix.device_memory(bot).await
 }

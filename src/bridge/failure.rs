@@ -19,6 +19,9 @@ const UNREACHED: i64 = 5_000;
 /// How long the account waits after its token was refused, in milliseconds.
 const REFUSED_TOKEN: i64 = 60_000;
 
+/// How often an item is tried whose user the homeserver does not give to the bridge: about an hour.
+const TRIES_OF_EXCLUSIVE: i64 = 20;
+
 /// What to do about a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -137,7 +140,8 @@ pub(super) fn matrix_redact(error: &MatrixError, tries: i64, now: i64) -> Decisi
 /// | time-out, reset, 5xx, unreadable 200 | retry, not before `Retry-After`: the transaction id makes it safe |
 /// | 404 | the portal stops: the room is gone |
 /// | 413 `M_TOO_LARGE` | rejected as too large |
-/// | 400 `M_UNKNOWN_DEVICE`, `M_EXCLUSIVE` | retry: the device is made anew, the homeserver gets the registration |
+/// | 400 `M_UNKNOWN_DEVICE` | retry: the device is made anew |
+/// | 400 `M_EXCLUSIVE` | retry for about an hour: the homeserver has an older registration, or another bridge owns the name |
 /// | 403, other 4xx | rejected |
 pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision {
     let status = match error {
@@ -159,13 +163,8 @@ pub(super) fn matrix_send(error: &MatrixError, tries: i64, now: i64) -> Decision
         },
         StatusCode::NOT_FOUND => Decision::BreakPortal,
         StatusCode::PAYLOAD_TOO_LARGE => Decision::Reject(Reason::TooLarge),
-        StatusCode::BAD_REQUEST
-            if ["M_UNKNOWN_DEVICE", "M_EXCLUSIVE"]
-                .iter()
-                .any(|code| error.is(code)) =>
-        {
-            retry(tries)
-        }
+        StatusCode::BAD_REQUEST if error.is("M_UNKNOWN_DEVICE") => retry(tries),
+        StatusCode::BAD_REQUEST if error.is("M_EXCLUSIVE") && tries <= TRIES_OF_EXCLUSIVE => retry(tries),
         StatusCode::BAD_REQUEST => Decision::Reject(Reason::BadEvent),
         status if status.is_server_error() => match retry(tries) {
             Decision::Retry { after } => Decision::Retry {

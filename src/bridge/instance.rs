@@ -99,6 +99,7 @@ impl Watch {
         };
         let mark = secret::random();
         let mut tx = bridge.db.write().await?;
+        installation::claim_installation(&mut tx, &bridge.settings.server_name, now).await?;
         let is_renewed = installation::renew_mark(&mut tx, &marks.mark, there, &mark, now).await?;
         tx.commit().await?;
         // Else another process was faster, and leaves its own.

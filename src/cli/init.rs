@@ -234,7 +234,7 @@ impl Question {
     /// What was said by a flag, or else is answered: asked until it can be used. Where nobody can answer, that is wrong usage.
     fn answer(&self, said: Option<String>, default: Option<&str>) -> anyhow::Result<String> {
         if let Some(said) = said {
-            return Ok(said);
+            return Ok(said.trim().to_owned());
         }
         if !io::stdin().is_terminal() {
             return Err(UsageError(self.otherwise).into());

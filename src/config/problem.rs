@@ -11,7 +11,8 @@ pub enum ConfigError {
         path = std::path::absolute(path).as_ref().unwrap_or(path).display(),
         mend = match source.kind() {
             io::ErrorKind::NotFound => "write one with `gitter-matrix-bridge init`, or name another with -c",
-            _ => "give the bridge's user the right to read it, or name another with -c",
+            io::ErrorKind::PermissionDenied => "give the bridge's user the right to read it, or name another with -c",
+            _ => "name another with -c",
         }
     )]
     Unreadable {

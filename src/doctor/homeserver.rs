@@ -136,7 +136,7 @@ async fn is_known(config: &Config, client: &MatrixClient, checks: &mut Checks) -
     let Some(probe) = registration::probe_ghost(config) else {
         return true;
     };
-    if let Err(error) = patient(client.register(&probe)).await {
+    if let Err(error) = patient(client.register_probe(&probe)).await {
         token_refused(&error, checks);
         return false;
     }

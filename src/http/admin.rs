@@ -12,7 +12,7 @@ mod status;
 use std::sync::{Arc, OnceLock};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{Path, Request, State},
     http::StatusCode,
@@ -89,7 +89,10 @@ pub fn router(state: AdminState) -> Router {
     Router::new()
         .route("/live", get(health::live))
         .route("/ready", get(ready))
-        .merge(measure::router(&state))
+        .route(
+            "/metrics",
+            get(measure::measure).layer(Extension(measure::Measuring::default())),
+        )
         .nest("/_matrix/provision/v1", provision)
         .fallback(|| async { ApiError::unrecognized(StatusCode::NOT_FOUND) })
         .with_state(state)

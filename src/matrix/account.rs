@@ -106,6 +106,15 @@ impl MatrixClient {
         }
     }
 
+    /// Registers a user of nobody, which shows whether the homeserver has the bridge's registration: `M_EXCLUSIVE` where it
+    /// has another. What else it has against the name says nothing of that, and is no failure.
+    pub async fn register_probe(&self, user: &UserId) -> Result<(), MatrixError> {
+        match self.register(user).await {
+            Err(error) if error.refuses() && !error.is("M_EXCLUSIVE") => Ok(()),
+            registered => registered,
+        }
+    }
+
     /// Finds out whether the homeserver keeps to devices of requests, by naming one that was never made
     /// (matrix-notes, "Transaction ids of sent events"). `user` must be registered.
     pub async fn device_memory(&self, user: &UserId) -> Result<DeviceMemory, MatrixError> {

@@ -75,7 +75,8 @@ impl Matcher {
     }
 }
 
-/// The ghost of nobody. That the homeserver lets it be registered shows that it has the bridge's namespaces.
+/// The ghost of nobody. Registering it shows whether the homeserver has the bridge's namespaces: Synapse always tells, others
+/// while it is not there.
 pub fn probe_ghost(config: &Config) -> Option<OwnedUserId> {
     let nobody: GitterUserId = "000000000000000000000000".parse().ok()?;
     let template = &config.bridge.ghost_localpart;
@@ -87,7 +88,6 @@ impl Registration {
     /// Makes sure that every ghost the configuration can make is the bridge's by this registration, and
     /// gives an example of one.
     pub fn check_ghosts(&self, config: &Config) -> Result<String, Problem> {
-        self.check_server_name(config)?;
         let matcher = Matcher::new(&self.users);
         let problem = |message| problem(config, "bridge.ghost_localpart", message);
         let template = &config.bridge.ghost_localpart;
@@ -96,6 +96,14 @@ impl Registration {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| problem(format!("makes ids that are not valid: {error}")))?;
         match ghosts.iter().find(|ghost| !matcher.holds(ghost.as_str())) {
+            Some(_) if self.is_of_another_homeserver(config) => Err(self::problem(
+                config,
+                "homeserver.server_name",
+                format!(
+                    "is {}, but the registration is for another homeserver; {REMAKE}",
+                    config.homeserver.server_name
+                ),
+            )),
             Some(ghost) => Err(problem(format!(
                 "makes ghosts such as {ghost}, which no namespace of `users` in the registration holds; {MEND}"
             ))),
@@ -123,22 +131,11 @@ impl Registration {
 }
 
 impl Registration {
-    /// A registration that was written for another homeserver says so everywhere; its keys are not to blame.
-    fn check_server_name(&self, config: &Config) -> Result<(), Problem> {
-        let server_name = &config.homeserver.server_name;
-        let holds = |regex: &str| {
-            let written =
-                |end: &str| regex.ends_with(&format!(":{}{end}", regex::escape(server_name.as_str())));
-            written("$") || written("")
-        };
-        let is_made = |regex: &str| regex.starts_with('^') && regex.ends_with('$') && regex.contains(':');
-        let mut regexes = self.users.iter().map(|namespace| namespace.regex.as_str());
-        if !self.users.is_empty() && regexes.all(|regex| is_made(regex) && !holds(regex)) {
-            let message =
-                format!("is {server_name}, but the registration is for another homeserver; {REMAKE}");
-            return Err(problem(config, "homeserver.server_name", message));
-        }
-        Ok(())
+    /// Whether all namespaces of users were made with another `homeserver.server_name`: its keys are not to blame then.
+    fn is_of_another_homeserver(&self, config: &Config) -> bool {
+        let end = format!(":{}$", regex::escape(config.homeserver.server_name.as_str()));
+        let mut users = self.users.iter();
+        users.all(|namespace| namespace.regex.starts_with('^') && !namespace.regex.ends_with(&end))
     }
 }
 

@@ -270,6 +270,8 @@ fn namespaces_that_only_hold_some_ghosts_are_not_enough() {
     for (regex, holds_all) in [
         ("@gitter_.*", true),
         ("@gitter_.*:example.org", true),
+        ("^@gitter_.*:example.org$", true),
+        ("^@gitter_.*:.*$", true),
         (r"@gitter_[a-z0-9._=/-]+:example\.org", true),
         (r"@gitter_[a-z]+-[0-9a-f]{24}:example\.org", false),
         (r"@gitter_[a-z0-9._/-]+:example\.org", false),

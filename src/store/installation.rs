@@ -11,10 +11,11 @@ use super::{
 statements! {
     SELECT = "SELECT server_name FROM installation";
     INSERT = "INSERT INTO installation (server_name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    // Of two processes with different names one writes first, and the other finds its name. The mark is made before a
-    // bridge does anything else on its homeserver, and only where that has the name which is configured. (Events of rooms
-    // that are not linked may have come before; they are from the right one.)
+    // Nothing was linked, nobody came, and no bridge got as far as to leave its mark, which it does once its homeserver has
+    // the name that is configured. Until then the last of several processes with different names has it; whoever makes the
+    // first mark claims it in the same transaction.
     RENAME = "UPDATE installation SET server_name = $1 WHERE server_name <> $1 AND mark = '' \
+              AND (SELECT COUNT(*) FROM installation) = 1 \
               AND NOT EXISTS (SELECT 1 FROM portal) AND NOT EXISTS (SELECT 1 FROM ghost)";
     UNUSED = "SELECT COUNT(*) FROM installation WHERE mark = '' \
               AND NOT EXISTS (SELECT 1 FROM portal) AND NOT EXISTS (SELECT 1 FROM ghost)";

@@ -193,6 +193,7 @@ async fn a_side_that_cannot_be_asked_leaves_nothing_behind(database: Database) {
 async fn a_dry_run_leaves_nothing_behind(database: Database) {
     let mut world = World::start(database).await;
     let room = world.make_rooms("pier");
+    let matrix = room.matrix.clone();
     let events = world.homeserver.events(&room.matrix).len();
     let body = json!({ "gitter_uri": room.uri, "matrix_room": room.matrix, "dry_run": true });
     let (status, answer) = world.admin().post_room(&body).await;
@@ -224,7 +225,15 @@ async fn a_dry_run_leaves_nothing_behind(database: Database) {
             "{name} in {answer}"
         );
     }
-    world.finish().await;
+    world
+        .homeserver
+        .leave(&matrix, crate::commands::BOT.try_into().unwrap());
+    let (_, answer) = world.admin().post_room(&body).await;
+    let checks = answer["checks"].as_array().unwrap();
+    let failed = checks.iter().find(|check| check["ok"] == false).unwrap();
+    assert_eq!(failed["check"], "matrix_room_joined", "{answer}");
+    assert!(failed["mend"].as_str().unwrap().contains("invite"), "{failed}");
+    world.close().await;
 }
 
 /// Every call of the admin API; tests/openapi.rs sees to it that none is missing there.

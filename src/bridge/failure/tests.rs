@@ -108,6 +108,9 @@ fn sending_to_matrix() {
         let error = of_matrix(400, errcode, None);
         assert!(is_retry(matrix_send(&error, 1, NOW), 500, 1_000), "{error}");
     }
+    let anothers = of_matrix(400, "M_EXCLUSIVE", None);
+    let ends = matrix_send(&anothers, TRIES_OF_EXCLUSIVE + 1, NOW);
+    assert_eq!(ends, Decision::Reject(Reason::BadEvent));
     let (endpoint, source) = (Endpoint::Send, network());
     let homeserver = String::new();
     let unreachable = MatrixError::Unreachable {

@@ -63,14 +63,19 @@ pub(in crate::bridge) async fn survey(
         known_matrix_room(bridge, matrix_room, &mut survey).await?;
     }
     links(bridge, linker, request.matrix_room.is_none(), &mut survey).await?;
-    if survey.already_linked.is_some() || survey.existing.is_some() && !request.dry_run {
+    if survey.already_linked.is_some() {
+        return Ok(survey);
+    }
+    if let Some(portal) = &survey.existing {
+        // An operator sees how linked rooms are by now.
+        if request.dry_run && matches!(linker, Linker::Operator) {
+            let room = portal.matrix_room_id.clone();
+            membership(bridge, &room, true, &mut survey).await?;
+        }
         return Ok(survey);
     }
     if let Some(room) = survey.matrix_room.clone() {
         membership(bridge, &room, request.dry_run, &mut survey).await?;
-    }
-    if survey.existing.is_some() {
-        return Ok(survey);
     }
     if request.matrix_room.is_none() {
         create::alias_is_free(bridge, &mut survey).await?;
@@ -299,9 +304,17 @@ async fn membership(
         access => access,
     };
     let Some(access) = access else {
-        let detail =
-            format!("{bot} is not in the room; linking joins it if the room is public or {bot} is invited");
-        survey.advised("matrix_room_joined", detail, invite);
+        if survey.existing.is_some() {
+            let detail = format!("{bot} is not in the room any more");
+            survey.failed("matrix_room_joined", detail, invite);
+        } else {
+            let detail = "linking joins it if the room is public or it is invited";
+            survey.advised(
+                "matrix_room_joined",
+                format!("{bot} is not in the room; {detail}"),
+                invite,
+            );
+        }
         return Ok(());
     };
     survey.passed("matrix_room_joined", format!("{bot} is in the room"));

@@ -1,8 +1,8 @@
-//! `/metrics`. Nobody needs a token for it, so whoever asks within a second shares one look at the database.
+//! `/metrics`. Nobody needs a token for it, so whoever asks at about the same time shares one look at the database.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use axum::{Extension, extract::State, http::StatusCode, response::Response};
 use tokio::{
     sync::Mutex,
     time::{Duration, Instant},
@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// How long a look counts.
-const COUNTS: Duration = Duration::from_secs(1);
+const COUNTS: Duration = Duration::from_millis(100);
 
-#[derive(Clone)]
-struct Measuring {
-    bridge: Arc<OnceLock<Arc<Bridge>>>,
+/// The last look, for whoever asks.
+#[derive(Clone, Default)]
+pub(super) struct Measuring {
     last: Arc<Mutex<Option<Look>>>,
 }
 
@@ -32,20 +32,12 @@ struct Look {
     reading: Option<Reading>,
 }
 
-/// The endpoint, whatever state the others have.
-pub(super) fn router<S>(state: &AdminState) -> Router<S> {
-    let measuring = Measuring {
-        bridge: Arc::clone(&state.bridge),
-        last: Arc::default(),
-    };
-    Router::new()
-        .route("/metrics", get(measure))
-        .with_state(measuring)
-}
-
 /// In Prometheus's text format. While the bridge still starts there is little to tell.
-async fn measure(State(measuring): State<Measuring>) -> Result<Response, ApiError> {
-    let Some(bridge) = measuring.bridge.get() else {
+pub(super) async fn measure(
+    State(state): State<AdminState>,
+    Extension(measuring): Extension<Measuring>,
+) -> Result<Response, ApiError> {
+    let Some(bridge) = state.bridge.get() else {
         return Ok(health::measured(None));
     };
     let mut last = measuring.last.lock().await;
