@@ -36,7 +36,7 @@ use crate::homeserver::{FakeHomeserver, Settings};
 
 /// How long anything may take. The longest that anything does is a budget of Gitter's, which is a minute; the
 /// rest is for machines that are busy with other tests.
-const LIMIT: Duration = Duration::from_mins(3);
+const LIMIT: Duration = Duration::from_mins(4);
 
 /// What differs between the worlds of tests.
 #[derive(Debug, Clone)]
